@@ -1,0 +1,1 @@
+"""A small cloud on a laptop: object storage, veImageX and functions, on loopback only."""
