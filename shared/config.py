@@ -1,0 +1,199 @@
+"""Settings from the environment, checked once, every problem reported together."""
+
+import ipaddress
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+)
+
+from shared.errors import SettingsError
+from shared.req_json import MODEL_ACTION, MODEL_VERSION, Scale, Seed, Steps, Text
+
+DEFAULT_TOS_REGION = "cn-beijing"
+SUPPORTED_SUFFIXES = (
+    ".jpg", ".jpeg", ".png", ".apng", ".webp", ".bmp", ".heic", ".ico", ".avif",
+)  # fmt: skip
+IMAGEX_ENDPOINTS = {
+    "cn-north-1": "https://imagex.volcengineapi.com",
+    "ap-southeast-1": "https://imagex.ap-southeast-1.volcengineapi.com",
+}
+
+
+def _check_endpoint(value: str) -> str:
+    parts = urlsplit(value if "://" in value else f"https://{value}")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("an address such as https://tos-cn-beijing.volces.com is needed")
+    if parts.username or parts.password or parts.query or parts.path not in ("", "/"):
+        raise ValueError("it is a scheme and a host, without path, user or query")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _check_ledger(value: str) -> str:
+    scheme, _, rest = value.partition("://")
+    bucket, _, prefix = rest.partition("/")
+    if scheme == "tos" and bucket and prefix.endswith("/") and not prefix.startswith("/"):
+        return value
+    if scheme == "sqlite" and rest.startswith("/"):
+        return value
+    raise ValueError("write tos://bucket/prefix/ or sqlite:///absolute/path")
+
+
+def _split(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+def _parse_json(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        raise ValueError(f"it is not JSON ({error})") from None
+
+
+Endpoint = Annotated[str, AfterValidator(_check_endpoint)]
+Words = Annotated[tuple[str, ...], BeforeValidator(_split)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Preset(BaseModel):
+    """What applies to every upload whose key begins with `prefix`, where its metadata is silent.
+
+    `model_action`, `model_version` and `req_json` (its `req_key` above all) choose another model.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    prefix: str
+    prompt: Text | None = None
+    seed: Seed | None = None
+    steps: Steps | None = None
+    scale: Scale | None = None
+    template: Text | None = None
+    overwrite: bool | None = None
+    model_action: Text = MODEL_ACTION
+    model_version: Text = MODEL_VERSION
+    req_json: dict[str, Any] = {}
+
+
+class Settings(BaseModel):
+    """Everything that can be set. Each alias is the environment variable's name."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    service_id: Text = Field(alias="VEIMAGEX_SERVICE_ID", description="the veImageX service's id")
+    domain: Text = Field(alias="VEIMAGEX_DOMAIN", description="a domain bound to that service")
+    template: Text = Field(
+        alias="VEIMAGEX_TEMPLATE",
+        description="the processing template, without '~', such as tplv-<service>-<name>.image",
+    )
+    region: Text = Field(default="cn-north-1", alias="VEIMAGEX_REGION")
+    endpoint: Endpoint | None = Field(default=None, alias="VEIMAGEX_ENDPOINT")
+    timeout_seconds: Seconds = Field(default=35.0, alias="VEIMAGEX_TIMEOUT_SECONDS")
+    settle_seconds: Seconds = Field(default=35.0, alias="VEIMAGEX_SETTLE_SECONDS")
+    tos_region: Text | None = Field(default=None, alias="TOS_REGION")
+    tos_endpoint: Endpoint | None = Field(default=None, alias="TOS_ENDPOINT")
+    tos_public_endpoint: Endpoint | None = Field(default=None, alias="TOS_PUBLIC_ENDPOINT")
+    ledger: Annotated[str, AfterValidator(_check_ledger)] | None = Field(
+        default=None, alias="REPAINT_LEDGER"
+    )
+    prefixes: Words = Field(default=(), alias="REPAINT_PREFIXES")
+    suffixes: Words = Field(default=SUPPORTED_SUFFIXES, alias="REPAINT_SUFFIXES")
+    presets: Annotated[tuple[Preset, ...], BeforeValidator(_parse_json)] = Field(
+        default=(), alias="REPAINT_PRESETS"
+    )
+    default_prompt: Text | None = Field(default=None, alias="REPAINT_DEFAULT_PROMPT")
+    output_prefix: str = Field(default="repaint/", alias="REPAINT_OUTPUT_PREFIX")
+    max_qps: Annotated[float, Field(gt=0)] | None = Field(default=None, alias="REPAINT_MAX_QPS")
+    daily_cap: Annotated[int, Field(ge=0)] | None = Field(default=None, alias="REPAINT_DAILY_CAP")
+    deadline_seconds: Seconds = Field(default=120.0, alias="REPAINT_DEADLINE_SECONDS")
+    http_tokens: Annotated[tuple[SecretStr, ...], BeforeValidator(_split)] = Field(
+        default=(), alias="REPAINT_HTTP_TOKENS"
+    )
+    webhook_url: str | None = Field(default=None, alias="REPAINT_WEBHOOK_URL")
+    webhook_secret: SecretStr | None = Field(default=None, alias="REPAINT_WEBHOOK_SECRET")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", alias="REPAINT_LOG_LEVEL"
+    )
+
+    def imagex_endpoint(self) -> str:
+        """Return the address of veImageX: what is set, else that of the region."""
+        return self.endpoint or IMAGEX_ENDPOINTS[self.region]
+
+    def tos_endpoints(self, region: str) -> tuple[str, str]:
+        """Return where object storage is called, and where veImageX reads the source from.
+
+        A region's internal endpoint (`ivolces.com`) is out of veImageX's reach; its public one
+        differs in that one letter.
+        """
+        endpoint = self.tos_endpoint or f"https://tos-{region}.volces.com"
+        public = self.tos_public_endpoint or endpoint.replace("ivolces.com", "volces.com")
+        return endpoint, public
+
+    def ledger_for(self, bucket: str) -> str:
+        """Return where the record of an upload to `bucket` is kept."""
+        return self.ledger or f"tos://{bucket}/.repaint/"
+
+
+def load_settings(environment: Mapping[str, str]) -> Settings:
+    """Read the settings from `environment`; a variable that is empty counts as not set.
+
+    Raises SettingsError with a sentence for every variable that is missing or wrong.
+    """
+    names = {field.alias for field in Settings.model_fields.values()}
+    given: dict[str, str] = {k: v for k, v in environment.items() if k in names and v.strip()}
+    if "REPAINT_DEADLINE_SECONDS" not in given and environment.get("_FAAS_FUNC_TIMEOUT"):
+        given["REPAINT_DEADLINE_SECONDS"] = environment["_FAAS_FUNC_TIMEOUT"]
+    problems = []
+    region = given.get("VEIMAGEX_REGION", "cn-north-1")
+    if region not in IMAGEX_ENDPOINTS and "VEIMAGEX_ENDPOINT" not in given:
+        problems.append(
+            f"VEIMAGEX_REGION is {region!r}: known are {', '.join(IMAGEX_ENDPOINTS)}; "
+            "for another one set VEIMAGEX_ENDPOINT as well."
+        )
+    try:
+        settings = Settings.model_validate(given)
+    except ValidationError as error:
+        problems = _sentences(error) + problems
+    if problems:
+        raise SettingsError(problems)
+    return settings
+
+
+def is_loopback_or_address(endpoint: str) -> bool:
+    """Tell whether an endpoint's host is `localhost` or an IP address: a test, the local cloud."""
+    host = urlsplit(endpoint).hostname or ""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+    return True
+
+
+def _sentences(error: ValidationError) -> list[str]:
+    """Write what pydantic found as sentences, without the values: one may be a secret."""
+    sentences = []
+    for problem in error.errors(include_url=False, include_input=False, include_context=False):
+        name, *inside = (str(part) for part in problem["loc"])
+        if problem["type"] == "missing" and not inside:
+            description = next(
+                f.description for f in Settings.model_fields.values() if f.alias == name
+            )
+            sentences.append(f"{name} is not set: it is {description}.")
+            continue
+        place = f" at {'.'.join(inside)}" if inside else ""
+        text = problem["msg"].removeprefix("Value error, ").rstrip(".")
+        sentences.append(f"{name}{place} is wrong: {text[:1].lower()}{text[1:]}.")
+    return sentences

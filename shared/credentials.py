@@ -1,0 +1,98 @@
+"""Find the access key: the role's file, then the event's headers, then the SDK's chain.
+
+The platform refreshes the role's file, so it is looked at again for every request. (The file and
+the headers are documented for other runtimes than Python's events: the order is safe either way.)
+"""
+
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any, Protocol
+
+from shared.errors import CredentialsError
+from shared.signing import Credentials
+
+ROLE_FILE = Path("/var/run/secrets/iam/credential")
+
+_from_headers: ContextVar[Credentials | None] = ContextVar("credentials of the event", default=None)
+
+
+class CredentialSource(Protocol):
+    """Where the access key comes from."""
+
+    def get(self) -> Credentials:
+        """Return the access key that is valid now. Raises CredentialsError where there is none."""
+        ...
+
+
+class FunctionCredentials:
+    """The access key of a function, on the platform or on a laptop."""
+
+    def __init__(self, role_file: Path = ROLE_FILE) -> None:
+        self._role_file = role_file
+        self._lock = threading.Lock()
+        self._chain: Any = None
+
+    def get(self) -> Credentials:
+        """Return the access key that is valid now.
+
+        Raises CredentialsError, naming every place that was looked at, where there is none.
+        """
+        return self._from_file() or _from_headers.get() or self._from_sdk()
+
+    def _from_file(self) -> Credentials | None:
+        try:
+            document = json.loads(self._role_file.read_text("utf-8"))
+            return Credentials(
+                document["access_key_id"],
+                document["secret_access_key"],
+                document.get("session_token") or None,
+            )
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            # The text of a JSON error would not show the file's content, that of others may.
+            raise CredentialsError(
+                f"The role's credential file {self._role_file} cannot be read "
+                f"({type(error).__name__}): it should be a JSON object with access_key_id, "
+                "secret_access_key and session_token. Give the function a role."
+            ) from None
+
+    def _from_sdk(self) -> Credentials:
+        with self._lock:
+            if self._chain is None:
+                # Takes a while to import, and is not needed where the role's file is found.
+                from volcenginesdkcore.auth.providers.default_provider import (  # noqa: PLC0415
+                    DefaultCredentialProvider,
+                )
+
+                self._chain = DefaultCredentialProvider()
+        try:
+            found = self._chain.get_credentials()
+        except RuntimeError:
+            # The chain's message repeats what the places answered: it may hold anything.
+            raise CredentialsError(
+                f"No access key was found: there is no {self._role_file}, the event's headers "
+                "carry none, and neither does the SDK's default chain. Give the function a role, "
+                "or set VOLCENGINE_ACCESS_KEY and VOLCENGINE_SECRET_KEY."
+            ) from None
+        return Credentials(found.ak, found.sk, found.session_token or None)
+
+
+@contextmanager
+def credentials_of_event(headers: Mapping[str, Any] | None) -> Iterator[None]:
+    """Use, within the context, the temporary key that the platform put into an event's headers."""
+    lowered = {str(name).lower(): str(value) for name, value in (headers or {}).items()}
+    access_key = lowered.get("x-faas-access-key-id")
+    secret_key = lowered.get("x-faas-secret-access-key")
+    found = None
+    if access_key and secret_key:
+        found = Credentials(access_key, secret_key, lowered.get("x-faas-session-token") or None)
+    before = _from_headers.set(found)
+    try:
+        yield
+    finally:
+        _from_headers.reset(before)

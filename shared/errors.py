@@ -1,0 +1,100 @@
+"""The error tree.
+
+RepaintError                everything this project raises on purpose
+├── SettingsError           settings are missing or wrong; names every one of them
+├── CredentialsError        no access key was found anywhere
+├── RejectedUpload          this upload can never be generated as it is; carries every reason
+├── NoAnswer                a request got no whole answer
+│   ├── NotExecuted         …and cannot have been executed: nothing was sent
+│   └── MaybeExecuted       …and may have been executed: something was sent
+├── TosError                object storage answered with an error
+│   ├── ObjectMissing       …there is no such object (404)
+│   └── ConditionFailed     …somebody else was first (409, 412)
+├── ProbeFailed             whether an output exists could not be found out
+├── LeaseLost               the record is another owner's by now: neither pay nor write
+└── DeliveryIncomplete      an upload has to be delivered again; the platform takes it as an error
+
+The outcome of the paid call is none of these: it is a value (`imagex.Outcome`), because
+"unknown" is a state to act on and not a failure.
+"""
+
+
+class RepaintError(Exception):
+    """Everything this project raises on purpose."""
+
+
+class SettingsError(RepaintError):
+    """Settings are missing or wrong.
+
+    `problems` has a sentence for each.
+    """
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        lines = "".join(f"\n  - {problem}" for problem in problems)
+        super().__init__(f"{len(problems)} setting(s) to mend:{lines}")
+
+
+class CredentialsError(RepaintError):
+    """No access key was found anywhere."""
+
+
+class RejectedUpload(RepaintError):
+    """An upload can never be generated as it is.
+
+    `reasons` has a sentence for each thing that is wrong.
+    """
+
+    def __init__(self, reasons: list[str]) -> None:
+        self.reasons = reasons
+        super().__init__(" ".join(reasons))
+
+
+class NoAnswer(RepaintError):
+    """A request got no whole answer."""
+
+
+class NotExecuted(NoAnswer):
+    """A request cannot have been executed: nothing was sent."""
+
+
+class MaybeExecuted(NoAnswer):
+    """A request may have been executed: something was sent."""
+
+
+class TosError(RepaintError):
+    """Object storage answered with an error."""
+
+    def __init__(self, message: str, *, status: int, code: str = "", request_id: str = "") -> None:
+        self.status = status
+        self.code = code
+        self.request_id = request_id
+        super().__init__(message)
+
+
+class ObjectMissing(TosError):
+    """There is no such object."""
+
+
+class ConditionFailed(TosError):
+    """Somebody else was first: a create-only or compare-and-swap write was refused."""
+
+
+class ProbeFailed(RepaintError):
+    """Whether an output exists could not be found out."""
+
+
+class LeaseLost(RepaintError):
+    """The record is another owner's by now: this one may neither pay nor write."""
+
+
+class DeliveryIncomplete(RepaintError):
+    """An upload has to be delivered again.
+
+    Raised out of the handler so that the platform counts an error and comes back. `results` holds
+    what became of every upload of the delivery.
+    """
+
+    def __init__(self, message: str, results: list[dict[str, object]]) -> None:
+        self.results = results
+        super().__init__(message)

@@ -1,0 +1,205 @@
+"""Object metadata + presets + defaults → one `Instructions` value.
+
+Metadata wins over the first preset whose prefix matches, which wins over the defaults. Everything
+that is wrong is reported together; no prompt anywhere is not wrong, it means "leave it alone".
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from shared.config import Preset, Settings
+from shared.errors import RejectedUpload
+from shared.metadata import META
+from shared.req_json import (
+    MODEL,
+    MODEL_ACTION,
+    MODEL_VERSION,
+    CallBody,
+    ReqJson,
+    Scale,
+    Seed,
+    Steps,
+    output_name_problem,
+)
+
+# What of ReqJson has a key of its own, and where to say it instead.
+OWN_KEYS = {"prompt": "prompt", "seed": "seed", "ddim_step": "steps", "scale": "scale"}
+
+_YES, _NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
+
+
+class Instructions(BaseModel):
+    """What to make of an upload. Stored in its record, so that a later attempt asks the same."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    prompt: str
+    seed: Seed = -1
+    steps: Steps = 20
+    scale: Scale = 7.0
+    output: str | None = None
+    template: str
+    overwrite: bool = False
+    model_action: str = MODEL_ACTION
+    model_version: str = MODEL_VERSION
+    req_json: dict[str, Any] = {}
+
+    @property
+    def seed_is_free(self) -> bool:
+        """Tell whether another attempt may draw another seed."""
+        return self.seed == -1
+
+    def call_body(self, *, domain: str, output: str, image_url: str) -> CallBody:
+        """Build the call's body for the picture at `image_url`, to be stored as `output`.
+
+        Raises pydantic.ValidationError where `req_json` does not fit the model.
+        """
+        merged = {
+            **self.req_json,
+            "prompt": self.prompt,
+            "seed": self.seed,
+            "ddim_step": self.steps,
+            "scale": self.scale,
+            "image_urls": [image_url, *self.req_json.get("image_urls", [])],
+        }
+        of_this_model = merged.setdefault("req_key", MODEL) == MODEL
+        return CallBody(
+            domain=domain,
+            template=self.template,
+            outputs=[output],
+            overwrite=self.overwrite,
+            image_url=image_url,
+            model_action=self.model_action,
+            model_version=self.model_version,
+            req_json=ReqJson.model_validate(merged) if of_this_model else merged,
+        )
+
+
+def resolve(key: str, metadata: Mapping[str, str], settings: Settings) -> Instructions | str:
+    """Return what to make of the object `key`, or in a sentence why it is left alone.
+
+    `metadata` as `metadata.recognised` returns it. Raises RejectedUpload with every reason.
+    """
+    problems: list[str] = []
+    if "skip" in metadata and _read_flag(metadata, "skip", problems):
+        return f"{META}skip asks for it."
+    preset = next((p for p in settings.presets if key.startswith(p.prefix)), Preset(prefix=""))
+    prompt = _clean(metadata.get("prompt")) or preset.prompt or settings.default_prompt
+    given = {
+        "seed": _read(metadata, "seed", _SEED, problems),
+        "steps": _read(metadata, "steps", _STEPS, problems),
+        "scale": _read(metadata, "scale", _SCALE, problems),
+        "output": _read_output(metadata, settings.output_prefix, problems),
+        "template": _clean(metadata.get("template")),
+        "overwrite": _read_flag(metadata, "overwrite", problems),
+    }
+    req_json = {**preset.req_json, **_read_req_json(metadata, problems)}
+    if not prompt and not problems:
+        return (
+            f"There is no prompt: set {META}prompt on the object, a preset for its prefix in "
+            "REPAINT_PRESETS, or REPAINT_DEFAULT_PROMPT."
+        )
+    if problems:
+        raise RejectedUpload(problems)
+    base: dict[str, Any] = {"template": settings.template}
+    base |= preset.model_dump(exclude_none=True, exclude={"prefix", "prompt", "req_json"})
+    base |= {name: value for name, value in given.items() if value is not None}
+    instructions = Instructions(prompt=prompt or "", req_json=req_json, **base)
+    try:
+        instructions.call_body(domain="-", output="-", image_url="-")
+    except ValidationError as error:
+        raise RejectedUpload(_req_json_problems(error)) from None
+    return instructions
+
+
+_SEED: TypeAdapter[int] = TypeAdapter(Seed)
+_STEPS: TypeAdapter[int] = TypeAdapter(Steps)
+_SCALE: TypeAdapter[float] = TypeAdapter(Scale)
+_WANTED = {
+    "seed": "a whole number is needed, -1 for a random one",
+    "steps": "a whole number from 1 to 50 is needed",
+    "scale": "a number from 1 to 30 is needed",
+}
+
+
+def _clean(value: str | None) -> str | None:
+    return value.strip() or None if value else None
+
+
+def _shown(value: str) -> str:
+    return repr(value if len(value) <= 60 else value[:57] + "…")
+
+
+def _read(
+    metadata: Mapping[str, str], name: str, adapter: TypeAdapter[Any], problems: list[str]
+) -> int | float | None:
+    value = _clean(metadata.get(name))
+    if value is None:
+        return None
+    try:
+        number = float(value) if name == "scale" else int(value)
+        return adapter.validate_python(number)  # type: ignore[no-any-return]  # int or float
+    except ValueError:
+        problems.append(f"{META}{name} is {_shown(value)}: {_WANTED[name]}.")
+        return None
+
+
+def _read_flag(metadata: Mapping[str, str], name: str, problems: list[str]) -> bool | None:
+    value = _clean(metadata.get(name))
+    if value is None:
+        return None
+    if value.lower() not in _YES + _NO:
+        problems.append(f"{META}{name} is {_shown(value)}: 'true' or 'false' is needed.")
+        return None
+    return value.lower() in _YES
+
+
+def _read_output(metadata: Mapping[str, str], prefix: str, problems: list[str]) -> str | None:
+    value = metadata.get("output")
+    if not value:
+        return None
+    problem = output_name_problem(value) or output_name_problem(prefix + value)
+    if problem:
+        problems.append(
+            f"{META}output is {_shown(value)}: with its prefix {prefix!r} it {problem}."
+        )
+    return value
+
+
+def _read_req_json(metadata: Mapping[str, str], problems: list[str]) -> dict[str, Any]:
+    value = _clean(metadata.get("req-json"))
+    if value is None:
+        return {}
+    try:
+        found = json.loads(value)
+    except ValueError as error:
+        problems.append(f"{META}req-json is not JSON: {error}.")
+        return {}
+    if not isinstance(found, dict):
+        problems.append(f"{META}req-json is not a JSON object.")
+        return {}
+    problems.extend(
+        f"{META}req-json sets {name!r}: use {META}{own} for it."
+        for name, own in OWN_KEYS.items()
+        if name in found
+    )
+    if "binary_data_base64" in found:
+        problems.append(
+            f"{META}req-json sets 'binary_data_base64': give further pictures as addresses in "
+            "'image_urls'; they follow the uploaded one, which has index 0."
+        )
+    further = found.get("image_urls", [])
+    if not isinstance(further, list) or not all(isinstance(url, str) for url in further):
+        problems.append(f"{META}req-json's 'image_urls' is not a list of addresses.")
+    return found
+
+
+def _req_json_problems(error: ValidationError) -> list[str]:
+    return [
+        f"ReqJson's {'.'.join(str(part) for part in problem['loc'])} is wrong: "
+        f"{problem['msg'][:1].lower()}{problem['msg'][1:]}."
+        for problem in error.errors(include_url=False, include_input=False)
+    ]

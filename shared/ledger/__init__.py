@@ -1,0 +1,73 @@
+"""The ledger: the record of every upload, and the rule that lets one owner act at a time.
+
+A claim's life, seen along the clock:
+
+    claim ──────────── sent_at ── send_by ──────────────── lease_until
+      │ create-only,      │  nothing    │ the call may still     │ from here on anybody may
+      │ holds the first   │  is sent    │ store its image        │ take over, by compare-and-swap;
+      │ attempt's name    │  after it   │ (settle time)          │ one look then tells for good
+                                                                 │ whether the attempt made it
+
+A record is `pending` until its end record is written; the end record never changes.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from shared.ledger.record import Attempt, EndState, Parked, Record
+
+__all__ = ["Attempt", "EndState", "Entry", "Ledger", "Parked", "Record"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A pending record as it was read or written, with the version a compare-and-swap needs."""
+
+    record: Record
+    version: str
+
+
+class Ledger(Protocol):
+    """Where records are kept.
+
+    Every method raises TosError, NoAnswer or sqlite3.Error where the store cannot be reached:
+    then nothing is known and nothing may be paid.
+    """
+
+    def create(self, record: Record) -> Entry | None:
+        """Write a claim where there is no pending record of that id; None if there is one.
+
+        A claim of the same owner counts as written: its answer was lost the first time.
+        """
+        ...
+
+    def pending(self, record_id: str) -> Entry | None:
+        """Return the pending record, if there is one."""
+        ...
+
+    def finished(self, record_id: str) -> Record | None:
+        """Return the end record, if there is one."""
+        ...
+
+    def replace(self, entry: Entry, record: Record) -> Entry:
+        """Put `record` in the place of `entry`.
+
+        Raises LeaseLost where somebody else changed it meanwhile.
+        """
+        ...
+
+    def finish(self, entry: Entry, record: Record) -> Record:
+        """Write the end record, then remove the pending one; return the end record that stands.
+
+        That is an earlier one where there is one: end states never change.
+        """
+        ...
+
+    def drop(self, entry: Entry) -> None:
+        """Remove a pending record whose end record exists."""
+        ...
+
+    def all_pending(self) -> Iterator[Entry]:
+        """Go through what is unfinished, without reading what is finished."""
+        ...

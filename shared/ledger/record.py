@@ -1,0 +1,92 @@
+"""The record of one upload: what it is, who works on it, what was sent, how it ended."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from shared.instructions import Instructions
+
+EndState = Literal["generated", "rejected", "skipped", "superseded"]
+Parked = Literal["deferred", "in_doubt"]
+
+
+class Attempt(BaseModel):
+    """One paid call: the name it stores its output under, written down before it is sent.
+
+    `outcome` is None until something is known: an attempt without one may have been executed.
+    Times are seconds since the epoch. `looked` is when a name that the user chose was looked for,
+    `before` the `LastModified` of the file that was found there.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    number: int
+    output: str
+    sent_at: float
+    outcome: str | None = None
+    code: str = ""
+    message: str = ""
+    before: str | None = None
+
+
+class Record(BaseModel):
+    """One upload's entry in the ledger. Never holds an address with a signature.
+
+    `owner` may act until `lease_until`; from then on anybody may take over. `due_at` is when a
+    parked record wants to be looked at again. Times are seconds since the epoch.
+    """
+
+    # A record that a newer version wrote stays readable.
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    id: str
+    bucket: str
+    key: str
+    etag: str
+    version_id: str | None = None
+    region: str | None = None
+    instructions: Instructions | None = None
+
+    state: Literal["pending"] | EndState = "pending"
+    reason: str = ""
+    parked: Parked | None = None
+    due_at: float = 0.0
+    parks: int = 0
+
+    owner: str = ""
+    lease_until: float = 0.0
+    attempts: tuple[Attempt, ...] = ()
+
+    image_urls: tuple[str, ...] = ()
+    store_uris: tuple[str, ...] = ()
+    model_request_id: str = ""
+    created_at: float = 0.0
+    updated_at: float = 0.0
+
+    @property
+    def last_attempt(self) -> Attempt | None:
+        """Return the attempt that was begun last."""
+        return self.attempts[-1] if self.attempts else None
+
+    @property
+    def may_have_been_paid(self) -> bool:
+        """Tell whether the last attempt was begun and nothing is known of it."""
+        return self.last_attempt is not None and self.last_attempt.outcome is None
+
+    def with_attempt(self, attempt: Attempt) -> "Record":
+        """Return the record with `attempt` added, or put in place of the one of its number."""
+        kept = tuple(a for a in self.attempts if a.number != attempt.number)
+        return self.changed(attempts=(*kept, attempt))
+
+    def changed(self, **fields: Any) -> "Record":
+        """Return the record with other values in some fields."""
+        return self.model_copy(update=fields)
+
+    def to_json(self) -> bytes:
+        """Write the record as it is stored."""
+        return self.model_dump_json().encode()
+
+    @classmethod
+    def from_json(cls, text: bytes | str) -> "Record":
+        """Read a stored record."""
+        return cls.model_validate_json(text)

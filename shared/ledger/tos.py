@@ -1,0 +1,119 @@
+"""The ledger in object storage: `pending/<id>.json` while unfinished, `done/<id>.json` afterwards.
+
+Two orders of writing keep the promises, whatever dies between them:
+
+* A claim is made *before* the end record is looked for. The other way round, a delivery could
+  look (nothing yet), sleep while another finishes and removes its claim, and then claim and pay.
+* The end record is written *before* the pending one is removed. Dying in between leaves a pending
+  record whose end record exists: whoever meets it sees the end record and removes the rest. The
+  other way round, dying in between would forget a paid generation.
+
+Removing a pending record is not conditional, and need not be: it happens only when the end record
+exists, and nobody pays without having looked for that after claiming.
+
+The state bucket must not be versioned: conditional writes there are not documented.
+"""
+
+from collections.abc import Iterator
+
+from shared.errors import ConditionFailed, LeaseLost, ObjectMissing
+from shared.ledger import Entry
+from shared.ledger.record import Record
+from shared.tos import Tos
+
+
+class TosLedger:
+    """Records below a prefix of a bucket."""
+
+    def __init__(self, tos: Tos, bucket: str, prefix: str) -> None:
+        self._tos = tos
+        self._bucket = bucket
+        self._prefix = prefix
+
+    def create(self, record: Record) -> Entry | None:
+        """Write a claim where there is none; see `Ledger`."""
+        try:
+            return Entry(record, self._put(self._pending(record.id), record, create_only=True))
+        except ConditionFailed:
+            return self._own(record)
+
+    def pending(self, record_id: str) -> Entry | None:
+        """Return the pending record, if there is one."""
+        try:
+            body, etag = self._tos.get(self._bucket, self._pending(record_id))
+        except ObjectMissing:
+            return None
+        return Entry(Record.from_json(body), etag)
+
+    def finished(self, record_id: str) -> Record | None:
+        """Return the end record, if there is one."""
+        try:
+            body, _ = self._tos.get(self._bucket, self._done(record_id))
+        except ObjectMissing:
+            return None
+        return Record.from_json(body)
+
+    def replace(self, entry: Entry, record: Record) -> Entry:
+        """Put `record` in the place of `entry`; see `Ledger`."""
+        try:
+            return Entry(
+                record, self._put(self._pending(record.id), record, if_match=entry.version)
+            )
+        except (ConditionFailed, ObjectMissing):
+            # A lost answer, sent again: the second one meets what the first one wrote.
+            own = self._own(record)
+            if own is None:
+                raise LeaseLost(f"The record {record.id} was changed by somebody else.") from None
+            return own
+
+    def finish(self, entry: Entry, record: Record) -> Record:
+        """Write the end record, then remove the pending one; see `Ledger`."""
+        stands = record
+        try:
+            self._put(self._done(record.id), record, create_only=True)
+        except ConditionFailed:
+            # Somebody else's end record, or our own whose answer was lost: it stands.
+            stands = self.finished(record.id) or record
+        self.drop(entry)
+        return stands
+
+    def drop(self, entry: Entry) -> None:
+        """Remove a pending record whose end record exists."""
+        self._tos.delete(self._bucket, self._pending(entry.record.id))
+
+    def all_pending(self) -> Iterator[Entry]:
+        """Go through what is unfinished; what vanishes meanwhile is left out."""
+        token = None
+        while True:
+            page = self._tos.list_page(self._bucket, f"{self._prefix}pending/", token=token)
+            for listed in page.objects:
+                name = listed.key.removeprefix(f"{self._prefix}pending/")
+                entry = self.pending(name.removesuffix(".json"))
+                if entry is not None:
+                    yield entry
+            token = page.next_token
+            if token is None:
+                return
+
+    def _own(self, record: Record) -> Entry | None:
+        """Return the stored record where it is exactly the one that was to be written."""
+        stored = self.pending(record.id)
+        return stored if stored is not None and stored.record == record else None
+
+    def _put(
+        self,
+        key: str,
+        record: Record,
+        *,
+        create_only: bool = False,
+        if_match: str | None = None,
+    ) -> str:
+        return self._tos.put(
+            self._bucket, key, record.to_json(), create_only=create_only, if_match=if_match
+        )
+
+    def _pending(self, record_id: str) -> str:
+        return f"{self._prefix}pending/{record_id}.json"
+
+    def _done(self, record_id: str) -> str:
+        return f"{self._prefix}done/{record_id}.json"

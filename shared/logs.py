@@ -1,0 +1,50 @@
+"""structlog, set up: one JSON object a line on stdout, readable on a terminal, no secret ever."""
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from functools import cache
+from typing import Any, TextIO
+
+import structlog
+from structlog.typing import FilteringBoundLogger, Processor
+
+from shared.redaction import redact
+
+Log = FilteringBoundLogger
+
+
+def build_log(stream: TextIO, level: str = "info") -> Log:
+    """Return a logger that writes to `stream`: JSON, or readable where it is a terminal."""
+    render: Processor = (
+        structlog.dev.ConsoleRenderer()
+        if stream.isatty()
+        else structlog.processors.JSONRenderer(ensure_ascii=False, default=str)
+    )
+    logger: Log = structlog.wrap_logger(
+        structlog.WriteLogger(stream),
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            _hide_secrets,
+            render,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(
+            logging.getLevelNamesMapping()[level.upper()]
+        ),
+        cache_logger_on_first_use=True,
+    )
+    return logger
+
+
+@cache
+def stdout_log(level: str) -> Log:
+    """Return the logger of this process: the platform collects its stdout line by line."""
+    return build_log(sys.stdout, level)
+
+
+def _hide_secrets(
+    _logger: Any, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    return {name: redact(value, name) for name, value in event.items()}

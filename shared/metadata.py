@@ -1,0 +1,51 @@
+"""An object's user metadata: which keys are read, how values are decoded, an upload's identity."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from urllib.parse import unquote
+
+META = "x-tos-meta-"
+GENERATED_MARK = "repaint-generated"
+KEYS = ("prompt", "seed", "steps", "scale", "output", "template", "overwrite", "skip", "req-json")
+
+_FULLY_ENCODED = re.compile(r"(?:[A-Za-z0-9\-_.~!*'()]|%[0-9A-Fa-f]{2})*")
+_NON_ASCII_ESCAPES = re.compile(r"(?:%[89A-Fa-f][0-9A-Fa-f])+")
+
+
+def decode_value(raw: str) -> str:
+    """Undo the percent-encoding of a metadata value, where it was encoded.
+
+    The official SDKs encode everything but letters, digits and a few marks; such a value is
+    decoded whole. In any other ASCII text only escapes of non-ASCII characters are decoded (a
+    client that encodes just those), and a `%20` stays what it says. Text that holds non-ASCII
+    characters was not encoded at all.
+    """
+    if "%" not in raw or not raw.isascii():
+        return raw
+    if _FULLY_ENCODED.fullmatch(raw):
+        return _unquote_or_keep(raw)
+    return _NON_ASCII_ESCAPES.sub(lambda found: _unquote_or_keep(found[0]), raw)
+
+
+def recognised(metadata: Mapping[str, str]) -> dict[str, str]:
+    """Return, decoded, the metadata that this project reads; key names without the prefix."""
+    return {key: decode_value(metadata[key]) for key in KEYS if key in metadata}
+
+
+def identity(bucket: str, key: str, version: str, metadata: Mapping[str, str]) -> str:
+    """Return the id of an upload: the same for every delivery of it, 32 hexadecimal digits.
+
+    `version` is the object's version id or ETag. The configuration is no part of it: a new
+    deployment must not make an old event new.
+    """
+    parts = json.dumps([bucket, key, version, sorted(metadata.items())])
+    return hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def _unquote_or_keep(raw: str) -> str:
+    try:
+        return unquote(raw, errors="strict")
+    except UnicodeDecodeError:
+        return raw

@@ -1,0 +1,42 @@
+"""Take secrets out of text and of structures before anybody sees them."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+HIDDEN = "•••"
+
+_SECRET_NAMES = re.compile(
+    r"secret|token|authorization|signature|password|credential|access.?key", re.IGNORECASE
+)
+# What gives the holder of an address or a header power, wherever it stands in a text.
+_SECRET_TEXTS = re.compile(
+    r"(?P<before>"
+    r"[?&;\s]X-(?:Tos-)?(?:Signature|Security-Token|Credential)="
+    r"|\bSignature=|\bCredential="
+    r"|\bBearer\s+"
+    r"|\bx-(?:tos-)?security-token[\"']?\s*[:=]\s*[\"']?"
+    r"|\bsecret_?(?:access_?)?key[\"']?\s*[:=]\s*[\"']?"
+    r")[^&\s,\"'\\]+",
+    re.IGNORECASE,
+)
+_USER_IN_ADDRESS = re.compile(r"(?<=://)[^/\s@]+:[^/\s@]+@")
+
+
+def redact_text(text: str) -> str:
+    """Replace signatures, tokens, keys and passwords in `text` by `•••`."""
+    text = _SECRET_TEXTS.sub(lambda found: found["before"] + HIDDEN, text)
+    return _USER_IN_ADDRESS.sub(f"{HIDDEN}@", text)
+
+
+def redact(value: Any, name: str = "") -> Any:
+    """Replace what is secret in a value of JSON's types, by its name and by what it looks like."""
+    if name and _SECRET_NAMES.search(name) and value is not None:
+        return HIDDEN
+    if isinstance(value, str):
+        return redact_text(value)
+    if isinstance(value, Mapping):
+        return {key: redact(inner, str(key)) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [redact(inner) for inner in value]
+    return value

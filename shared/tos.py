@@ -1,0 +1,265 @@
+"""Object storage: head, get, put (create-only, compare-and-swap), delete, list, presign.
+
+Every request is tried up to three times, also a conditional write: whether a refused repetition
+was in truth the first one's success is for the caller to find out, by reading what is there.
+"""
+
+import hashlib
+import random
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
+
+from shared.clock import Clock
+from shared.config import is_loopback_or_address
+from shared.credentials import CredentialSource
+from shared.documents import as_object
+from shared.errors import ConditionFailed, NoAnswer, ObjectMissing, TosError
+from shared.metadata import META
+from shared.signing import canonical_query, object_path, tos_headers, tos_presigned_url
+from shared.transport import Request, Response, Timeouts, Transport
+
+_PAUSES = (0.0, 0.2, 0.8)
+_ALREADY_EXISTS = "0017-00000004"  # document 6349/1189259
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """What a HEAD tells. `etag` is without quotes, `size` in bytes, metadata not yet decoded."""
+
+    etag: str
+    size: int
+    content_type: str
+    version_id: str | None
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ListedObject:
+    """One entry of a listing."""
+
+    key: str
+    etag: str
+    size: int
+    last_modified: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of a listing; `next_token` is None on the last one."""
+
+    objects: list[ListedObject]
+    next_token: str | None
+
+
+class Tos:
+    """Object storage in one region; safe to use from several threads."""
+
+    def __init__(
+        self,
+        *,
+        endpoint: str,
+        public_endpoint: str,
+        region: str,
+        credentials: CredentialSource,
+        transport: Transport,
+        clock: Clock,
+        rng: random.Random,
+    ) -> None:
+        self._endpoint = endpoint
+        self._public_endpoint = public_endpoint
+        self._region = region
+        self._credentials = credentials
+        self._transport = transport
+        self._clock = clock
+        self._rng = rng
+        self._clock_lock = threading.Lock()
+        self._clock_offset = 0.0
+
+    def head(self, bucket: str, key: str, version_id: str | None = None) -> ObjectInfo:
+        """Look at an object. Raises ObjectMissing where there is none, else TosError, NoAnswer."""
+        answer = self._send("HEAD", bucket, key, query=_version(version_id))
+        return ObjectInfo(
+            etag=answer.headers.get("etag", "").strip('"'),
+            size=int(answer.headers.get("content-length") or 0),
+            content_type=answer.headers.get("content-type", ""),
+            version_id=answer.headers.get("x-tos-version-id"),
+            metadata={
+                name.removeprefix(META): _as_utf8(value)
+                for name, value in answer.headers.items()
+                if name.startswith(META)
+            },
+        )
+
+    def get(self, bucket: str, key: str) -> tuple[bytes, str]:
+        """Return an object's content and ETag. Raises ObjectMissing, TosError, NoAnswer."""
+        answer = self._send("GET", bucket, key)
+        return answer.body, answer.headers.get("etag", "").strip('"')
+
+    def put(
+        self,
+        bucket: str,
+        key: str,
+        body: bytes,
+        *,
+        content_type: str = "application/json",
+        create_only: bool = False,
+        if_match: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> str:
+        """Write an object and return its new ETag.
+
+        With `create_only` it must not exist yet, with `if_match` it must have that ETag still:
+        raises ConditionFailed otherwise. Metadata values are ASCII. Raises TosError, NoAnswer.
+        """
+        headers = {"content-type": content_type}
+        headers |= {META + name: value for name, value in (metadata or {}).items()}
+        if create_only:
+            headers["x-tos-forbid-overwrite"] = "true"
+        if if_match is not None:
+            headers["x-tos-if-match"] = if_match
+        answer = self._send("PUT", bucket, key, headers=headers, body=body)
+        return answer.headers.get("etag", "").strip('"')
+
+    def delete(self, bucket: str, key: str) -> None:
+        """Remove an object; one that does not exist already is. Raises TosError, NoAnswer."""
+        try:
+            self._send("DELETE", bucket, key)
+        except ObjectMissing:
+            return
+
+    def list_page(
+        self, bucket: str, prefix: str, *, token: str | None = None, limit: int = 1000
+    ) -> Page:
+        """Return up to `limit` (1–1000) objects below `prefix` in the order of their keys."""
+        query = {"list-type": "2", "prefix": prefix, "max-keys": str(limit)}
+        if token:
+            query["continuation-token"] = token
+        document = as_object(self._send("GET", bucket, "", query=query).body) or {}
+        objects = [
+            ListedObject(
+                entry["Key"],
+                str(entry.get("ETag") or "").strip('"'),
+                int(entry.get("Size") or 0),
+                str(entry.get("LastModified") or ""),
+            )
+            for entry in document.get("Contents") or []
+        ]
+        more = document.get("IsTruncated")
+        return Page(objects, (document.get("NextContinuationToken") or None) if more else None)
+
+    def presign(
+        self, bucket: str, key: str, *, version_id: str | None, expires_seconds: int
+    ) -> str:
+        """Return a public address that lets its holder read one object, for a while.
+
+        It is a secret: never stored, never logged. Raises CredentialsError.
+        """
+        parts = urlsplit(self._public_endpoint)
+        return tos_presigned_url(
+            method="GET",
+            scheme=parts.scheme,
+            host=f"{bucket}.{parts.netloc}",
+            key=key,
+            query=_version(version_id),
+            credentials=self._credentials.get(),
+            region=self._region,
+            now=self._clock.now() + self._clock_offset,
+            expires_seconds=expires_seconds,
+        )
+
+    def _send(
+        self,
+        method: str,
+        bucket: str,
+        key: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+    ) -> Response:
+        problem: NoAnswer | TosError | None = None
+        for pause in _PAUSES:
+            self._clock.sleep(pause * self._rng.uniform(0.5, 1.5))
+            try:
+                request = self._signed(method, bucket, key, query or {}, headers or {}, body)
+                answer = self._transport.send(request, Timeouts())
+            except NoAnswer as error:
+                problem = error
+                continue
+            if answer.status < 300:
+                return answer
+            problem = _error(method, bucket, key, answer)
+            skewed = problem.code == "RequestTimeTooSkewed" and self._correct_clock(answer)
+            if answer.status < 500 and answer.status != 429 and not skewed:
+                break
+        if problem is None:
+            raise AssertionError("no pause, no try")
+        raise problem
+
+    def _signed(
+        self,
+        method: str,
+        bucket: str,
+        key: str,
+        query: Mapping[str, str],
+        headers: Mapping[str, str],
+        body: bytes,
+    ) -> Request:
+        parts = urlsplit(self._endpoint)
+        host = f"{bucket}.{parts.netloc}"
+        signed = tos_headers(
+            method=method,
+            host=host,
+            key=key,
+            query=query,
+            headers=headers,
+            credentials=self._credentials.get(),
+            region=self._region,
+            now=self._clock.now() + self._clock_offset,
+            payload_sha256=hashlib.sha256(body).hexdigest(),
+        )
+        # No DNS knows <bucket>.127.0.0.1: connect to the address, the Host header names the bucket.
+        connect_to = parts.netloc if is_loopback_or_address(self._endpoint) else host
+        url = f"{parts.scheme}://{connect_to}{object_path(key)}"
+        return Request(method, f"{url}?{canonical_query(query)}" if query else url, signed, body)
+
+    def _correct_clock(self, answer: Response) -> bool:
+        if not answer.headers.get("date"):
+            return False
+        theirs = parsedate_to_datetime(answer.headers["date"]).timestamp()
+        with self._clock_lock:
+            self._clock_offset = theirs - self._clock.now()
+        return True
+
+
+def _version(version_id: str | None) -> dict[str, str]:
+    return {"versionId": version_id} if version_id else {}
+
+
+def _as_utf8(value: str) -> str:
+    """Undo HTTP's reading of header bytes as latin-1, for clients that send raw UTF-8."""
+    try:
+        return value.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return value
+
+
+def _error(method: str, bucket: str, key: str, answer: Response) -> TosError:
+    document = as_object(answer.body) or {}
+    code, ec = str(document.get("Code") or ""), str(document.get("EC") or "")
+    request_id = answer.headers.get("x-tos-request-id", "")
+    place = f"{bucket}/{key}" if key else bucket
+    message = (
+        f"Object storage refused {method} {place}: HTTP {answer.status} "
+        f"{code} {document.get('Message') or ''}".rstrip()
+        + (f" (request {request_id})." if request_id else ".")
+    )
+    kind = TosError
+    if answer.status == 404:
+        kind = ObjectMissing
+    elif answer.status in (409, 412) or ec == _ALREADY_EXISTS:
+        kind = ConditionFailed
+    return kind(message, status=answer.status, code=code, request_id=request_id)
