@@ -3,6 +3,7 @@
 import ipaddress
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ from pydantic import (
     ValidationError,
 )
 
+from shared.credentials import ROLE_FILE
 from shared.errors import SettingsError
 from shared.req_json import MODEL_ACTION, MODEL_VERSION, Scale, Seed, Steps, Text
 
@@ -124,6 +126,7 @@ class Settings(BaseModel):
     )
     webhook_url: str | None = Field(default=None, alias="REPAINT_WEBHOOK_URL")
     webhook_secret: SecretStr | None = Field(default=None, alias="REPAINT_WEBHOOK_SECRET")
+    credential_file: Path = Field(default=ROLE_FILE, alias="REPAINT_CREDENTIAL_FILE")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", alias="REPAINT_LOG_LEVEL"
     )

@@ -136,11 +136,10 @@ class Imagex:
             except (NoAnswer, CredentialsError) as error:
                 problem = str(error)
                 continue
-            document = as_object(answer.body)
-            result = document.get("Result") if document else None
-            if answer.status == 200 and not error_of(document) and isinstance(result, dict):
+            document = as_object(answer.body) or {}
+            result, error_part = document.get("Result"), error_of(document, answer.status) or {}
+            if answer.status == 200 and not error_part and isinstance(result, dict):
                 return result
-            error_part = error_of(document) or {}
             problem = (
                 f"{action} answered with HTTP {answer.status} "
                 f"{error_part.get('Code', '')} {error_part.get('Message', '')}".rstrip()
@@ -168,7 +167,7 @@ class Imagex:
 
     def _send(self, request: Request, read_timeout: float) -> Response:
         answer = self._transport.send(request, Timeouts(read=read_timeout))
-        error = error_of(as_object(answer.body)) if answer.status != 200 else None
+        error = error_of(as_object(answer.body), answer.status)
         if error and verdict_of(error) is Verdict.CLOCK and answer.headers.get("date"):
             theirs = parsedate_to_datetime(answer.headers["date"]).timestamp()
             with self._clock_lock:

@@ -161,7 +161,7 @@ def _read_output(metadata: Mapping[str, str], prefix: str, problems: list[str]) 
     value = metadata.get("output")
     if not value:
         return None
-    problem = output_name_problem(value) or output_name_problem(prefix + value)
+    problem = output_name_problem(prefix + value)
     if problem:
         problems.append(
             f"{META}output is {_shown(value)}: with its prefix {prefix!r} it {problem}."

@@ -60,7 +60,7 @@ def read_outcome(answer: Response) -> Outcome:
             redact_text(str(model.get("message") or "the model failed")),
             request_id,
         )
-    error = error_of(document)
+    error = error_of(document, answer.status)
     if error:
         return Failed(
             verdict_of(error),
@@ -82,13 +82,13 @@ def verdict_of(error: Mapping[str, Any]) -> Verdict:
     )
 
 
-def error_of(document: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Return the gateway's error, if it reports one; `CodeN` 0 without a code is none."""
+def error_of(document: dict[str, Any] | None, status: int) -> dict[str, Any] | None:
+    """Return the gateway's error, if it reports one; under HTTP 200 `CodeN` 0 is none."""
     metadata = (document or {}).get("ResponseMetadata")
     error = metadata.get("Error") if isinstance(metadata, dict) else None
     if not isinstance(error, dict) or not (error.get("Code") or error.get("CodeN")):
         return None
-    return None if error.get("CodeN") == 0 else error
+    return None if status == 200 and error.get("CodeN") == 0 else error
 
 
 def _texts(value: Any) -> list[str]:

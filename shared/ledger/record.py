@@ -2,8 +2,9 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from shared.errors import RecordUnreadable
 from shared.instructions import Instructions
 
 EndState = Literal["generated", "rejected", "skipped", "superseded"]
@@ -88,5 +89,12 @@ class Record(BaseModel):
 
     @classmethod
     def from_json(cls, text: bytes | str) -> "Record":
-        """Read a stored record."""
-        return cls.model_validate_json(text)
+        """Read a stored record. Raises RecordUnreadable."""
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            places = ", ".join(".".join(map(str, p["loc"])) for p in error.errors()) or "JSON"
+            raise RecordUnreadable(
+                f"A record in the ledger cannot be read ({places}): move it away to have its "
+                "upload done anew."
+            ) from None

@@ -1,0 +1,64 @@
+"""The door for uploads: an image was put into object storage."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import uuid4
+
+from shared.errors import DeliveryIncomplete
+from shared.events import Unreadable, Upload, parse_uploads
+from shared.logs import Log
+from shared.results import Result
+from shared.runtime import Runtime, current_runtime
+
+MAX_AT_ONCE = 8
+
+
+def handler(event: Any, context: Any) -> dict[str, Any]:
+    """Take every upload of an event to its end; return what became of each.
+
+    Raises DeliveryIncomplete where one has to be delivered again, so that the platform counts an
+    error and comes back; SettingsError where the deployment is not set up.
+    """
+    runtime = current_runtime()
+    deadline = runtime.clock.now() + runtime.settings.deadline_seconds
+    log = runtime.log.bind(request_id=getattr(context, "request_id", None) or uuid4().hex)
+    uploads = parse_uploads(event)
+
+    def handle(upload: Upload | Unreadable) -> Result:
+        return _handle(runtime, upload, deadline, log)
+
+    if len(uploads) > 1:
+        with ThreadPoolExecutor(min(len(uploads), MAX_AT_ONCE)) as pool:
+            results = list(pool.map(handle, uploads))
+    else:
+        results = [handle(upload) for upload in uploads]
+
+    shown = [result.to_dict() for result in results]
+    incomplete = [result for result in results if result.status == "incomplete"]
+    if incomplete:
+        raise DeliveryIncomplete(
+            f"{len(incomplete)} of {len(results)} upload(s) must be delivered again: "
+            + " ".join(f"{r.bucket}/{r.key}: {r.reason}" for r in incomplete),
+            shown,
+        )
+    return {
+        "statusCode": 200,
+        "headers": {"Content-Type": "application/json; charset=utf-8"},
+        "body": json.dumps({"results": shown}, ensure_ascii=False),
+    }
+
+
+def _handle(runtime: Runtime, upload: Upload | Unreadable, deadline: float, log: Log) -> Result:
+    if isinstance(upload, Unreadable):
+        # Delivering it again would not make it readable: it is told, and counts as done.
+        log.error("upload.rejected", bucket=upload.bucket, key=upload.key, reason=upload.reason)
+        log.info(
+            "delivery.finished",
+            status="rejected",
+            bucket=upload.bucket,
+            key=upload.key,
+            reason=upload.reason,
+        )
+        return Result("rejected", upload.bucket, upload.key, reason=upload.reason)
+    return runtime.pipeline.handle(upload, deadline=deadline, log=log)

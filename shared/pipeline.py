@@ -1,0 +1,195 @@
+"""The one way from an upload to its end state."""
+
+import secrets
+import sqlite3
+from collections.abc import Callable
+from urllib.parse import unquote
+
+from shared.clock import Clock
+from shared.config import Settings
+from shared.errors import ObjectMissing, RejectedUpload, RepaintError
+from shared.events import Upload
+from shared.generation import Generation, Work
+from shared.instructions import Instructions, resolve
+from shared.ledger import Entry, Ledger, Record
+from shared.logs import Log
+from shared.metadata import GENERATED_MARK, META, identity, recognised
+from shared.results import Result, Status, duplicate_of, incomplete, result_of
+from shared.suitability import problems_of
+from shared.tos import ObjectInfo, Tos
+
+
+class Pipeline:
+    """Takes uploads to their end; safe to use from several threads.
+
+    `storage` returns object storage in a region, `ledger` the ledger for an upload to a bucket in
+    a region.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        storage: Callable[[str | None], Tos],
+        ledger: Callable[[str, str | None], Ledger],
+        generation: Generation,
+        clock: Clock,
+    ) -> None:
+        self._settings = settings
+        self._storage = storage
+        self._ledger = ledger
+        self._generation = generation
+        self._clock = clock
+
+    def handle(self, upload: Upload, *, deadline: float, log: Log) -> Result:
+        """Take one upload as far as it goes before `deadline` (seconds since the epoch).
+
+        Never raises for what can happen to an upload: status `incomplete` means that it has to be
+        delivered again. Logs exactly one `delivery.finished`.
+        """
+        started = self._clock.now()
+        log = log.bind(bucket=upload.bucket, key=upload.key)
+        try:
+            result = self._handle(upload, deadline, log)
+        except (RepaintError, sqlite3.Error) as error:
+            # The ledger or object storage cannot be reached, or the lease was lost: not paying.
+            result = Result("incomplete", upload.bucket, upload.key, reason=str(error))
+        except Exception as error:  # a mistake of ours must not hide the delivery's other uploads
+            log.exception("upload.failed")
+            result = Result(
+                "incomplete", upload.bucket, upload.key, reason=f"{type(error).__name__}: {error}"
+            )
+        if result.status in ("skipped", "rejected"):
+            event = {"skipped": "upload.skipped", "rejected": "upload.rejected"}[result.status]
+            log.info(event, record=result.record, reason=result.reason)
+        write = log.warning if result.status == "incomplete" else log.info
+        write(
+            "delivery.finished",
+            status=result.status,
+            reason=result.reason,
+            record=result.record,
+            attempts=result.attempts,
+            duration_ms=round((self._clock.now() - started) * 1000),
+        )
+        return result
+
+    def _handle(self, upload: Upload, deadline: float, log: Log) -> Result:
+        def ended(status: Status, reason: str, record: str | None = None) -> Result:
+            return Result(status, upload.bucket, upload.key, record, reason)
+
+        reason = self._not_ours(upload)
+        if reason:
+            return ended("skipped", reason)
+        storage = self._storage(upload.region)
+        try:
+            key, info = _find(storage, upload)
+        except ObjectMissing:
+            return ended("skipped", "The object is gone.")
+        if GENERATED_MARK in info.metadata:
+            return ended("skipped", f"The object is an output of Repaint ({META}{GENERATED_MARK}).")
+        if upload.etag not in (None, info.etag):
+            return ended("superseded", "The object was overwritten; its own event follows.")
+
+        metadata = recognised(info.metadata)
+        record_id = identity(upload.bucket, key, info.version_id or info.etag, metadata)
+        log = log.bind(record=record_id)
+        problems = problems_of(key, info)
+        instructions: Instructions | str | None = None
+        try:
+            instructions = resolve(key, metadata, self._settings)
+        except RejectedUpload as error:
+            problems += error.reasons
+        if isinstance(instructions, str):
+            return ended("skipped", instructions)
+        now = self._clock.now()
+        record = Record(
+            id=record_id,
+            bucket=upload.bucket,
+            key=key,
+            etag=info.etag,
+            version_id=info.version_id,
+            region=upload.region,
+            instructions=None if problems else instructions,
+            reason=" ".join(problems),
+            owner=secrets.token_hex(8),
+            lease_until=self._generation.lease_until(now),
+            created_at=now,
+            updated_at=now,
+        )
+        ledger = self._ledger(upload.bucket, upload.region)
+        claim = self._claim(ledger, record, deadline, log)
+        if isinstance(claim, Result):
+            return claim
+        entry, taken_over = claim
+        work = Work(ledger, entry, storage, deadline, log)
+        return result_of(self._generation.run(work, taken_over=taken_over))
+
+    def _claim(
+        self, ledger: Ledger, record: Record, deadline: float, log: Log
+    ) -> Result | tuple[Entry, bool]:
+        """Become the upload's owner, or say why not.
+
+        The end record is looked for twice. The first look only saves a duplicate the claim. The
+        one that counts comes after the claim: see `ledger.tos` for what it prevents.
+        """
+        finished = ledger.finished(record.id)
+        if finished is not None:
+            return duplicate_of(finished)
+        now = self._clock.now()
+        if self._generation.has_time(deadline):
+            record = record.changed(attempts=self._generation.first_attempt(record, now))
+        entry, taken_over = ledger.create(record), False
+        if entry is None:
+            other = ledger.pending(record.id)
+            finished = ledger.finished(record.id)
+            if finished is not None:
+                if other is not None:
+                    # Its owner died between the end record and the removal: tidy up.
+                    ledger.drop(other)
+                return duplicate_of(finished)
+            if other is None:
+                return incomplete(record, "Another delivery of it ended just now.")
+            if other.record.lease_until > now:
+                return incomplete(record, "Another delivery is working on it.")
+            if other.record.parked and other.record.due_at > now:
+                return result_of(other.record)
+            # The version compared is the one read: of two that take over, one wins.
+            mine = other.record.changed(
+                owner=record.owner, lease_until=record.lease_until, updated_at=now
+            )
+            entry, taken_over = ledger.replace(other, mine), True
+        finished = ledger.finished(record.id)
+        if finished is not None:
+            ledger.drop(entry)
+            return duplicate_of(finished)
+        log.info("upload.claimed", taken_over=taken_over)
+        return entry, taken_over
+
+    def _not_ours(self, upload: Upload) -> str | None:
+        """Say why an upload is none of ours, without a request; None where it is."""
+        settings, key = self._settings, upload.key
+        if not upload.is_creation:
+            return f"{upload.name} is not the creation of an object."
+        scheme, _, place = settings.ledger_for(upload.bucket).partition("://")
+        if scheme == "tos" and f"{upload.bucket}/{key}".startswith(place):
+            return f"The object belongs to Repaint's own state ({place})."
+        if settings.prefixes and not key.startswith(settings.prefixes):
+            return f"The key begins with none of REPAINT_PREFIXES ({', '.join(settings.prefixes)})."
+        if not key.lower().endswith(tuple(suffix.lower() for suffix in settings.suffixes)):
+            return f"The key ends with none of REPAINT_SUFFIXES ({', '.join(settings.suffixes)})."
+        return None
+
+
+def _find(storage: Tos, upload: Upload) -> tuple[str, ObjectInfo]:
+    """Look at the object; return the key it was found under, and what the look told.
+
+    Whether an event's key is percent-encoded is not documented: it is used as it is, and on a 404
+    tried once more decoded.
+    """
+    try:
+        return upload.key, storage.head(upload.bucket, upload.key)
+    except ObjectMissing:
+        decoded = unquote(upload.key)
+        if decoded == upload.key:
+            raise
+        return decoded, storage.head(upload.bucket, decoded)

@@ -1,0 +1,123 @@
+"""Put the parts together: once in a process, when the first event comes."""
+
+import os
+import random
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+from shared.clock import Clock, SystemClock
+from shared.config import DEFAULT_TOS_REGION, Settings, load_settings
+from shared.credentials import CredentialSource, FunctionCredentials
+from shared.generation import WRITE_SECONDS, Generation
+from shared.imagex import Imagex
+from shared.ledger import Ledger
+from shared.ledger.sqlite import SqliteLedger
+from shared.ledger.tos import TosLedger
+from shared.logs import Log, stdout_log
+from shared.pipeline import Pipeline
+from shared.tos import Tos
+from shared.transport import PooledTransport, Transport
+
+
+class Runtime:
+    """The parts of one deployment, wired; safe to use from several threads.
+
+    Raises SettingsError with everything that is wrong with `environment`.
+    """
+
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        *,
+        log: Log | None = None,
+        clock: Clock | None = None,
+        rng: random.Random | None = None,
+        transport: Transport | None = None,
+        credentials: CredentialSource | None = None,
+    ) -> None:
+        self.settings: Settings = load_settings(environment)
+        self.log = log or stdout_log(self.settings.log_level)
+        self.clock = clock or SystemClock()
+        self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
+        self._transport = transport or PooledTransport()
+        self._credentials = credentials or FunctionCredentials(self.settings.credential_file)
+        self._lock = threading.Lock()
+        self._storages: dict[str, Tos] = {}
+        self._ledgers: dict[tuple[str, str], Ledger] = {}
+        self.imagex = Imagex(
+            endpoint=self.settings.imagex_endpoint(),
+            region=self.settings.region,
+            service_id=self.settings.service_id,
+            credentials=self._credentials,
+            transport=self._transport,
+            clock=self.clock,
+        )
+        self.pipeline = Pipeline(
+            settings=self.settings,
+            storage=self.storage,
+            ledger=self.ledger,
+            generation=Generation(
+                settings=self.settings, imagex=self.imagex, clock=self.clock, rng=self._rng
+            ),
+            clock=self.clock,
+        )
+        shortest = self.settings.timeout_seconds + WRITE_SECONDS
+        if self.settings.deadline_seconds < shortest:
+            self.log.warning(
+                "settings.questionable",
+                reason=f"An invocation has {self.settings.deadline_seconds:g} seconds, a call may "
+                f"take {shortest:g}: nothing will be started. Raise the function's timeout.",
+            )
+
+    def storage(self, region: str | None) -> Tos:
+        """Return object storage in the region that is set, else in the event's."""
+        name = self.settings.tos_region or region or DEFAULT_TOS_REGION
+        with self._lock:
+            if name not in self._storages:
+                endpoint, public_endpoint = self.settings.tos_endpoints(name)
+                self._storages[name] = Tos(
+                    endpoint=endpoint,
+                    public_endpoint=public_endpoint,
+                    region=name,
+                    credentials=self._credentials,
+                    transport=self._transport,
+                    clock=self.clock,
+                    rng=self._rng,
+                )
+            return self._storages[name]
+
+    def ledger(self, bucket: str, region: str | None) -> Ledger:
+        """Return the ledger for uploads to `bucket` in `region`."""
+        place, storage = self.settings.ledger_for(bucket), self.storage(region)
+        with self._lock:
+            found = self._ledgers.get((place, region or ""))
+            if found is None:
+                found = _open_ledger(place, storage)
+                self._ledgers[place, region or ""] = found
+            return found
+
+
+def _open_ledger(place: str, storage: Tos) -> Ledger:
+    scheme, _, rest = place.partition("://")
+    if scheme == "sqlite":
+        return SqliteLedger(Path(rest))
+    bucket, _, prefix = rest.partition("/")
+    return TosLedger(storage, bucket, prefix)
+
+
+_lock = threading.Lock()
+_current: Runtime | None = None
+
+
+def current_runtime() -> Runtime:
+    """Return this process's runtime, made from its environment by the first who asks.
+
+    Several requests run in one instance at the same time, hence the lock. Raises SettingsError,
+    each time anew, until the settings are right.
+    """
+    global _current  # noqa: PLW0603 - the platform calls a module's function: there is no other place
+    with _lock:
+        if _current is None:
+            _current = Runtime(os.environ)
+        return _current

@@ -1,0 +1,299 @@
+"""A clock that stands still, and a cloud in memory that is a `Transport`.
+
+The cloud keeps the provider's own book (`charges`), which is what tests believe.
+"""
+
+import hashlib
+import io
+import json
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from shared.errors import MaybeExecuted, NotExecuted
+from shared.logs import Log, build_log
+from shared.runtime import Runtime
+from shared.signing import Credentials
+from shared.transport import Request, Response, Timeouts
+
+START = 1_760_000_000.0
+SERVICE = "serviceid"
+ENVIRONMENT = {
+    "VEIMAGEX_SERVICE_ID": SERVICE,
+    "VEIMAGEX_DOMAIN": "img.example.com",
+    "VEIMAGEX_TEMPLATE": "tplv-serviceid-test.image",
+    "VEIMAGEX_ENDPOINT": "https://imagex.example.com",
+    "TOS_ENDPOINT": "https://tos.example.com",
+}
+
+
+class FakeClock:
+    """A clock that only moves when somebody sleeps or `advance` is called."""
+
+    def __init__(self, now: float = START) -> None:
+        self._now = now
+        self.slept: list[float] = []
+
+    def now(self) -> float:
+        return self._now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.advance(max(0.0, seconds))
+
+    def advance(self, seconds: float) -> None:
+        self._now += seconds
+
+
+class StaticCredentials:
+    """Always the same access key."""
+
+    def get(self) -> Credentials:
+        return Credentials("AKLTFAKE", "the-secret-key", "the-session-token")
+
+
+@dataclass
+class StoredObject:
+    body: bytes
+    headers: dict[str, str]
+    size: int
+
+    @property
+    def etag(self) -> str:
+        return hashlib.md5(self.body, usedforsecurity=False).hexdigest()
+
+
+Reaction = Callable[["FakeCloud", Request], Response]
+
+
+@dataclass
+class FakeCloud:
+    """Object storage and veImageX in memory.
+
+    `reactions` are what happens to the next paid calls in turn, before they generate as usual.
+    `interfere` is called with every request and may raise instead of letting it through.
+    """
+
+    clock: FakeClock = field(default_factory=FakeClock)
+    latency: float = 12.0
+    objects: dict[tuple[str, str], StoredObject] = field(default_factory=dict)
+    outputs: dict[str, str] = field(default_factory=dict)
+    charges: list[str] = field(default_factory=list)
+    bodies: list[dict[str, Any]] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+    reactions: list[Reaction] = field(default_factory=list)
+    late: list[tuple[float, str]] = field(default_factory=list)
+    interfere: Callable[[str, Request], None] = lambda _name, _request: None
+
+    def upload(
+        self,
+        key: str = "uploads/cat.png",
+        *,
+        bucket: str = "photos",
+        body: bytes = b"picture",
+        content_type: str = "image/png",
+        size: int | None = None,
+        **metadata: str,
+    ) -> dict[str, Any]:
+        """Put an object and return the event that says so."""
+        headers = {f"x-tos-meta-{k.replace('_', '-')}": v for k, v in metadata.items()}
+        stored = StoredObject(
+            body, {**headers, "content-type": content_type}, len(body) if size is None else size
+        )
+        self.objects[bucket, key] = stored
+        return object_event(bucket, key, stored.etag)
+
+    def send(self, request: Request, timeouts: Timeouts) -> Response:
+        parts = urlsplit(request.url)
+        query = dict(parse_qsl(parts.query, keep_blank_values=True))
+        paid = query.get("Action") == "GetCVImageGenerateResult"
+        name = query.get("Action") or f"{request.method} {unquote(parts.path)}"
+        self.requests.append(name)
+        self.interfere(name, request)
+        if paid:
+            answer = self._generate(request, timeouts)
+        elif "Action" in query:
+            answer = self._look_up(query)
+        else:
+            bucket = request.headers["Host"].partition(".")[0]
+            answer = self._storage(request, bucket, unquote(parts.path)[1:], query)
+        self._commit_late_ones()
+        return answer
+
+    def store(self, output: str, *, charged: bool = True) -> str:
+        """Do what a generation does at the provider: charge, and store the image."""
+        if charged:
+            self.charges.append(output)
+        self.outputs[output] = formatdate(self.clock.now())
+        return f"tos-cn-i-{SERVICE}/{output}"
+
+    def _commit_late_ones(self) -> None:
+        due = [output for at, output in self.late if at <= self.clock.now()]
+        self.late = [(at, output) for at, output in self.late if at > self.clock.now()]
+        for output in due:
+            self.store(output)
+
+    def _generate(self, request: Request, timeouts: Timeouts) -> Response:
+        body = json.loads(request.body)
+        self.bodies.append(body)
+        if self.reactions:
+            return self.reactions.pop(0)(self, request)
+        self.clock.advance(self.latency)
+        if self.latency > timeouts.read:
+            raise MaybeExecuted("read timed out")
+        return made(self, request)
+
+    def _look_up(self, query: Mapping[str, str]) -> Response:
+        self._commit_late_ones()
+        if query["Action"] == "GetResourceURL":
+            return answer({"URL": f"http://{query['Domain']}/{query['URI']}~{query['Tpl']}"})
+        items = [
+            {
+                "Key": output,
+                "StoreUri": f"tos-cn-i-{SERVICE}/{output}",
+                "FileSize": 1,
+                "LastModified": modified,
+            }
+            for output, modified in sorted(self.outputs.items())
+            if output.startswith(query["Prefix"])
+        ]
+        return answer({"Items": items, "HasMore": False})
+
+    def _storage(
+        self, request: Request, bucket: str, key: str, query: Mapping[str, str]
+    ) -> Response:
+        stored = self.objects.get((bucket, key))
+        if request.method == "GET" and not key:
+            return self._list(bucket, query)
+        if request.method == "PUT":
+            wanted = request.headers.get("x-tos-if-match")
+            if request.headers.get("x-tos-forbid-overwrite") == "true" and stored is not None:
+                return refusal(409, "ObjectAlreadyExists")
+            if wanted is not None and (stored is None or stored.etag != wanted):
+                return refusal(412, "PreconditionFailed")
+            self.objects[bucket, key] = StoredObject(request.body, {}, len(request.body))
+            return Response(200, {"etag": f'"{self.objects[bucket, key].etag}"'}, b"")
+        if request.method == "DELETE":
+            self.objects.pop((bucket, key), None)
+            return Response(204, {}, b"")
+        if stored is None:
+            return refusal(404, "NoSuchKey")
+        headers = {
+            **stored.headers,
+            "etag": f'"{stored.etag}"',
+            "content-length": str(stored.size),
+        }
+        return Response(200, headers, stored.body if request.method == "GET" else b"")
+
+    def _list(self, bucket: str, query: Mapping[str, str]) -> Response:
+        contents = [
+            {"Key": key, "ETag": f'"{stored.etag}"', "Size": stored.size}
+            for (of, key), stored in sorted(self.objects.items())
+            if of == bucket and key.startswith(query["prefix"])
+        ]
+        return Response(200, {}, json.dumps({"Contents": contents}).encode())
+
+
+def object_event(bucket: str, key: str, etag: str | None) -> dict[str, Any]:
+    """Return the platform's event for one object that was put."""
+    entry = {"bucket": {"name": bucket}, "object": {"key": key, "eTag": etag, "size": 1}}
+    return {
+        "type": "faas.tos.event",
+        "data": {"events": [{"eventName": "tos:ObjectCreated:Put", "tos": entry}]},
+    }
+
+
+def refusal(status: int, code: str) -> Response:
+    """Answer as object storage does when it refuses."""
+    return Response(status, {}, json.dumps({"Code": code, "Message": "no"}).encode())
+
+
+def answer(result: Mapping[str, Any], status: int = 200, **error: Any) -> Response:
+    """Answer as the OpenAPI gateway does."""
+    metadata: dict[str, Any] = {"RequestId": "20260101-request"}
+    if error:
+        metadata["Error"] = error
+    document = {"ResponseMetadata": metadata, "Result": dict(result)}
+    return Response(status, {}, json.dumps(document).encode())
+
+
+def made(cloud: FakeCloud, request: Request) -> Response:
+    """Generate, charge, store and answer."""
+    body = json.loads(request.body)
+    output = body["Outputs"][0]
+    uri = cloud.store(output)
+    url = f"http://{body['Domain']}/{uri}~{body['Template']}"
+    return answer({"ImageUrls": [url], "StoreUris": [uri], "RespJson": "{}"})
+
+
+def model_refuses(code: int) -> Reaction:
+    """The model answers with `code` and makes nothing."""
+    return lambda _cloud, _request: answer({"RespJson": {"code": code, "message": "no"}})
+
+
+def gateway_refuses(code: str, number: int = 0, status: int = 400) -> Reaction:
+    """The gateway answers with an error and makes nothing."""
+    return lambda _cloud, _request: answer({}, status, Code=code, CodeN=number, Message="no")
+
+
+def answer_lost(cloud: FakeCloud, request: Request) -> Response:
+    """The image is made and paid, the answer never comes."""
+    cloud.clock.advance(cloud.latency)
+    made(cloud, request)
+    raise MaybeExecuted("reset")
+
+
+def nothing_made(cloud: FakeCloud, _request: Request) -> Response:
+    """The call is cut off before the provider did anything."""
+    cloud.clock.advance(cloud.latency)
+    raise MaybeExecuted("reset")
+
+
+def not_connected(_cloud: FakeCloud, _request: Request) -> Response:
+    """There is no connection."""
+    raise NotExecuted("refused")
+
+
+class Lines:
+    """Collects a log's lines."""
+
+    def __init__(self) -> None:
+        self._stream = io.StringIO()
+        self.log: Log = build_log(self._stream, "debug")
+
+    @property
+    def text(self) -> str:
+        return self._stream.getvalue()
+
+    def __iter__(self) -> Any:
+        return (json.loads(line) for line in self.text.splitlines())
+
+    def named(self, event: str) -> list[dict[str, Any]]:
+        return [line for line in self if line["event"] == event]
+
+
+@dataclass
+class World:
+    """A deployment in memory: its cloud, its clock, its log."""
+
+    cloud: FakeCloud = field(default_factory=FakeCloud)
+    environment: dict[str, str] = field(default_factory=lambda: dict(ENVIRONMENT))
+    lines: Lines = field(default_factory=Lines)
+
+    @property
+    def clock(self) -> FakeClock:
+        return self.cloud.clock
+
+    def runtime(self, **environment: str) -> Runtime:
+        """Return a new process's runtime."""
+        return Runtime(
+            {**self.environment, **environment},
+            log=self.lines.log.bind(request_id="r1"),
+            clock=self.clock,
+            rng=random.Random(0),
+            transport=self.cloud,
+            credentials=StaticCredentials(),
+        )
