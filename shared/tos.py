@@ -16,7 +16,7 @@ from shared.clock import Clock
 from shared.config import is_loopback_or_address
 from shared.credentials import CredentialSource
 from shared.documents import as_object
-from shared.errors import ConditionFailed, NoAnswer, ObjectMissing, TosError
+from shared.errors import ConditionFailed, MaybeExecuted, NoAnswer, ObjectMissing, TosError
 from shared.metadata import META
 from shared.signing import canonical_query, object_path, tos_headers, tos_presigned_url
 from shared.transport import Request, Response, Timeouts, Transport
@@ -81,9 +81,12 @@ class Tos:
     def head(self, bucket: str, key: str, version_id: str | None = None) -> ObjectInfo:
         """Look at an object. Raises ObjectMissing where there is none, else TosError, NoAnswer."""
         answer = self._send("HEAD", bucket, key, query=_version(version_id))
+        if not {"etag", "content-length"} <= answer.headers.keys():
+            # Headers that were cut off look like an object without metadata.
+            raise MaybeExecuted(f"The answer to HEAD {bucket}/{key} is not whole.")
         return ObjectInfo(
-            etag=answer.headers.get("etag", "").strip('"'),
-            size=int(answer.headers.get("content-length") or 0),
+            etag=answer.headers["etag"].strip('"'),
+            size=int(answer.headers["content-length"]),
             content_type=answer.headers.get("content-type", ""),
             version_id=answer.headers.get("x-tos-version-id"),
             metadata={

@@ -4,6 +4,7 @@ Nothing is sent twice here, no redirect is followed: whoever sends a request tha
 decides for himself whether it goes out again.
 """
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -11,6 +12,11 @@ from typing import Protocol
 import urllib3
 
 from shared.errors import MaybeExecuted, NotExecuted
+
+# urllib3 logs whole addresses when an answer is odd, and an address can hold a signature. What it
+# has to say comes as exceptions as well.
+logging.getLogger("urllib3").addHandler(logging.NullHandler())
+logging.getLogger("urllib3").propagate = False
 
 
 @dataclass(frozen=True, slots=True)

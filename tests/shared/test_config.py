@@ -1,0 +1,117 @@
+"""Settings are checked once, and every problem is told together."""
+
+import json
+
+import pytest
+
+from shared.config import load_settings
+from shared.errors import SettingsError
+from tests.fakes import ENVIRONMENT
+
+REQUIRED = {name: ENVIRONMENT[name] for name in ENVIRONMENT if name.startswith("VEIMAGEX_")}
+del REQUIRED["VEIMAGEX_ENDPOINT"]
+
+
+def test_everything_that_is_missing_is_named_in_one_error() -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings({"VEIMAGEX_DOMAIN": "  "})
+
+    assert [
+        "VEIMAGEX_SERVICE_ID is not set: it is the veImageX service's id.",
+        "VEIMAGEX_DOMAIN is not set: it is a domain bound to that service.",
+    ] == caught.value.problems[:2]
+    assert caught.value.problems[2].startswith("VEIMAGEX_TEMPLATE is not set")
+    assert "3 setting(s) to mend" in str(caught.value)
+
+
+def test_the_defaults_are_those_of_the_contract() -> None:
+    settings = load_settings(REQUIRED)
+
+    assert settings.imagex_endpoint() == "https://imagex.volcengineapi.com"
+    assert settings.tos_endpoints("cn-beijing") == ("https://tos-cn-beijing.volces.com",) * 2
+    assert settings.ledger_for("photos") == "tos://photos/.repaint/"
+    assert settings.output_prefix == "repaint/"
+    assert (35, 35, 120) == (
+        settings.timeout_seconds,
+        settings.settle_seconds,
+        settings.deadline_seconds,
+    )
+
+
+def test_the_regions_endpoint_follows_the_region() -> None:
+    settings = load_settings({**REQUIRED, "VEIMAGEX_REGION": "ap-southeast-1"})
+
+    assert settings.imagex_endpoint() == "https://imagex.ap-southeast-1.volcengineapi.com"
+
+
+def test_veimagex_reads_the_source_from_the_public_twin_of_an_internal_endpoint() -> None:
+    settings = load_settings({**REQUIRED, "TOS_ENDPOINT": "https://tos-cn-beijing.ivolces.com"})
+
+    assert settings.tos_endpoints("cn-beijing") == (
+        "https://tos-cn-beijing.ivolces.com",
+        "https://tos-cn-beijing.volces.com",
+    )
+
+
+def test_an_endpoint_may_be_given_without_its_scheme() -> None:
+    settings = load_settings({**REQUIRED, "TOS_ENDPOINT": "tos-cn-guangzhou.volces.com"})
+
+    assert settings.tos_endpoint == "https://tos-cn-guangzhou.volces.com"
+
+
+def test_the_platforms_time_limit_is_the_deadline_unless_another_is_set() -> None:
+    assert load_settings({**REQUIRED, "_FAAS_FUNC_TIMEOUT": "300"}).deadline_seconds == 300
+    both = {**REQUIRED, "_FAAS_FUNC_TIMEOUT": "300", "REPAINT_DEADLINE_SECONDS": "60"}
+    assert load_settings(both).deadline_seconds == 60
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("VEIMAGEX_REGION", "mars", "VEIMAGEX_REGION is 'mars': known are cn-north-1"),
+        ("VEIMAGEX_TIMEOUT_SECONDS", "soon", "VEIMAGEX_TIMEOUT_SECONDS is wrong: input should be"),
+        ("VEIMAGEX_TIMEOUT_SECONDS", "0", "greater than 0"),
+        ("TOS_ENDPOINT", "https://user:pw@host", "without path, user or query"),
+        ("REPAINT_LEDGER", "/tmp/x", "write tos://bucket/prefix/ or sqlite:///absolute/path"),
+        ("REPAINT_LEDGER", "tos://bucket", "write tos://"),
+        ("REPAINT_PRESETS", "[", "it is not JSON"),
+        ("REPAINT_PRESETS", '[{"prefix": "", "sede": 1}]', "REPAINT_PRESETS at 0.sede is wrong"),
+        ("REPAINT_PRESETS", '[{"prefix": "", "steps": 51}]', "at 0.steps is wrong"),
+        ("REPAINT_DAILY_CAP", "many", "REPAINT_DAILY_CAP is wrong"),
+        ("REPAINT_LOG_LEVEL", "loud", "'debug', 'info', 'warning' or 'error'"),
+    ],
+)
+def test_a_wrong_value_is_told_with_what_is_wanted(name: str, value: str, sentence: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings({**REQUIRED, name: value})
+
+    (problem,) = caught.value.problems
+    assert sentence in problem
+
+
+def test_all_wrong_values_are_told_together() -> None:
+    wrong = {"REPAINT_DAILY_CAP": "x", "REPAINT_LEDGER": "x", "VEIMAGEX_REGION": "x"}
+    with pytest.raises(SettingsError) as caught:
+        load_settings(wrong)
+
+    assert len(caught.value.problems) == 6
+
+
+def test_a_secret_is_neither_shown_nor_repeated_in_an_error() -> None:
+    settings = load_settings({**REQUIRED, "REPAINT_HTTP_TOKENS": "token-one, token-two"})
+    with pytest.raises(SettingsError) as caught:
+        load_settings({"REPAINT_WEBHOOK_SECRET": "hush", "REPAINT_LEDGER": "hush"})
+
+    assert [s.get_secret_value() for s in settings.http_tokens] == ["token-one", "token-two"]
+    assert "token-one" not in repr(settings)
+    assert "hush" not in str(caught.value)
+
+
+def test_presets_and_lists_are_read() -> None:
+    presets = [{"prefix": "a/", "prompt": "漫画", "req_json": {"return_url": True}}]
+    settings = load_settings(
+        {**REQUIRED, "REPAINT_PRESETS": json.dumps(presets), "REPAINT_PREFIXES": "a/, b/,"}
+    )
+
+    assert settings.prefixes == ("a/", "b/")
+    assert settings.presets[0].req_json == {"return_url": True}

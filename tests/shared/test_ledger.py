@@ -1,0 +1,164 @@
+"""Both stores keep the same rules."""
+
+import random
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from shared.errors import LeaseLost, MaybeExecuted, RecordUnreadable
+from shared.ledger import Attempt, Ledger, Record
+from shared.ledger.sqlite import SqliteLedger
+from shared.ledger.tos import TosLedger
+from shared.tos import Tos
+from shared.transport import Request
+from tests.fakes import FakeCloud, StaticCredentials
+
+RECORD = Record(id="a" * 32, bucket="photos", key="猫.png", etag="e", owner="me")
+
+
+def tos_ledger(cloud: FakeCloud) -> TosLedger:
+    tos = Tos(
+        endpoint="https://tos.example.com",
+        public_endpoint="https://tos.example.com",
+        region="cn-beijing",
+        credentials=StaticCredentials(),
+        transport=cloud,
+        clock=cloud.clock,
+        rng=random.Random(0),
+    )
+    return TosLedger(tos, "state", "ledger/")
+
+
+@pytest.fixture(params=["tos", "sqlite"])
+def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
+    if request.param == "tos":
+        yield tos_ledger(FakeCloud())
+        return
+    sqlite = SqliteLedger(tmp_path / "folder" / "ledger.db")
+    yield sqlite
+    sqlite.close()
+
+
+def test_a_claim_is_made_once(ledger: Ledger) -> None:
+    entry = ledger.create(RECORD)
+
+    assert entry is not None
+    assert ledger.create(RECORD.changed(owner="other")) is None
+    assert ledger.pending(RECORD.id) == entry
+    assert ledger.finished(RECORD.id) is None
+
+
+def test_a_record_keeps_everything_that_was_written(ledger: Ledger) -> None:
+    attempt = Attempt(number=1, output="repaint/a-1", sent_at=1.5)
+    entry = ledger.create(RECORD)
+    assert entry is not None
+    entry = ledger.replace(entry, RECORD.with_attempt(attempt).changed(parked="in_doubt"))
+
+    assert ledger.pending(RECORD.id) == entry
+    assert entry.record.attempts == (attempt,)
+
+
+def test_who_read_an_older_version_cannot_write(ledger: Ledger) -> None:
+    first = ledger.create(RECORD)
+    assert first is not None
+    second = ledger.replace(first, RECORD.changed(owner="taker"))
+
+    with pytest.raises(LeaseLost):
+        ledger.replace(first, RECORD.changed(owner="stale"))
+    assert ledger.pending(RECORD.id) == second
+
+
+def test_an_end_state_never_changes(ledger: Ledger) -> None:
+    first = ledger.create(RECORD)
+    assert first is not None
+    ended = ledger.finish(first, RECORD.changed(state="generated", store_uris=("u",)))
+    again = ledger.finish(first, RECORD.changed(state="rejected"))
+
+    assert ended == again == ledger.finished(RECORD.id)
+    assert ledger.pending(RECORD.id) is None
+
+
+def test_nobody_writes_to_a_finished_record(ledger: Ledger) -> None:
+    entry = ledger.create(RECORD)
+    assert entry is not None
+    ledger.finish(entry, RECORD.changed(state="generated"))
+
+    with pytest.raises(LeaseLost):
+        ledger.replace(entry, RECORD)
+
+
+def test_only_what_is_unfinished_is_gone_through(ledger: Ledger) -> None:
+    ids = [f"{n:032x}" for n in range(250)]
+    for number, record_id in enumerate(ids):
+        entry = ledger.create(RECORD.changed(id=record_id))
+        assert entry is not None
+        if number % 5:
+            ledger.finish(entry, entry.record.changed(state="generated"))
+
+    assert ids[::5] == [entry.record.id for entry in ledger.all_pending()]
+
+
+@pytest.mark.parametrize("racers", [8])
+def test_of_many_that_take_over_one_wins(ledger: Ledger, racers: int) -> None:
+    entry = ledger.create(RECORD)
+    assert entry is not None
+    barrier = threading.Barrier(racers)
+    won: list[str] = []
+
+    def take(owner: str) -> None:
+        barrier.wait()
+        try:
+            ledger.replace(entry, RECORD.changed(owner=owner))
+        except LeaseLost:
+            return
+        won.append(owner)
+
+    threads = [threading.Thread(target=take, args=(f"owner {n}",)) for n in range(racers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(won) == 1
+
+
+def lose_the_first_answer(cloud: FakeCloud) -> Callable[[], None]:
+    """Let the next write take effect and its answer get lost."""
+    send = cloud._storage
+
+    def once(request: Request, bucket: str, key: str, query: dict[str, str]) -> object:
+        answer = send(request, bucket, key, query)
+        if request.method == "PUT" and lost:
+            lost.pop()
+            raise MaybeExecuted("reset")
+        return answer
+
+    lost: list[int] = []
+    cloud.__dict__["_storage"] = once
+    return lambda: lost.append(1)
+
+
+def test_an_own_write_whose_answer_was_lost_is_recognised() -> None:
+    cloud = FakeCloud()
+    ledger = tos_ledger(cloud)
+    lose = lose_the_first_answer(cloud)
+
+    lose()
+    entry = ledger.create(RECORD)
+    assert entry is not None
+    lose()
+    entry = ledger.replace(entry, RECORD.changed(owner="me again"))
+    lose()
+    ended = ledger.finish(entry, entry.record.changed(state="generated"))
+
+    assert ended == entry.record.changed(state="generated")
+    assert ledger.pending(RECORD.id) is None
+
+
+def test_a_damaged_record_is_told_in_a_sentence() -> None:
+    with pytest.raises(RecordUnreadable, match="move it away"):
+        Record.from_json(b'{"id": 7}')
+    with pytest.raises(RecordUnreadable):
+        Record.from_json(b"{")
