@@ -1,0 +1,128 @@
+"""Buckets: their names, versioning and notification rules."""
+
+import json
+import re
+import secrets
+import sqlite3
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from local.tos import notifications
+from local.tos.errors import TosError, invalid, no_such_bucket
+from local.tos.index import Index
+from shared.clock import Clock
+
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{1,61})[a-z0-9]")
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """A bucket; `versioning` is empty, `Enabled` or `Suspended`, `created` in epoch seconds."""
+
+    name: str
+    created: float
+    versioning: str
+    rules: list[dict[str, Any]]
+    rules_version: str
+
+
+def bucket_row(connection: sqlite3.Connection, name: str) -> sqlite3.Row:
+    """Return a bucket's row; raise TosError where there is no such bucket."""
+    row: sqlite3.Row | None = connection.execute(
+        "SELECT * FROM buckets WHERE name = ?", (name,)
+    ).fetchone()
+    if row is None:
+        raise no_such_bucket(name)
+    return row
+
+
+class Buckets:
+    """The buckets in one index."""
+
+    def __init__(self, index: Index, clock: Clock) -> None:
+        self._index = index
+        self._clock = clock
+
+    def create(self, name: str) -> bool:
+        """Create a bucket; return whether it is new. Raises TosError for a bad name."""
+        if not _NAME.fullmatch(name):
+            raise TosError(
+                HTTPStatus.BAD_REQUEST,
+                "InvalidBucketName",
+                f"{name!r} cannot name a bucket: use 3 to 63 of a-z, 0-9 and -, and begin and "
+                "end with a letter or digit.",
+            )
+        with self._index.transaction() as connection:
+            cursor = connection.execute(
+                "INSERT INTO buckets (name, created) VALUES (?, ?) ON CONFLICT DO NOTHING",
+                (name, self._clock.now()),
+            )
+            return cursor.rowcount == 1
+
+    def get(self, name: str) -> Bucket:
+        """Return a bucket; raise TosError where there is none of that name."""
+        with self._index.reading() as connection:
+            return _bucket(bucket_row(connection, name))
+
+    def all(self) -> list[Bucket]:
+        """Return every bucket, by name."""
+        with self._index.reading() as connection:
+            return [_bucket(row) for row in connection.execute("SELECT * FROM buckets ORDER BY 1")]
+
+    def delete(self, name: str) -> None:
+        """Delete an empty bucket. Raises TosError where it is not empty."""
+        with self._index.transaction() as connection:
+            bucket_row(connection, name)
+            for table in ("objects", "uploads"):
+                query = f"SELECT 1 FROM {table} WHERE bucket = ? LIMIT 1"  # noqa: S608 (a constant)
+                if connection.execute(query, (name,)).fetchone():
+                    raise TosError(
+                        HTTPStatus.CONFLICT,
+                        "BucketNotEmpty",
+                        f"The bucket {name!r} still holds {table}; delete them (every version) "
+                        "first.",
+                    )
+            connection.execute("DELETE FROM buckets WHERE name = ?", (name,))
+
+    def set_versioning(self, name: str, status: Any) -> None:
+        """Switch versioning to `Enabled` or `Suspended`."""
+        if status not in ("Enabled", "Suspended"):
+            raise invalid('The body must be {"Status": "Enabled"} or {"Status": "Suspended"}.')
+        with self._index.transaction() as connection:
+            bucket_row(connection, name)
+            connection.execute("UPDATE buckets SET versioning = ? WHERE name = ?", (status, name))
+
+    def set_rules(self, name: str, rules: Any, version: Any) -> str:
+        """Replace every notification rule; return the rules' new version.
+
+        `version` must be the current one where there is one, so that of two people who read,
+        merge and write back, the second is refused and cannot undo what the first did.
+        """
+        kept = notifications.validated(rules)
+        with self._index.transaction() as connection:
+            current = bucket_row(connection, name)["rules_version"]
+            if current and version != current:
+                raise TosError(
+                    HTTPStatus.CONFLICT,
+                    "VersionConflict",
+                    "The notification rules have changed, or the body has no Version: GET "
+                    "?notification_v2, merge your rules into the answer, and PUT it with its "
+                    "Version.",
+                )
+            following = secrets.token_hex(8)
+            connection.execute(
+                "UPDATE buckets SET rules = ?, rules_version = ? WHERE name = ?",
+                (json.dumps(kept), following, name),
+            )
+        return following
+
+
+def _bucket(row: sqlite3.Row) -> Bucket:
+    return Bucket(
+        name=row["name"],
+        created=row["created"],
+        versioning=row["versioning"],
+        rules=json.loads(row["rules"]),
+        rules_version=row["rules_version"],
+    )

@@ -1,0 +1,81 @@
+"""List keys: by seeking from key to key in the index, so that a million objects list quickly."""
+
+import sqlite3
+from dataclasses import dataclass, field
+
+from local.tos.records import Stored
+
+MAX_KEYS = 1000
+_LAST = chr(0x10FFFF)
+_SURROGATES = range(0xD800, 0xE000)
+
+
+@dataclass(slots=True)
+class Page:
+    """Part of a listing; `resume` is where the next page begins, None on the last one."""
+
+    objects: list[Stored] = field(default_factory=list)
+    prefixes: list[str] = field(default_factory=list)
+    resume: str | None = None
+
+
+def page(
+    connection: sqlite3.Connection,
+    bucket: str,
+    *,
+    prefix: str = "",
+    delimiter: str = "",
+    start: str = "",
+    limit: int = MAX_KEYS,
+) -> Page:
+    """Return up to `limit` keys and common prefixes, beginning with the key `start`.
+
+    A common prefix is one entry, and everything below it is skipped by one seek.
+    """
+    found = Page()
+    # Every text sorts before every BLOB, so an empty one is the end of all keys.
+    end = _behind(prefix) or b""
+    place: str | None = max(prefix, start)
+    while place is not None:
+        seeking, place = place, None
+        # SQLite compares text by its UTF-8 bytes, which is the order that TOS lists in. Rows are
+        # fetched as they are read, so leaving the cursor early costs nothing.
+        for row in connection.execute(
+            # Left alone, SQLite may choose the index that holds every old version too.
+            "SELECT * FROM objects INDEXED BY current_objects"
+            " WHERE bucket = ? AND current = 1 AND key >= ? AND key < ? ORDER BY key LIMIT ?",
+            (bucket, seeking, end, limit + 1),
+        ):
+            key: str = row["key"]
+            if len(found.objects) + len(found.prefixes) >= limit:
+                # An empty page would lead to itself for ever.
+                found.resume = key if limit else None
+                return found
+            common = _common_prefix(key, prefix, delimiter)
+            if common is not None:
+                found.prefixes.append(common)
+                place = _behind(common)
+                break
+            found.objects.append(Stored.of(row))
+    return found
+
+
+def after(key: str) -> str:
+    """Return the first text behind `key` itself."""
+    return key + "\0" if key else ""
+
+
+def _common_prefix(key: str, prefix: str, delimiter: str) -> str | None:
+    if not delimiter:
+        return None
+    place = key.find(delimiter, len(prefix))
+    return None if place < 0 else key[: place + len(delimiter)]
+
+
+def _behind(prefix: str) -> str | None:
+    """Return the first text behind everything that begins with `prefix`, None if nothing is."""
+    stem = prefix.rstrip(_LAST)
+    if not stem:
+        return None
+    following = ord(stem[-1]) + 1
+    return stem[:-1] + chr(_SURROGATES.stop if following in _SURROGATES else following)

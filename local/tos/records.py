@@ -1,0 +1,120 @@
+"""The versions of an object as the index describes them."""
+
+import json
+import sqlite3
+from dataclasses import dataclass
+
+# What a version from a time without versions is called once a bucket has them.
+NULL_VERSION = "null"
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One version of an object.
+
+    `version` is empty where the bucket is not versioned; `etag` is without quotes; `modified` in
+    seconds since the epoch; `headers` the stored headers, values as the bytes that were sent,
+    read as latin-1.
+    """
+
+    bucket: str
+    key: str
+    version: str
+    etag: str
+    size: int
+    crc: int
+    modified: float
+    blob: str
+    headers: dict[str, str]
+
+    @classmethod
+    def of(cls, row: sqlite3.Row) -> "Stored":
+        """Read a row of `objects`."""
+        return cls(
+            bucket=row["bucket"],
+            key=row["key"],
+            version=row["version"],
+            etag=row["etag"],
+            size=row["size"],
+            # SQLite's integers are signed; the CRC is not, so it is kept as text.
+            crc=int(row["crc"]),
+            modified=row["modified"],
+            blob=row["blob"],
+            headers=json.loads(row["headers"]),
+        )
+
+
+def current(connection: sqlite3.Connection, bucket: str, key: str) -> Stored | None:
+    """Return the version that is read without naming one."""
+    row = connection.execute(
+        "SELECT * FROM objects WHERE bucket = ? AND key = ? AND current = 1", (bucket, key)
+    ).fetchone()
+    return row and Stored.of(row)
+
+
+def find(
+    connection: sqlite3.Connection, bucket: str, key: str, version: str | None
+) -> Stored | None:
+    """Return one version, the current one where `version` is None."""
+    if version is None:
+        return current(connection, bucket, key)
+    row = connection.execute(
+        "SELECT * FROM objects WHERE bucket = ? AND key = ? AND version = ?",
+        (bucket, key, "" if version == NULL_VERSION else version),
+    ).fetchone()
+    return row and Stored.of(row)
+
+
+def make_current(connection: sqlite3.Connection, stored: Stored, *, versioned: bool) -> list[str]:
+    """Add a version and make it the current one; return the blobs of those that it replaces."""
+    which = (stored.bucket, stored.key)
+    replaced = []
+    if not versioned:
+        replaced = [
+            row["blob"]
+            for row in connection.execute(
+                "DELETE FROM objects WHERE bucket = ? AND key = ? AND version = '' RETURNING blob",
+                which,
+            ).fetchall()
+        ]
+    connection.execute(
+        "UPDATE objects SET current = 0 WHERE bucket = ? AND key = ? AND current = 1", which
+    )
+    connection.execute(
+        "INSERT INTO objects (bucket, key, version, current, etag, size, crc, modified, blob,"
+        " headers) VALUES (?, ?, ?, 1, ?, ?, ?, ?, ?, ?)",
+        (
+            *which,
+            stored.version,
+            stored.etag,
+            stored.size,
+            str(stored.crc),
+            stored.modified,
+            stored.blob,
+            json.dumps(stored.headers),
+        ),
+    )
+    return replaced
+
+
+def hide(connection: sqlite3.Connection, stored: Stored) -> None:
+    """Leave the key without a current version, and every version where it is."""
+    connection.execute(
+        "UPDATE objects SET current = 0 WHERE bucket = ? AND key = ? AND current = 1",
+        (stored.bucket, stored.key),
+    )
+
+
+def remove(connection: sqlite3.Connection, stored: Stored) -> None:
+    """Remove one version; if it was the current one, the newest one left takes its place."""
+    which = (stored.bucket, stored.key)
+    was = connection.execute(
+        "DELETE FROM objects WHERE bucket = ? AND key = ? AND version = ? RETURNING current",
+        (*which, stored.version),
+    ).fetchall()
+    if any(row["current"] for row in was):
+        connection.execute(
+            "UPDATE objects SET current = 1 WHERE id ="
+            " (SELECT max(id) FROM objects WHERE bucket = ? AND key = ?)",
+            which,
+        )
