@@ -1,12 +1,15 @@
 """Run an ASGI application on loopback, in a thread of its own."""
 
+import asyncio
 import socket
 import threading
 from collections.abc import Awaitable, Callable, MutableMapping
+from email.utils import formatdate
 from types import TracebackType
 from typing import Any, Self
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 Application = Callable[
     [
@@ -18,6 +21,33 @@ Application = Callable[
 ]
 
 LOOPBACK = "127.0.0.1"
+
+CLOSE_CONNECTION = "repaint.close_connection"
+"""The ASGI extension by which an application hangs up: what was sent is flushed, nothing follows.
+It then waits for `http.disconnect` and returns."""
+
+
+class _Protocol(H11Protocol):
+    """HTTP as uvicorn speaks it; an application can hang up, and date its answers itself."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own does
+        super().connection_made(transport)
+        served = self.app
+
+        async def application(scope: Any, receive: Any, send: Any) -> None:
+            async def dated(message: Any) -> None:
+                if message["type"] == "http.response.start":
+                    headers = list(message.get("headers", []))
+                    if not any(name.lower() == b"date" for name, _ in headers):
+                        headers.append((b"date", formatdate(usegmt=True).encode()))
+                    message = {**message, "headers": headers}
+                await send(message)
+
+            if scope["type"] == "http":
+                scope["extensions"] = {CLOSE_CONNECTION: transport.close}
+            await served(scope, receive, dated)
+
+        self.app = application
 
 
 class Server:
@@ -36,7 +66,8 @@ class Server:
         self._server = uvicorn.Server(
             uvicorn.Config(
                 application,
-                http="h11",  # pure Python: the same on every system
+                http=_Protocol,  # on h11, pure Python: the same on every system
+                date_header=False,  # uvicorn's would stand beside an application's own
                 log_config=None,
                 access_log=False,
                 lifespan="on",

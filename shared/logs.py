@@ -13,6 +13,8 @@ from shared.redaction import redact
 
 Log = FilteringBoundLogger
 
+_LEADING = ("timestamp", "level", "event")
+
 
 def build_log(stream: TextIO, level: str = "info") -> Log:
     """Return a logger that writes to `stream`: JSON, or readable where it is a terminal."""
@@ -28,6 +30,7 @@ def build_log(stream: TextIO, level: str = "info") -> Log:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             _hide_secrets,
+            _lead_with_the_event,
             render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(
@@ -48,3 +51,11 @@ def _hide_secrets(
     _logger: Any, _method: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
     return {name: redact(value, name) for name, value in event.items()}
+
+
+def _lead_with_the_event(
+    _logger: Any, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Put first what a reader looks for first."""
+    leading = {name: event[name] for name in _LEADING}
+    return leading | {name: value for name, value in event.items() if name not in leading}

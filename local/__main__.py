@@ -1,0 +1,107 @@
+"""The local cloud's commands: `python -m local run | serve | invoke`."""
+
+import json
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from local import demo
+from local import invoke as invoking
+from local.cloud import SERVED, UPLOAD_PREFIX, UPLOADS_BUCKET, Cloud, Ports
+
+DEMO = Path(".repaint") / "run"
+
+app = typer.Typer(
+    add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True, help=__doc__
+)
+
+
+@app.command()
+def run(
+    picture: Annotated[Path, typer.Option(help="The photograph to repaint.")] = demo.PICTURE,
+    prompt: Annotated[str, typer.Option(help="What to make of it.")] = demo.PROMPT,
+) -> None:
+    """Upload one photograph to a fresh local cloud and show what becomes of it.
+
+    Example: python -m local run --prompt 油画
+    """
+    raise typer.Exit(demo.run(DEMO, picture, prompt))
+
+
+@app.command()
+def serve(
+    tos_port: Annotated[int, typer.Option(help="Where object storage listens.")] = 8801,
+    imagex_port: Annotated[int, typer.Option(help="Where veImageX listens.")] = 8802,
+) -> None:
+    """Keep the local cloud running until Ctrl-C, with its state in .repaint/cloud.
+
+    Example: python -m local serve --tos-port 9001
+    """
+    try:
+        cloud = Cloud(SERVED, ports=Ports(tos_port, imagex_port), on_log=_show)
+    except OSError as error:
+        typer.echo(
+            f"The local cloud cannot start: {error}. Another one may be running; choose other "
+            "ports with --tos-port and --imagex-port.",
+            err=True,
+        )
+        raise typer.Exit(1) from None
+    except RuntimeError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
+    with cloud:
+        typer.echo(
+            f"object storage  {cloud.tos.address}  (bucket {UPLOADS_BUCKET}, "
+            f"uploads below {UPLOAD_PREFIX} are repainted)"
+        )
+        typer.echo(f"veImageX        {cloud.imagex.address}")
+        typer.echo(f"access key      in {SERVED / 'credentials.json'}")
+        told = SERVED / "settings.json"
+        told.write_text(json.dumps(cloud.settings, indent=2), "utf-8")
+        stop = threading.Event()
+        for sign in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(sign, lambda *_: stop.set())
+        typer.echo("Ctrl-C stops it.")
+        stop.wait()
+        told.unlink()
+        typer.echo("stopping")
+
+
+@app.command()
+def invoke(
+    event: Annotated[Path | None, typer.Argument(help="An event as JSON.")] = None,
+    bucket: Annotated[str | None, typer.Option(help="Instead of a file: the bucket …")] = None,
+    key: Annotated[str | None, typer.Option(help="… and the key of an object.")] = None,
+    function: Annotated[str | None, typer.Option(help="upload, http or sweep.")] = None,
+) -> None:
+    """Run a handler as the platform would, on an event file or on a bucket and key.
+
+    With VOLCENGINE_ACCESS_KEY in the environment against the real cloud, otherwise against a
+    local one that holds the sample photographs. Example: python -m local invoke
+    examples/events/upload.json
+    """
+    if event is not None and bucket is None and key is None:
+        try:
+            document = json.loads(event.read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            typer.echo(f"{event} cannot be read as JSON: {error}", err=True)
+            raise typer.Exit(2) from None
+    elif event is None and bucket and key:
+        document = invoking.object_event(bucket, key)
+    else:
+        typer.echo("Name either an event file, or --bucket and --key.", err=True)
+        raise typer.Exit(2)
+    raise typer.Exit(invoking.invoke(document, function or invoking.door_of(document)))
+
+
+def _show(_function: str, line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    app()

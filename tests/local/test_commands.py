@@ -1,0 +1,162 @@
+"""The commands, run as a user runs them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parents[2]
+EVENT = ROOT / "examples" / "events" / "upload.json"
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "local", *arguments]
+
+
+def environment(**more: str) -> dict[str, str]:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("VOLCENGINE", "REPAINT"))}
+    return {**kept, "PYTHONPATH": str(ROOT), **more}
+
+
+def run(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(*arguments),
+        cwd=folder,
+        env=environment(**more),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def lines(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines() if line.startswith('{"timestamp"')]
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Path]:
+    """A folder in which the local cloud is kept running."""
+    with subprocess.Popen(
+        command("serve", "--tos-port", "0", "--imagex-port", "0"),
+        cwd=tmp_path,
+        env=environment(PYTHONUNBUFFERED="1"),
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "Ctrl-C" in line:
+                break
+        yield tmp_path
+        process.send_signal(signal.SIGINT)
+        rest = process.stdout.read()
+    assert (0, True) == (process.returncode, rest.endswith("stopping\n"))
+
+
+def test_run_shows_the_log_and_ends_with_the_record_the_uris_and_a_picture(tmp_path: Path) -> None:
+    done = run(tmp_path, "run")
+
+    assert done.returncode == 0, done.stderr
+    events = [line["event"] for line in lines(done.stdout)]
+    assert ["upload.claimed", "attempt.sent", "image.generated", "delivery.finished"] == events
+    (made,) = [line for line in lines(done.stdout) if line["event"] == "image.generated"]
+    for shown in (made["record"], *made["store_uris"], *made["image_urls"]):
+        assert shown in done.stderr
+    assert ".repaint/run/before-after.png" in done.stderr
+    with Image.open(tmp_path / ".repaint" / "run" / "before-after.png") as picture:
+        assert picture.width > 2 * 451
+
+
+def test_run_ends_with_an_error_where_nothing_is_generated(tmp_path: Path) -> None:
+    done = run(tmp_path, "run", "--prompt", "[refuse]")
+
+    assert done.returncode == 1
+    assert "not generated" in done.stderr
+    (finished,) = [line for line in lines(done.stdout) if line["event"] == "delivery.finished"]
+    assert finished["reason"] in " ".join(done.stderr.split())
+
+
+def test_invoke_runs_the_example_event_on_a_cloud_of_its_own(tmp_path: Path) -> None:
+    done = run(tmp_path, "invoke", str(EVENT))
+
+    assert done.returncode == 0, done.stderr
+    (result,) = json.loads(json.loads(done.stdout)["body"])["results"]
+    assert ("generated", "uploads/chelsea.png") == (result["status"], result["key"])
+    assert [line["event"] for line in lines(done.stderr)][-1] == "delivery.finished"
+
+
+def test_invoke_takes_a_bucket_and_a_key(tmp_path: Path) -> None:
+    done = run(tmp_path, "invoke", "--bucket", "photos", "--key", "uploads/nothing.png")
+
+    (result,) = json.loads(json.loads(done.stdout)["body"])["results"]
+    assert result["status"] == "skipped"
+
+
+def test_invoke_uses_the_local_cloud_that_is_running(served: Path) -> None:
+    done = run(served, "invoke", "--bucket", "photos", "--key", "uploads/none.png")
+
+    assert done.returncode == 0, done.stderr
+    settings = json.loads((served / ".repaint" / "cloud" / "settings.json").read_text("utf-8"))
+    assert settings["TOS_ENDPOINT"].startswith("http://127.0.0.1:")
+
+
+def test_invoke_uses_the_settings_of_the_environment_where_it_has_an_access_key(
+    tmp_path: Path,
+) -> None:
+    done = run(
+        tmp_path,
+        "invoke",
+        str(EVENT),
+        VOLCENGINE_ACCESS_KEY="AKLTNOWHERE",
+        VOLCENGINE_SECRET_KEY="hush",
+        TOS_ENDPOINT="http://127.0.0.1:1",
+        VEIMAGEX_SERVICE_ID="s",
+        VEIMAGEX_DOMAIN="d",
+        VEIMAGEX_TEMPLATE="t",
+    )
+
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["error"]["type"] == "DeliveryIncomplete"
+    assert "hush" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["invoke"], "Name either an event file, or --bucket and --key."),
+        (["invoke", "--bucket", "photos"], "Name either"),
+        (["invoke", "nowhere.json"], "nowhere.json cannot be read as JSON"),
+    ],
+)
+def test_a_wrong_call_is_told_in_a_sentence(
+    tmp_path: Path, arguments: list[str], sentence: str
+) -> None:
+    done = run(tmp_path, *arguments)
+
+    assert done.returncode == 2
+    assert sentence in done.stderr
+
+
+def test_serve_says_what_to_do_where_its_port_is_taken(served: Path, tmp_path: Path) -> None:
+    settings = json.loads((served / ".repaint" / "cloud" / "settings.json").read_text("utf-8"))
+    port = settings["TOS_ENDPOINT"].rpartition(":")[2]
+    (tmp_path / "other").mkdir()
+    done = run(tmp_path / "other", "serve", "--tos-port", port, "--imagex-port", "0")
+
+    assert done.returncode == 1
+    assert "choose other ports with --tos-port" in done.stderr
+
+
+def test_serve_says_what_to_do_where_another_one_has_its_folder(served: Path) -> None:
+    done = run(served, "serve", "--tos-port", "0", "--imagex-port", "0")
+
+    assert done.returncode == 1
+    assert "stop the other local cloud that runs on this folder" in done.stderr
