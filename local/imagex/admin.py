@@ -1,0 +1,76 @@
+"""The stand-in's own addresses, `/_local/…`: its faults and its book, for this machine alone."""
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from local.imagex.book import Book
+from local.imagex.faults import Faults, FaultSettings
+from local.server import LOOPBACK
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def routes(book: Book, faults: Faults) -> list[Route]:
+    """Return the routes of the stand-in's own addresses."""
+
+    async def show_faults(_: Request) -> Response:
+        return JSONResponse(faults.settings.model_dump(mode="json"))
+
+    async def replace_faults(request: Request) -> Response:
+        try:
+            settings = FaultSettings.model_validate_json(await request.body())
+        except ValidationError as error:
+            problems = json.loads(error.json(include_url=False, include_context=False))
+            return JSONResponse({"problems": problems}, 400)
+        faults.replace(settings)
+        return JSONResponse(settings.model_dump(mode="json"))
+
+    async def charges(_: Request) -> Response:
+        entries = await run_in_threadpool(book.charges)
+        return JSONResponse([asdict(entry) for entry in entries])
+
+    async def calls(_: Request) -> Response:
+        entries = await run_in_threadpool(book.calls)
+        return JSONResponse([asdict(entry) for entry in entries])
+
+    return [
+        Route("/_local/faults", _guarded(show_faults), methods=["GET"]),
+        Route("/_local/faults", _guarded(replace_faults), methods=["PUT"]),
+        Route("/_local/charges", _guarded(charges), methods=["GET"]),
+        Route("/_local/calls", _guarded(calls), methods=["GET"]),
+    ]
+
+
+def _guarded(endpoint: Endpoint) -> Endpoint:
+    async def guarded(request: Request) -> Response:
+        if not _is_ours(request):
+            return JSONResponse(
+                {"problem": "Only pages and programs of this machine may ask here."}, 403
+            )
+        return await endpoint(request)
+
+    return guarded
+
+
+def _is_ours(request: Request) -> bool:
+    """Say whether a request comes from this machine and from no other site's page.
+
+    A foreign name that was made to resolve to loopback would be its own origin: so the host has
+    to be loopback by name as well.
+    """
+    host = request.headers.get("host", "")
+    origin = request.headers.get("origin")
+    if origin is not None and origin != f"http://{host}":
+        return False
+    if urlsplit(f"//{host}").hostname not in (LOOPBACK, "localhost", "::1"):
+        return False
+    return request.client is not None and ip_address(request.client.host).is_loopback

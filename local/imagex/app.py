@@ -1,0 +1,198 @@
+"""The local veImageX: the API's actions behind their signature, and the pictures that it stores."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from email.utils import formatdate
+from typing import Any
+from urllib.parse import parse_qsl
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from local.imagex import admin, answers, auth, broken
+from local.imagex.answers import ModelRefusal, Refusal
+from local.imagex.book import Book
+from local.imagex.faults import Faults
+from local.imagex.generate import BrokenAnswer, Generator, Painter
+from local.imagex.reading import ACTIONS, Reader
+from local.imagex.restyle import restyle
+from local.imagex.rules import Service
+from local.imagex.source import Sources
+from local.keys import KeyRing
+from shared.clock import Clock, SystemClock
+
+GENERATE = ("GetCVImageGenerateResult", "2023-05-01")
+
+
+def application(
+    book: Book,
+    keys: KeyRing,
+    faults: Faults,
+    *,
+    service_id: str,
+    domain: str,
+    template: str,
+    region: str = "cn-north-1",
+    clock: Clock | None = None,
+    resolve: Mapping[str, int] | None = None,
+    reach_out: bool = False,
+    overwrite_switch: bool = True,
+    paint: Painter = restyle,
+) -> Starlette:
+    """Make the application; to be served by `local.server.Server`, which can hang up.
+
+    `clock` dates the answers and the book. `resolve` maps host names of sources to ports on
+    loopback; sources on other hosts are refused unless `reach_out`. `overwrite_switch` is the
+    service's 重名覆盖上传. `paint` stands in for the model.
+    """
+    clock = clock or SystemClock()
+    service = Service(service_id, domain, template, overwrite_switch)
+    sources = Sources(resolve, reach_out=reach_out)
+    generator = Generator(
+        book=book,
+        faults=faults,
+        service=service,
+        sources=sources,
+        clock=clock,
+        paint=paint,
+        late=set(),
+    )
+    api = _Api(book, keys, faults, generator, Reader(book, service, region), region, clock)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        await generator.stop()
+        sources.close()
+
+    return Starlette(
+        routes=[
+            Route("/", api.answer, methods=["GET", "POST", "PUT", "DELETE"]),
+            *admin.routes(book, faults),
+            Route("/{address:path}", api.picture, methods=["GET"]),
+        ],
+        middleware=[Middleware(_Dated, clock=clock)],
+        lifespan=lifespan,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Api:
+    book: Book
+    keys: KeyRing
+    faults: Faults
+    generator: Generator
+    reader: Reader
+    region: str
+    clock: Clock
+
+    async def answer(self, request: Request) -> Response:
+        """Answer one request to the API, and enter it into the book before the answer leaves."""
+        body = await request.body()
+        pairs = parse_qsl(request.url.query, keep_blank_values=True)
+        query = dict(pairs)
+        action, version = query.get("Action", ""), query.get("Version", "")
+        at = self.clock.now()
+        request_id = answers.new_request_id(at)
+
+        def envelope(result: Any = None, error: Refusal | None = None) -> dict[str, Any]:
+            return answers.envelope(
+                request_id, action, version, self.region, result=result, error=error
+            )
+
+        response: Response
+        try:
+            received = auth.Received(
+                method=request.method,
+                path=request.scope["raw_path"].decode("ascii"),
+                query=pairs,
+                headers=_joined(request),
+                body=body,
+            )
+            auth.verify(received, self.keys, region=self.region, now=at)
+            result = await self._dispatch(request, query, body, request_id)
+            outcome, response = "OK", JSONResponse(envelope(result))
+        except Refusal as refusal:
+            is_imagex = refusal.number in answers.IMAGEX_CODES
+            outcome = str(refusal.number) if is_imagex else refusal.code
+            response = JSONResponse(envelope(error=refusal), refusal.status)
+        except ModelRefusal as refusal:
+            outcome = str(refusal.code)
+            if self.faults.settings.model_errors == "error":
+                error = refusal.as_gateway_error()
+                response = JSONResponse(envelope(error=error), error.status)
+            else:
+                failed = refusal.resp_json(request_id)
+                response = JSONResponse(
+                    envelope({"ImageUrls": [], "StoreUris": [], "RespJson": failed})
+                )
+        except BrokenAnswer as fault:
+            outcome = fault.fault
+            response = broken.response(outcome, envelope(fault.result))
+        await run_in_threadpool(self.book.note, action, at, outcome, request_id)
+        return response
+
+    async def _dispatch(
+        self, request: Request, query: Mapping[str, str], body: bytes, request_id: str
+    ) -> dict[str, Any]:
+        host = request.headers["host"]
+        name = (query.get("Action", ""), query.get("Version", ""))
+        expected = "POST" if name == GENERATE else "GET"
+        if name != GENERATE and name not in ACTIONS:
+            raise Refusal(
+                "InvalidActionOrVersion", f"There is no action {name[0]!r}, version {name[1]!r}."
+            )
+        if request.method != expected:
+            raise Refusal("MethodNotAllowed", f"{name[0]} is called by {expected}.")
+        if name == GENERATE:
+            return await self.generator.generate(body, query.get("ServiceId"), request_id, host)
+        if self.faults.is_probe_failing():
+            raise Refusal("InternalError", "Injected by the local stand-in's settings.")
+        return await run_in_threadpool(ACTIONS[name], self.reader, query, host)
+
+    async def picture(self, request: Request) -> Response:
+        """Show a stored picture at `/<StoreUri>~<template>`; templates change nothing here."""
+        found = await run_in_threadpool(self.reader.picture, request.path_params["address"])
+        if found is None:
+            return PlainTextResponse("There is no such picture.\n", 404)
+        file, content = found
+        headers = {
+            # A name may be overwritten: ask each time, and be told that nothing changed.
+            "Cache-Control": "no-cache",
+            "ETag": f'"{file.digest}"',
+            "Last-Modified": formatdate(file.last_modified, usegmt=True),
+            "X-Content-Type-Options": "nosniff",
+        }
+        if request.headers.get("if-none-match") == headers["ETag"]:
+            return Response(status_code=304, headers=headers)
+        return Response(content, media_type=file.content_type, headers=headers)
+
+
+class _Dated:
+    """Date every answer by the application's own clock, which clients correct theirs by."""
+
+    def __init__(self, app: ASGIApp, clock: Clock) -> None:
+        self._app = app
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def dated(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                date = formatdate(self._clock.now(), usegmt=True).encode()
+                message["headers"] = [*message.get("headers", []), (b"date", date)]
+            await send(message)
+
+        await self._app(scope, receive, dated)
+
+
+def _joined(request: Request) -> dict[str, str]:
+    joined: dict[str, str] = {}
+    for name, value in request.headers.items():
+        joined[name] = f"{joined[name]},{value}" if name in joined else value
+    return joined
