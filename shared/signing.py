@@ -82,7 +82,7 @@ def openapi_headers(
     signed = {name.lower(): value for name, value in headers.items()}
     # The official signers leave a default port out of the signed host, whatever the scheme.
     signed["host"] = host.removesuffix(":80").removesuffix(":443")
-    canonical = _canonical_request(method, path, query, signed, payload)
+    canonical = canonical_request(method, path, query, signed, payload)
     headers["Authorization"] = _authorization(
         OPENAPI_ALGORITHM, canonical, signed, credentials, date, region, service
     )
@@ -121,7 +121,7 @@ def tos_headers(
         for name, value in lowered.items()
         if name in ("host", "content-type") or name.startswith("x-tos-")
     }
-    canonical = _canonical_request(method, object_path(key), query, signed, payload_sha256)
+    canonical = canonical_request(method, object_path(key), query, signed, payload_sha256)
     result["Authorization"] = _authorization(
         TOS_ALGORITHM, canonical, signed, credentials, date, region, "tos"
     )
@@ -155,19 +155,20 @@ def tos_presigned_url(
     if credentials.session_token:
         parameters["X-Tos-Security-Token"] = credentials.session_token
     parameters["X-Tos-SignedHeaders"] = "host"
-    canonical = _canonical_request(
+    canonical = canonical_request(
         method, object_path(key), parameters, {"host": host}, UNSIGNED_PAYLOAD
     )
-    parameters["X-Tos-Signature"] = _signature(
+    parameters["X-Tos-Signature"] = signature(
         TOS_ALGORITHM, canonical, credentials.secret_key, date, region, "tos"
     )
     encoded = "&".join(f"{quote(k, safe='')}={quote(v, safe='')}" for k, v in parameters.items())
     return f"{scheme}://{host}{object_path(key)}?{encoded}"
 
 
-def _canonical_request(
+def canonical_request(
     method: str, path: str, query: Mapping[str, str], signed: Mapping[str, str], payload: str
 ) -> str:
+    """Write a request in the form that is signed; `signed` are the headers that count."""
     names = sorted(signed)
     lines = "".join(f"{name}:{signed[name]}\n" for name in names)
     return "\n".join([method, path, canonical_query(query), lines, ";".join(names), payload])
@@ -182,16 +183,17 @@ def _authorization(
     region: str,
     service: str,
 ) -> str:
-    signature = _signature(algorithm, canonical, credentials.secret_key, date, region, service)
+    signed_with = signature(algorithm, canonical, credentials.secret_key, date, region, service)
     return (
         f"{algorithm} Credential={credentials.access_key}/{_scope(date, region, service)}, "
-        f"SignedHeaders={';'.join(sorted(signed))}, Signature={signature}"
+        f"SignedHeaders={';'.join(sorted(signed))}, Signature={signed_with}"
     )
 
 
-def _signature(
+def signature(
     algorithm: str, canonical: str, secret_key: str, date: str, region: str, service: str
 ) -> str:
+    """Sign a canonical request; `date` as `timestamp` writes it. Returns hexadecimal digits."""
     hashed = hashlib.sha256(canonical.encode()).hexdigest()
     to_sign = "\n".join([algorithm, date, _scope(date, region, service), hashed])
     key = secret_key.encode()

@@ -20,9 +20,9 @@ from shared.signing import (
     TOS_ALGORITHM,
     UNSIGNED_PAYLOAD,
     Credentials,
-    _canonical_request,
-    _signature,
+    canonical_request,
     object_path,
+    signature,
 )
 
 MAX_SKEW_SECONDS = 15 * 60
@@ -205,10 +205,10 @@ def _check_time(claim: _Claim, now: float) -> None:
 
 def _expected(request: Arrived, claim: _Claim, credentials: Credentials, payload: str) -> str:
     signed = {name: _text(request.headers.get(name, "")) for name in claim.signed}
-    canonical = _canonical_request(
+    canonical = canonical_request(
         request.method, object_path(request.key), claim.query, signed, payload
     )
-    return _signature(
+    return signature(
         TOS_ALGORITHM,
         canonical,
         credentials.secret_key,
