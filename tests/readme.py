@@ -1,0 +1,74 @@
+"""The READMEs' output blocks: read them, produce them, and write them anew.
+
+A block stands behind a line `<!-- output: COMMAND -->`. `python -m tests.readme` runs the commands
+and puts in what they print; the tests compare, leaving aside what differs from run to run.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+FILES = ("README.md", "README.zh-CN.md")
+
+_BLOCK = re.compile(
+    r"(?P<head><!-- output: (?P<command>.+?) -->\n```\w*\n)(?P<text>.*?)(?P<tail>```)", re.DOTALL
+)
+_VARYING = (
+    (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z"), "<time>"),
+    (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:<port>"),
+    (re.compile(r'"(request_id|model_request_id)": "\w+"'), r'"\1": "<id>"'),
+    (re.compile(r'"duration_ms": \d+'), '"duration_ms": <ms>'),
+)
+
+
+def blocks(text: str) -> dict[str, str]:
+    """Return each shown command and the output that is shown."""
+    return {found["command"]: found["text"] for found in _BLOCK.finditer(text)}
+
+
+def steady(text: str) -> str:
+    """Return `text` without what differs from run to run."""
+    for pattern, replacement in _VARYING:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def produce(command: str, folder: Path) -> str:
+    """Run a shown command in `folder` and return what it prints."""
+    # `make` prints nothing of its own once the packages are installed.
+    words = command.replace("make run", "python -m local run").split()
+    arguments = [str(ROOT / w) if (ROOT / w).is_file() else w for w in words[1:]]
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("VOLCENGINE", "REPAINT"))}
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env={**kept, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "COLUMNS": "100"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
+def main() -> None:
+    """Write the output blocks of both READMEs, and the picture, anew."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        shown: dict[str, str] = {}
+        for file in FILES:
+            text = (ROOT / file).read_text("utf-8")
+            for command in blocks(text):
+                shown.setdefault(command, "") or shown.update({command: produce(command, folder)})
+            text = _BLOCK.sub(lambda b: b["head"] + shown[b["command"]] + b["tail"], text)
+            (ROOT / file).write_text(text, "utf-8")
+        shutil.copy(folder / ".repaint" / "run" / "before-after.png", ROOT / "docs")
+
+
+if __name__ == "__main__":
+    main()
