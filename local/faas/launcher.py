@@ -1,0 +1,54 @@
+"""Start instances: what their processes are given, and where their lines go."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from local.faas.function import FunctionSpec
+from local.faas.instance import Instance
+from local.faas.role import CREDENTIAL_FILE_VARIABLE, RoleFiles
+
+LogSink = Callable[[str, str], None]
+
+# All that a worker gets beside its own settings: nothing of this process's environment.
+_ENVIRONMENT = {
+    "PATH": "/usr/local/bin:/usr/bin:/bin",
+    "HOME": "/tmp",  # noqa: S108 - the platform's only writable folder
+    "LANG": "C.UTF-8",
+    "PYTHONUNBUFFERED": "1",
+}
+
+
+class Launcher:
+    """Starts instances whose lines are appended to `<logs>/<function>.log` and given to `on_log`.
+
+    With `roles`, an instance finds its function's credential file as it starts.
+    """
+
+    def __init__(
+        self, logs: Path, roles: RoleFiles | None, python: str, on_log: LogSink | None
+    ) -> None:
+        self._logs = logs
+        self._roles = roles
+        self._python = python
+        self._on_log = on_log
+        logs.mkdir(parents=True, exist_ok=True)
+
+    def start(self, spec: FunctionSpec) -> Instance:
+        """Start one instance of a function; raises OSError where it cannot."""
+        environment = dict(_ENVIRONMENT)
+        if self._roles:
+            # Before the process: index.py may read the file as it is imported.
+            environment[CREDENTIAL_FILE_VARIABLE] = str(self._roles.add(spec.name).absolute())
+        environment |= spec.environment
+        environment["_FAAS_FUNC_ID"] = spec.id
+        environment["_FAAS_FUNC_TIMEOUT"] = f"{spec.timeout_seconds:g}"
+        path = self._logs / f"{spec.name}.log"
+
+        def log(line: str) -> None:
+            # One write of a whole line, appended: instances do not mix theirs.
+            with path.open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
+            if self._on_log:
+                self._on_log(spec.name, line)
+
+        return Instance(spec.folder, environment, python=self._python, on_line=log)

@@ -1,0 +1,86 @@
+"""The credential files of the functions' roles, rewritten with a new temporary key each period."""
+
+import json
+import os
+import threading
+from pathlib import Path
+
+from local.keys import KeyRing
+from shared.clock import Clock
+
+# The platform's file is /var/run/secrets/iam/credential, which no laptop has; the functions are
+# told where theirs is by this variable.
+CREDENTIAL_FILE_VARIABLE = "REPAINT_CREDENTIAL_FILE"
+
+
+class RoleFiles:
+    """One credential file a function, below `folder`; safe to use from several threads.
+
+    A key stays valid for one period after it was replaced, so that a reader of the old file has
+    time to finish; then it is revoked.
+    """
+
+    def __init__(self, folder: Path, keys: KeyRing, clock: Clock, period_seconds: float) -> None:
+        self._folder = folder
+        self._keys = keys
+        self._clock = clock
+        self._period = period_seconds
+        self._lock = threading.Lock()
+        self._issued: dict[str, list[str]] = {}
+        self.next_refresh = clock.now() + period_seconds
+
+    def path(self, function: str) -> Path:
+        """Return where the function's credential file is."""
+        return self._folder / function / "credential"
+
+    def add(self, function: str) -> Path:
+        """Write the function's file where it has none from this cloud yet; return its path."""
+        with self._lock:
+            if function not in self._issued:
+                self._rotate(function)
+        return self.path(function)
+
+    def refresh_if_due(self) -> None:
+        """Give every function a new key once a period is over."""
+        with self._lock:
+            now = self._clock.now()
+            if now < self.next_refresh:
+                return
+            self.next_refresh = now + self._period
+            for function in self._issued:
+                self._rotate(function)
+
+    def close(self) -> None:
+        """Revoke what was issued and remove the files: no key outlives the cloud that knows it."""
+        with self._lock:
+            for function, issued in self._issued.items():
+                self.path(function).unlink(missing_ok=True)
+                for access_key in issued:
+                    self._keys.revoke(access_key)
+            self._issued.clear()
+
+    def _rotate(self, function: str) -> None:
+        key = self._keys.issue(temporary=True)
+        path = self.path(function)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_name("credential.new")
+        unfinished.unlink(missing_ok=True)  # left by a process that died before the rename
+        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(
+                {
+                    "access_key_id": key.access_key,
+                    "secret_access_key": key.secret_key,
+                    "session_token": key.session_token,
+                },
+                file,
+            )
+        # A reader sees the old file or the new one, never half of one. If the process dies before
+        # this line, the old file stays; its key died with this process's ring either way, and the
+        # next start writes a new file before it starts an instance.
+        unfinished.replace(path)
+        issued = self._issued.setdefault(function, [])
+        issued.append(key.access_key)
+        # Revoked only after the rename: the file never names a key that is invalid already.
+        while len(issued) > 2:  # the current one and the one before
+            self._keys.revoke(issued.pop(0))
