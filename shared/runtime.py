@@ -97,6 +97,13 @@ class Runtime:
                 self._ledgers[place, region or ""] = found
             return found
 
+    def close(self) -> None:
+        """Close the files and connections that were opened. The platform never asks for it."""
+        for ledger in self._ledgers.values():
+            ledger.close()
+        if isinstance(self._transport, PooledTransport):
+            self._transport.close()
+
 
 def _open_ledger(place: str, storage: Tos) -> Ledger:
     scheme, _, rest = place.partition("://")

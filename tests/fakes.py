@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
-from typing import Any
+from typing import Any, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from shared.errors import MaybeExecuted, NotExecuted
@@ -282,6 +282,14 @@ class World:
     cloud: FakeCloud = field(default_factory=FakeCloud)
     environment: dict[str, str] = field(default_factory=lambda: dict(ENVIRONMENT))
     lines: Lines = field(default_factory=Lines)
+    runtimes: list[Runtime] = field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for runtime in self.runtimes:
+            runtime.close()
 
     @property
     def clock(self) -> FakeClock:
@@ -289,7 +297,7 @@ class World:
 
     def runtime(self, **environment: str) -> Runtime:
         """Return a new process's runtime."""
-        return Runtime(
+        runtime = Runtime(
             {**self.environment, **environment},
             log=self.lines.log.bind(request_id="r1"),
             clock=self.clock,
@@ -297,3 +305,5 @@ class World:
             transport=self.cloud,
             credentials=StaticCredentials(),
         )
+        self.runtimes.append(runtime)
+        return runtime

@@ -71,3 +71,7 @@ class Ledger(Protocol):
     def all_pending(self) -> Iterator[Entry]:
         """Go through what is unfinished, without reading what is finished."""
         ...
+
+    def close(self) -> None:
+        """Close what is open."""
+        ...

@@ -95,6 +95,9 @@ class TosLedger:
             if token is None:
                 return
 
+    def close(self) -> None:
+        """Do nothing: the connections are the transport's."""
+
     def _own(self, record: Record) -> Entry | None:
         """Return the stored record where it is exactly the one that was to be written."""
         stored = self.pending(record.id)

@@ -1,6 +1,7 @@
 """The way of an upload, seen from outside: results, the provider's book, the log."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,11 @@ from tests.fakes import World
 
 
 @pytest.fixture(params=["tos", "sqlite"])
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
-    world = World()
-    if request.param == "sqlite":
-        world.environment["REPAINT_LEDGER"] = f"sqlite://{tmp_path}/ledger.db"
-    return world
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    with World() as world:
+        if request.param == "sqlite":
+            world.environment["REPAINT_LEDGER"] = f"sqlite://{tmp_path}/ledger.db"
+        yield world
 
 
 def deliver(world: World, event: dict[str, Any], *, seconds: float = 120, **env: str) -> Result:
