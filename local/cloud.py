@@ -33,6 +33,9 @@ REGION = "cn-beijing"
 UPLOADS_BUCKET = "photos"
 STATE_BUCKET = "repaint-state"
 UPLOAD_FUNCTION = "repaint-upload"
+SWEEP_FUNCTION = "repaint-sweep"
+SWEEP_TIMER = "sweep"
+SWEEP_SECONDS = 60.0
 UPLOAD_PREFIX = "uploads/"
 SERVED = Path(".repaint") / "cloud"  # the state of the cloud that `serve` keeps running
 
@@ -118,6 +121,8 @@ class Cloud:
             # behind; run last, so that on the way out the functions stop first.
             function_id = self.deploy(UPLOAD_FUNCTION, "upload")
             self.connect(UPLOADS_BUCKET, function_id, prefix=UPLOAD_PREFIX)
+            self.deploy(SWEEP_FUNCTION, "sweep")
+            self.platform.add_timer(SWEEP_FUNCTION, SWEEP_TIMER, SWEEP_SECONDS)
             stack.enter_context(self.imagex)
             stack.enter_context(self.tos)
             stack.enter_context(self.platform)

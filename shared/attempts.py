@@ -1,4 +1,7 @@
-"""Attempts: how many, what number comes next, and the name that each stores its image under."""
+"""Attempts: how many, what number comes next, under which name, on which day, since when."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from email.utils import parsedate_to_datetime
 
 from shared.codes import Verdict
 from shared.ledger import Record
@@ -6,6 +9,7 @@ from shared.req_json import MAX_OUTPUT_BYTES
 
 MAX_ATTEMPTS = 3
 
+_BEIJING = timezone(timedelta(hours=8))
 _NOT_EXECUTED = (Verdict.THROTTLED, Verdict.NOT_EXECUTED, Verdict.CONFIGURATION)
 
 
@@ -33,3 +37,23 @@ def output_name(prefix: str, record_id: str, chosen: str | None, number: int) ->
     suffix = f"-{record_id[:8]}-{number}{dot}{ending}"
     room = MAX_OUTPUT_BYTES - len(f"{prefix}{folder}{slash}{suffix}".encode())
     return f"{prefix}{folder}{slash}{stem.encode()[:room].decode(errors='ignore')}{suffix}"
+
+
+def billing_day(now: float) -> str:
+    """Return the day that a moment counts on, as the provider's bills do: Beijing's."""
+    return datetime.fromtimestamp(now, _BEIJING).date().isoformat()
+
+
+def changed_long_before(last_modified: str, sent_at: float) -> bool:
+    """Tell whether a file was surely last changed before an attempt was sent.
+
+    `LastModified` is given to the second; two more are left for clocks that differ. False where it
+    cannot be read.
+    """
+    for read in (datetime.fromisoformat, parsedate_to_datetime):
+        try:
+            moment = read(last_modified)
+        except ValueError:
+            continue
+        return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() < sent_at - 3.0
+    return False

@@ -9,14 +9,17 @@ from shared.clock import Clock
 from shared.config import Settings
 from shared.errors import ObjectMissing, RejectedUpload, RepaintError
 from shared.events import Upload
-from shared.generation import Generation, Work
+from shared.generation import Generation
 from shared.instructions import Instructions, resolve
 from shared.ledger import Entry, Ledger, Record
 from shared.logs import Log
 from shared.metadata import GENERATED_MARK, META, identity, recognised
+from shared.redaction import redact_text
 from shared.results import Result, Status, duplicate_of, incomplete, result_of
 from shared.suitability import problems_of
 from shared.tos import ObjectInfo, Tos
+from shared.turns import Turns
+from shared.work import Work
 
 
 class Pipeline:
@@ -33,12 +36,14 @@ class Pipeline:
         storage: Callable[[str | None], Tos],
         ledger: Callable[[str, str | None], Ledger],
         generation: Generation,
+        turns: Turns,
         clock: Clock,
     ) -> None:
         self._settings = settings
         self._storage = storage
         self._ledger = ledger
         self._generation = generation
+        self._turns = turns
         self._clock = clock
 
     def handle(self, upload: Upload, *, deadline: float, log: Log) -> Result:
@@ -47,27 +52,37 @@ class Pipeline:
         Never raises for what can happen to an upload: status `incomplete` means that it has to be
         delivered again. Logs exactly one `delivery.finished`.
         """
-        started = self._clock.now()
         log = log.bind(bucket=upload.bucket, key=upload.key)
+        return self._told(
+            lambda: self._handle(upload, deadline, log), upload.bucket, upload.key, log
+        )
+
+    def _told(
+        self, do: Callable[[], Result], bucket: str | None, key: str | None, log: Log
+    ) -> Result:
+        """Do one delivery's work for one upload, and write the line that tells how it ended."""
+        started = self._clock.now()
         try:
-            result = self._handle(upload, deadline, log)
+            result = do()
         except (RepaintError, sqlite3.Error) as error:
             # The ledger or object storage cannot be reached, or the lease was lost: not paying.
-            result = Result("incomplete", upload.bucket, upload.key, reason=str(error))
+            result = Result("incomplete", bucket, key, reason=str(error))
         except Exception as error:  # a mistake of ours must not hide the delivery's other uploads
             log.exception("upload.failed")
-            result = Result(
-                "incomplete", upload.bucket, upload.key, reason=f"{type(error).__name__}: {error}"
-            )
+            reason = redact_text(f"{type(error).__name__}: {error}")
+            result = Result("incomplete", bucket, key, reason=reason)
+        where = {"bucket": result.bucket, "key": result.key}
+        if result.record is not None:
+            where["record"] = result.record
+        log = log.bind(**where)
         if result.status in ("skipped", "rejected"):
             event = {"skipped": "upload.skipped", "rejected": "upload.rejected"}[result.status]
-            log.info(event, record=result.record, reason=result.reason)
+            log.info(event, reason=result.reason)
         write = log.warning if result.status == "incomplete" else log.info
         write(
             "delivery.finished",
             status=result.status,
             reason=result.reason,
-            record=result.record,
             attempts=result.attempts,
             duration_ms=round((self._clock.now() - started) * 1000),
         )
@@ -101,7 +116,6 @@ class Pipeline:
             problems += error.reasons
         if isinstance(instructions, str):
             return ended("skipped", instructions)
-        now = self._clock.now()
         record = Record(
             id=record_id,
             bucket=upload.bucket,
@@ -112,22 +126,32 @@ class Pipeline:
             instructions=None if problems else instructions,
             reason=" ".join(problems),
             owner=secrets.token_hex(8),
-            lease_until=self._generation.lease_until(now),
-            created_at=now,
-            updated_at=now,
         )
-        ledger = self._ledger(upload.bucket, upload.region)
-        claim = self._claim(ledger, record, deadline, log)
+        claim = self._claim(self._ledger(upload.bucket, upload.region), record, deadline, log)
         if isinstance(claim, Result):
             return claim
-        entry, taken_over = claim
-        work = Work(ledger, entry, storage, deadline, log)
+        work, taken_over = claim
         return result_of(self._generation.run(work, taken_over=taken_over))
+
+    def resume(self, ledger: Ledger, record_id: str, *, deadline: float, log: Log) -> Result:
+        """Go on with a pending record that is due, as the sweep does; see `handle`."""
+        log = log.bind(record=record_id)
+
+        def go_on() -> Result:
+            entry = ledger.pending(record_id)
+            if entry is None:
+                return Result("duplicate", None, None, record_id, "It ended meanwhile.")
+            claim = self._take_over(ledger, entry, deadline, log)
+            if isinstance(claim, Result):
+                return claim
+            return result_of(self._generation.run(claim, taken_over=True))
+
+        return self._told(go_on, None, None, log)
 
     def _claim(
         self, ledger: Ledger, record: Record, deadline: float, log: Log
-    ) -> Result | tuple[Entry, bool]:
-        """Become the upload's owner, or say why not.
+    ) -> Result | tuple[Work, bool]:
+        """Become the upload's owner, or say why not. The flag tells whether it was another's.
 
         The end record is looked for twice. The first look only saves a duplicate the claim. The
         one that counts comes after the claim: see `ledger.tos` for what it prevents.
@@ -135,35 +159,62 @@ class Pipeline:
         finished = ledger.finished(record.id)
         if finished is not None:
             return duplicate_of(finished)
+        has_turn = record.instructions is not None and self._turns.wait(deadline)
         now = self._clock.now()
-        if self._generation.has_time(deadline):
-            record = record.changed(attempts=self._generation.first_attempt(record, now))
-        entry, taken_over = ledger.create(record), False
-        if entry is None:
-            other = ledger.pending(record.id)
+        record = record.changed(
+            lease_until=self._turns.lease_until(now),
+            attempts=self._generation.first_attempt(record, now) if has_turn else (),
+            created_at=now,
+            updated_at=now,
+        )
+        entry = ledger.create(record)
+        if entry is not None:
             finished = ledger.finished(record.id)
             if finished is not None:
-                if other is not None:
-                    # Its owner died between the end record and the removal: tidy up.
-                    ledger.drop(other)
+                ledger.drop(entry)
                 return duplicate_of(finished)
-            if other is None:
-                return incomplete(record, "Another delivery of it ended just now.")
-            if other.record.lease_until > now:
-                return incomplete(record, "Another delivery is working on it.")
-            if other.record.parked and other.record.due_at > now:
-                return result_of(other.record)
-            # The version compared is the one read: of two that take over, one wins.
-            mine = other.record.changed(
-                owner=record.owner, lease_until=record.lease_until, updated_at=now
-            )
-            entry, taken_over = ledger.replace(other, mine), True
+            log.info("upload.claimed", taken_over=False)
+            return self._work(ledger, entry, deadline, log, has_turn=has_turn), False
+        other = ledger.pending(record.id)
+        if other is not None:
+            work = self._take_over(ledger, other, deadline, log)
+            return work if isinstance(work, Result) else (work, True)
+        finished = ledger.finished(record.id)
+        if finished is not None:
+            return duplicate_of(finished)
+        return incomplete(record, "Another delivery of it ended just now.")
+
+    def _take_over(self, ledger: Ledger, other: Entry, deadline: float, log: Log) -> Result | Work:
+        """Become the owner of a pending record whose owner's lease is over, or say why not."""
+        now, record = self._clock.now(), other.record
+        if record.lease_until > now or (record.parked and record.due_at > now):
+            finished = ledger.finished(record.id)
+            if finished is not None:
+                # Its owner died between the end record and the removal: tidy up.
+                ledger.drop(other)
+                return duplicate_of(finished)
+            if record.parked:
+                return result_of(record)
+            return incomplete(record, "Another delivery is working on it.")
+        mine = record.changed(
+            owner=secrets.token_hex(8),
+            lease_until=self._turns.lease_until(now),
+            updated_at=now,
+        )
+        # The version compared is the one that was read: of two that take over, one wins.
+        entry = ledger.replace(other, mine)
         finished = ledger.finished(record.id)
         if finished is not None:
             ledger.drop(entry)
             return duplicate_of(finished)
-        log.info("upload.claimed", taken_over=taken_over)
-        return entry, taken_over
+        log.info("upload.claimed", taken_over=True)
+        return self._work(ledger, entry, deadline, log)
+
+    def _work(
+        self, ledger: Ledger, entry: Entry, deadline: float, log: Log, *, has_turn: bool = False
+    ) -> Work:
+        source = self._storage(entry.record.region)
+        return Work(ledger, entry, source, deadline, log, has_turn=has_turn)
 
     def _not_ours(self, upload: Upload) -> str | None:
         """Say why an upload is none of ours, without a request; None where it is."""

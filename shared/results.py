@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from shared.ledger import Record
+from shared.ledger import Cause, Record
 
 Status = Literal[
     "generated", "duplicate", "skipped", "rejected", "superseded", "deferred", "in_doubt",
@@ -23,6 +23,7 @@ class Result:
     image_urls: tuple[str, ...] = ()
     store_uris: tuple[str, ...] = ()
     attempts: int = field(default=0, compare=False)
+    cause: Cause = field(default="", compare=False)
 
     def to_dict(self) -> dict[str, object]:
         """Return the result as the handler's body shows it; what is empty is left out."""
@@ -50,6 +51,7 @@ def result_of(record: Record) -> Result:
         record.image_urls,
         record.store_uris,
         len(record.attempts),
+        record.cause,
     )
 
 

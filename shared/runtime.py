@@ -3,21 +3,24 @@
 import os
 import random
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from shared.clock import Clock, SystemClock
 from shared.config import DEFAULT_TOS_REGION, Settings, load_settings
 from shared.credentials import CredentialSource, FunctionCredentials
-from shared.generation import WRITE_SECONDS, Generation
+from shared.generation import Generation
 from shared.imagex import Imagex
 from shared.ledger import Ledger
 from shared.ledger.sqlite import SqliteLedger
 from shared.ledger.tos import TosLedger
 from shared.logs import Log, stdout_log
+from shared.pace import Pace
 from shared.pipeline import Pipeline
+from shared.sweep import Sweep
 from shared.tos import Tos
 from shared.transport import PooledTransport, Transport
+from shared.turns import WRITE_SECONDS, Turns
 
 
 class Runtime:
@@ -35,6 +38,7 @@ class Runtime:
         rng: random.Random | None = None,
         transport: Transport | None = None,
         credentials: CredentialSource | None = None,
+        open_ledger: Callable[[str, Tos], Ledger] | None = None,
     ) -> None:
         self.settings: Settings = load_settings(environment)
         self.log = log or stdout_log(self.settings.log_level)
@@ -42,6 +46,7 @@ class Runtime:
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
         self._transport = transport or PooledTransport()
         self._credentials = credentials or FunctionCredentials(self.settings.credential_file)
+        self._open_ledger = open_ledger or _open_ledger
         self._lock = threading.Lock()
         self._storages: dict[str, Tos] = {}
         self._ledgers: dict[tuple[str, str], Ledger] = {}
@@ -53,13 +58,28 @@ class Runtime:
             transport=self._transport,
             clock=self.clock,
         )
+        pace = Pace(self.clock, self.settings.max_qps)
+        turns = Turns(self.settings, pace, self.clock)
+        generation = Generation(
+            settings=self.settings,
+            imagex=self.imagex,
+            pace=pace,
+            turns=turns,
+            clock=self.clock,
+            rng=self._rng,
+        )
         self.pipeline = Pipeline(
             settings=self.settings,
             storage=self.storage,
             ledger=self.ledger,
-            generation=Generation(
-                settings=self.settings, imagex=self.imagex, clock=self.clock, rng=self._rng
-            ),
+            generation=generation,
+            turns=turns,
+            clock=self.clock,
+        )
+        self.sweep = Sweep(
+            settings=self.settings,
+            pipeline=self.pipeline,
+            turns=turns,
             clock=self.clock,
         )
         shortest = self.settings.timeout_seconds + WRITE_SECONDS
@@ -93,7 +113,7 @@ class Runtime:
         with self._lock:
             found = self._ledgers.get((place, region or ""))
             if found is None:
-                found = _open_ledger(place, storage)
+                found = self._open_ledger(place, storage)
                 self._ledgers[place, region or ""] = found
             return found
 

@@ -9,6 +9,7 @@ import json
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from email.utils import formatdate
 from typing import Any, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -60,6 +61,7 @@ class StoredObject:
     body: bytes
     headers: dict[str, str]
     size: int
+    written_at: float = 0.0
 
     @property
     def etag(self) -> str:
@@ -174,7 +176,8 @@ class FakeCloud:
                 return refusal(409, "ObjectAlreadyExists")
             if wanted is not None and (stored is None or stored.etag != wanted):
                 return refusal(412, "PreconditionFailed")
-            self.objects[bucket, key] = StoredObject(request.body, {}, len(request.body))
+            now = self.clock.now()
+            self.objects[bucket, key] = StoredObject(request.body, {}, len(request.body), now)
             return Response(200, {"etag": f'"{self.objects[bucket, key].etag}"'}, b"")
         if request.method == "DELETE":
             self.objects.pop((bucket, key), None)
@@ -190,7 +193,12 @@ class FakeCloud:
 
     def _list(self, bucket: str, query: Mapping[str, str]) -> Response:
         contents = [
-            {"Key": key, "ETag": f'"{stored.etag}"', "Size": stored.size}
+            {
+                "Key": key,
+                "ETag": f'"{stored.etag}"',
+                "Size": stored.size,
+                "LastModified": datetime.fromtimestamp(stored.written_at, UTC).isoformat(),
+            }
             for (of, key), stored in sorted(self.objects.items())
             if of == bucket and key.startswith(query["prefix"])
         ]

@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from shared.ledger.record import Attempt, EndState, Parked, Record
+from shared.ledger.record import Attempt, Cause, EndState, Parked, Record
 
-__all__ = ["Attempt", "EndState", "Entry", "Ledger", "Parked", "Record"]
+__all__ = ["Attempt", "Cause", "EndState", "Entry", "Ledger", "Parked", "Record"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +68,30 @@ class Ledger(Protocol):
         """Remove a pending record whose end record exists."""
         ...
 
-    def all_pending(self) -> Iterator[Entry]:
-        """Go through what is unfinished, without reading what is finished."""
+    def pending_ids(self) -> Iterator[str]:
+        """Go through what is unfinished, what was written longest ago first.
+
+        Its cost grows with what is unfinished only.
+        """
+        ...
+
+    def reserve_name(self, name: str, record_id: str) -> str:
+        """Reserve an output name that a user chose; return the id of the record that has it."""
+        ...
+
+    def spend(self, day: str, attempt: str, cap: int) -> bool:
+        """Count an attempt against the day's cap; False, and not counted, where that is reached.
+
+        Counting the same attempt again changes nothing. Exact for any number of processes.
+        """
+        ...
+
+    def unspend(self, day: str, attempt: str) -> None:
+        """Take back the count of an attempt that was not charged."""
+        ...
+
+    def spent(self, day: str) -> int:
+        """Return how many attempts count on a day."""
         ...
 
     def close(self) -> None:

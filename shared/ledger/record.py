@@ -9,14 +9,16 @@ from shared.instructions import Instructions
 
 EndState = Literal["generated", "rejected", "skipped", "superseded"]
 Parked = Literal["deferred", "in_doubt"]
+# Why a record is parked; the sweep lets those that wait for the same thing go together.
+Cause = Literal["", "time", "pace", "cap", "configuration", "unsure", "exhausted"]
 
 
 class Attempt(BaseModel):
     """One paid call: the name it stores its output under, written down before it is sent.
 
     `outcome` is None until something is known: an attempt without one may have been executed.
-    Times are seconds since the epoch. `looked` is when a name that the user chose was looked for,
-    `before` the `LastModified` of the file that was found there.
+    `sent_at` is in seconds since the epoch. `before` is the `LastModified` of a file that had the
+    name already, `day` the one on which the attempt counts against the daily cap.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -28,6 +30,7 @@ class Attempt(BaseModel):
     code: str = ""
     message: str = ""
     before: str | None = None
+    day: str = ""
 
 
 class Record(BaseModel):
@@ -51,6 +54,7 @@ class Record(BaseModel):
     state: Literal["pending"] | EndState = "pending"
     reason: str = ""
     parked: Parked | None = None
+    cause: Cause = ""
     due_at: float = 0.0
     parks: int = 0
 

@@ -19,12 +19,16 @@ CREATE TABLE IF NOT EXISTS records (
     id TEXT PRIMARY KEY,
     finished INTEGER NOT NULL,
     version INTEGER NOT NULL,
+    touched REAL NOT NULL,
     json TEXT NOT NULL
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS unfinished ON records (id) WHERE NOT finished;
+CREATE INDEX IF NOT EXISTS unfinished ON records (touched, id) WHERE NOT finished;
+CREATE TABLE IF NOT EXISTS names (name TEXT PRIMARY KEY, id TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS spending (
+    day TEXT, attempt TEXT, PRIMARY KEY (day, attempt)
+) WITHOUT ROWID;
 """
 _BUSY_SECONDS = 10.0
-_PAGE = 100
 
 
 class SqliteLedger:
@@ -43,8 +47,8 @@ class SqliteLedger:
         """Write a claim where there is no pending record of that id; see `Ledger`."""
         with self._transaction() as connection:
             written = connection.execute(
-                "INSERT INTO records VALUES (?, 0, 1, ?) ON CONFLICT DO NOTHING",
-                (record.id, record.to_json().decode()),
+                "INSERT INTO records VALUES (?, 0, 1, ?, ?) ON CONFLICT DO NOTHING",
+                (record.id, record.updated_at, record.to_json().decode()),
             ).rowcount
         if written:
             return Entry(record, "1")
@@ -80,21 +84,51 @@ class SqliteLedger:
     def drop(self, entry: Entry) -> None:
         """Do nothing: a finished record leaves no pending one behind."""
 
-    def all_pending(self) -> Iterator[Entry]:
-        """Go through what is unfinished, a page at a time."""
-        after = ""
-        while True:
-            with self._transaction() as connection:
-                rows = connection.execute(
-                    "SELECT id, json, version FROM records WHERE NOT finished AND id > ? "
-                    "ORDER BY id LIMIT ?",
-                    (after, _PAGE),
-                ).fetchall()  # fmt: skip
-            for record_id, text, version in rows:
-                yield Entry(Record.from_json(text), str(version))
-                after = record_id
-            if len(rows) < _PAGE:
-                return
+    def pending_ids(self) -> Iterator[str]:
+        """Go through what is unfinished; see `Ledger`."""
+        # Read at once: what is worked on meanwhile moves to the end, and would come twice.
+        with self._transaction() as connection:
+            rows = connection.execute(
+                "SELECT id FROM records WHERE NOT finished ORDER BY touched, id"
+            ).fetchall()
+        return (row[0] for row in rows)
+
+    def reserve_name(self, name: str, record_id: str) -> str:
+        """Reserve an output name; see `Ledger`."""
+        with self._transaction() as connection:
+            connection.execute(
+                "INSERT INTO names VALUES (?, ?) ON CONFLICT DO NOTHING", (name, record_id)
+            )
+            row = connection.execute("SELECT id FROM names WHERE name = ?", (name,)).fetchone()
+        return str(row[0])
+
+    def spend(self, day: str, attempt: str, cap: int) -> bool:
+        """Count an attempt against the day's cap; see `Ledger`."""
+        with self._transaction() as connection:
+            connection.execute("BEGIN IMMEDIATE")  # no other process counts in between
+            counted = connection.execute(
+                "INSERT INTO spending SELECT ?1, ?2 "
+                "WHERE (SELECT COUNT(*) FROM spending WHERE day = ?1) < ?3 "
+                "ON CONFLICT DO NOTHING",
+                (day, attempt, cap),
+            ).rowcount
+            found = connection.execute(
+                "SELECT 1 FROM spending WHERE day = ? AND attempt = ?", (day, attempt)
+            ).fetchone()
+        return bool(counted or found)
+
+    def unspend(self, day: str, attempt: str) -> None:
+        """Take back the count of an attempt."""
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM spending WHERE day = ? AND attempt = ?", (day, attempt))
+
+    def spent(self, day: str) -> int:
+        """Return how many attempts count on a day."""
+        with self._transaction() as connection:
+            row = connection.execute(
+                "SELECT COUNT(*) FROM spending WHERE day = ?", (day,)
+            ).fetchone()
+        return int(row[0])
 
     def close(self) -> None:
         """Close the file."""
@@ -104,9 +138,15 @@ class SqliteLedger:
         with self._transaction() as connection:
             return (
                 connection.execute(
-                    "UPDATE records SET json = ?, finished = ?, version = version + 1 "
+                    "UPDATE records SET json = ?, touched = ?, finished = ?, version = version + 1 "
                     "WHERE id = ? AND version = ? AND NOT finished",
-                    (record.to_json().decode(), int(finished), record.id, int(entry.version)),
+                    (
+                        record.to_json().decode(),
+                        record.updated_at,
+                        int(finished),
+                        record.id,
+                        int(entry.version),
+                    ),
                 ).rowcount
                 == 1
             )

@@ -14,11 +14,15 @@ exists, and nobody pays without having looked for that after claiming.
 The state bucket must not be versioned: conditional writes there are not documented.
 """
 
+import hashlib
+import json
 from collections.abc import Iterator
 
+from shared.documents import as_object
 from shared.errors import ConditionFailed, LeaseLost, ObjectMissing
 from shared.ledger import Entry
 from shared.ledger.record import Record
+from shared.ledger.spending import Spending
 from shared.tos import Tos
 
 
@@ -29,6 +33,7 @@ class TosLedger:
         self._tos = tos
         self._bucket = bucket
         self._prefix = prefix
+        self._spending = Spending(tos, bucket, f"{prefix}spent/")
 
     def create(self, record: Record) -> Entry | None:
         """Write a claim where there is none; see `Ledger`."""
@@ -81,19 +86,41 @@ class TosLedger:
         """Remove a pending record whose end record exists."""
         self._tos.delete(self._bucket, self._pending(entry.record.id))
 
-    def all_pending(self) -> Iterator[Entry]:
-        """Go through what is unfinished; what vanishes meanwhile is left out."""
-        token = None
+    def pending_ids(self) -> Iterator[str]:
+        """Go through what is unfinished; see `Ledger`."""
+        found: list[tuple[str, str]] = []
+        token, prefix = None, f"{self._prefix}pending/"
         while True:
-            page = self._tos.list_page(self._bucket, f"{self._prefix}pending/", token=token)
-            for listed in page.objects:
-                name = listed.key.removeprefix(f"{self._prefix}pending/")
-                entry = self.pending(name.removesuffix(".json"))
-                if entry is not None:
-                    yield entry
+            page = self._tos.list_page(self._bucket, prefix, token=token)
+            found += [(listed.last_modified, listed.key) for listed in page.objects]
             token = page.next_token
             if token is None:
-                return
+                break
+        return (key.removeprefix(prefix).removesuffix(".json") for _, key in sorted(found))
+
+    def reserve_name(self, name: str, record_id: str) -> str:
+        """Reserve an output name; see `Ledger`."""
+        key = f"{self._prefix}names/{hashlib.sha256(name.encode()).hexdigest()[:32]}.json"
+        document = json.dumps({"name": name, "id": record_id}).encode()
+        try:
+            self._tos.put(self._bucket, key, document, create_only=True)
+        except ConditionFailed:
+            # Ours, from an earlier attempt or a lost answer, or another upload's.
+            body, _ = self._tos.get(self._bucket, key)
+            return str((as_object(body) or {}).get("id"))
+        return record_id
+
+    def spend(self, day: str, attempt: str, cap: int) -> bool:
+        """Count an attempt against the day's cap; see `Ledger`."""
+        return self._spending.spend(day, attempt, cap)
+
+    def unspend(self, day: str, attempt: str) -> None:
+        """Take back the count of an attempt."""
+        self._spending.unspend(day, attempt)
+
+    def spent(self, day: str) -> int:
+        """Return how many attempts count on a day."""
+        return self._spending.spent(day)
 
     def close(self) -> None:
         """Do nothing: the connections are the transport's."""

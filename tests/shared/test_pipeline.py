@@ -62,8 +62,10 @@ def test_the_claim_is_written_before_anything_is_paid(world: World) -> None:
     def note(name: str, request: Any) -> None:
         if name == "GetCVImageGenerateResult":
             seen.extend(key for _, key in world.cloud.objects if "/pending/" in key)
-            claim = next(world.runtime().ledger("photos", None).all_pending()).record
-            assert json.loads(request.body)["Outputs"] == [claim.attempts[0].output]
+            ledger = world.runtime().ledger("photos", None)
+            claim = ledger.pending(next(ledger.pending_ids()))
+            assert claim is not None
+            assert json.loads(request.body)["Outputs"] == [claim.record.attempts[0].output]
 
     world.cloud.interfere = note
     deliver(world, world.cloud.upload(prompt="a cat"))

@@ -1,0 +1,31 @@
+"""The door for the timer: finish what was parked."""
+
+import json
+from typing import Any
+from uuid import uuid4
+
+from shared.errors import SettingsError
+from shared.runtime import current_runtime
+
+
+def handler(event: Any, context: Any) -> dict[str, Any]:
+    """Take what is pending and due as far as it goes in this tick; return counts.
+
+    Raises SettingsError where the deployment is not set up. The event's payload means nothing.
+    """
+    del event
+    runtime = current_runtime()
+    deadline = runtime.clock.now() + runtime.settings.deadline_seconds
+    if runtime.settings.ledger is None:
+        problem = (
+            "REPAINT_LEDGER is not set: no event tells the sweep in which bucket to look. "
+            "Set it to the same value for every function."
+        )
+        raise SettingsError([problem])
+    log = runtime.log.bind(request_id=getattr(context, "request_id", None) or uuid4().hex)
+    counts = runtime.sweep.run(runtime.ledger("", None), deadline=deadline, log=log)
+    return {
+        "statusCode": 200,
+        "headers": {"Content-Type": "application/json; charset=utf-8"},
+        "body": json.dumps({"results": counts}),
+    }

@@ -1,0 +1,71 @@
+"""The pace of paid calls: one adaptive limit for all threads of an instance.
+
+How many calls a second the provider takes is not documented (veImageX's add-ons take 5 by
+default), and other instances share it. So the pace begins there, falls when a call is refused for
+its pace, climbs back fast to just below where that happened, and from there on slowly.
+"""
+
+import threading
+
+from shared.clock import Clock
+
+_FIRST = 5.0
+_SLOWEST = 0.1
+_FALL, _BELOW = 0.85, 0.97
+_CLIMB, _CREEP = 1.03, 1.002
+
+
+class Pace:
+    """Hands out turns; safe to use from several threads. `max_qps` is never exceeded."""
+
+    def __init__(self, clock: Clock, max_qps: float | None = None) -> None:
+        self._clock = clock
+        self._max = max_qps
+        self._lock = threading.Lock()
+        self._rate = min(_FIRST, max_qps or _FIRST)
+        self._ceiling = self._rate
+        self._next = 0.0
+        self._fell_at = 0.0
+
+    @property
+    def rate(self) -> float:
+        """The calls a second that are allowed now."""
+        return self._rate
+
+    def wait(self) -> float:
+        """Return how many seconds the next turn is away, without taking it."""
+        with self._lock:
+            return max(0.0, self._next - self._clock.now())
+
+    def take(self, within: float) -> float | None:
+        """Take the next turn; return the seconds to wait for it.
+
+        None, and no turn is taken, where that is more than `within`.
+        """
+        with self._lock:
+            now = self._clock.now()
+            turn = max(now, self._next)
+            if turn - now > within:
+                return None
+            self._next = turn + 1.0 / self._rate
+            return turn - now
+
+    def refused(self) -> None:
+        """Slow down. Calls that were on their way at the old pace count once."""
+        with self._lock:
+            now = self._clock.now()
+            if now - self._fell_at < 1.0:
+                return
+            self._fell_at = now
+            self._ceiling = self._rate * _BELOW
+            self._rate = max(_SLOWEST, self._rate * _FALL)
+
+    def accepted(self) -> None:
+        """Recover: fast up to where it was refused, slowly beyond."""
+        with self._lock:
+            if self._rate < self._ceiling:
+                self._rate = min(self._ceiling, self._rate * _CLIMB)
+            else:
+                self._rate = self._ceiling = self._rate * _CREEP
+            if self._max is not None:
+                self._rate = min(self._rate, self._max)

@@ -1,0 +1,55 @@
+"""When a call may go out: within its invocation's time, the pace of calls, and its lease."""
+
+from shared.clock import Clock
+from shared.config import Settings
+from shared.ledger import Record
+from shared.pace import Pace
+
+# From writing an attempt down to its first byte on the wire, connecting included. A send later
+# than this is given up: whoever takes over counts on the settle time having passed by then.
+SEND_GRACE_SECONDS = 5.0
+# What is left of an invocation for writing the end down.
+WRITE_SECONDS = 2.0
+
+
+class Turns:
+    """Tells when the next call may go out; safe to use from several threads.
+
+    A deadline is in seconds since the epoch.
+    """
+
+    def __init__(self, settings: Settings, pace: Pace, clock: Clock) -> None:
+        self._settings = settings
+        self._pace = pace
+        self._clock = clock
+
+    def lease_until(self, sent_at: float) -> float:
+        """Return when an attempt sent at `sent_at` is settled, whatever became of its sender.
+
+        Who takes over after that need not wait: one look tells.
+        """
+        slowest = max(self._settings.timeout_seconds, self._settings.settle_seconds)
+        return sent_at + SEND_GRACE_SECONDS + slowest
+
+    def has_time(self, deadline: float, pause: float = 0.0) -> bool:
+        """Tell whether a call that begins after `pause` seconds can be answered in time."""
+        return self._spare(deadline) >= pause
+
+    def has_next(self, deadline: float) -> bool:
+        """Tell whether the pace of calls leaves a turn that can be answered in time."""
+        return self.has_time(deadline, self._pace.wait())
+
+    def wait(self, deadline: float) -> bool:
+        """Wait for the next turn to call; False, without waiting, where it comes too late."""
+        wait = self._pace.take(self._spare(deadline))
+        if wait is None:
+            return False
+        self._clock.sleep(wait)
+        return True
+
+    def _spare(self, deadline: float) -> float:
+        return deadline - self._clock.now() - self._settings.timeout_seconds - WRITE_SECONDS
+
+    def leased(self, record: Record, now: float) -> Record:
+        """Return the record with a lease for an attempt that is sent now."""
+        return record.changed(lease_until=self.lease_until(now), updated_at=now)
