@@ -36,6 +36,8 @@ def output_name(prefix: str, record_id: str, chosen: str | None, number: int) ->
     stem, dot, ending = name.rpartition(".") if "." in name[1:] else (name, "", "")
     suffix = f"-{record_id[:8]}-{number}{dot}{ending}"
     room = MAX_OUTPUT_BYTES - len(f"{prefix}{folder}{slash}{suffix}".encode())
+    if room < 1:
+        return f"{prefix}{record_id}-{number}"
     return f"{prefix}{folder}{slash}{stem.encode()[:room].decode(errors='ignore')}{suffix}"
 
 

@@ -75,7 +75,10 @@ NUMBERED = _table(
     (Verdict.UNKNOWN, "100014 100016 600006 600007 600010 600011 601006"),
 )
 
-_NUMBER = re.compile(r"(?<![0-9A-Za-z])[0-9]{5,6}(?![0-9A-Za-z])")
+# A number that stands alone, or as a value; not one in an address, a file's name or an id.
+_NUMBER = re.compile(
+    r"""(?:^|(?<=[\s\[({<:=,;"'：，（【]))[0-9]{5}(?=$|[\s\])}>,:;"'：，。）】]|\.(?:\s|$))"""
+)
 
 
 def verdict_of_model(code: int | str) -> Verdict:

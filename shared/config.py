@@ -2,6 +2,7 @@
 
 import ipaddress
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,14 +15,27 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
+    StringConstraints,
     ValidationError,
 )
 
 from shared.credentials import ROLE_FILE
 from shared.errors import SettingsError
-from shared.req_json import MODEL_ACTION, MODEL_VERSION, Scale, Seed, Steps, Text
+from shared.req_json import (
+    MODEL_ACTION,
+    MODEL_VERSION,
+    Scale,
+    Seed,
+    Steps,
+    Text,
+    merge_problems,
+    model_problems,
+    output_name_problem,
+)
 
 DEFAULT_TOS_REGION = "cn-beijing"
+BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
+REGION_NAME = re.compile(r"^[a-z0-9-]+$")
 SUPPORTED_SUFFIXES = (
     ".jpg", ".jpeg", ".png", ".apng", ".webp", ".bmp", ".heic", ".ico", ".avif",
 )  # fmt: skip
@@ -33,6 +47,7 @@ IMAGEX_ENDPOINTS = {
 
 def _check_endpoint(value: str) -> str:
     parts = urlsplit(value if "://" in value else f"https://{value}")
+    _ = parts.port  # raises ValueError for one that is none
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("an address such as https://tos-cn-beijing.volces.com is needed")
     if parts.username or parts.password or parts.query or parts.path not in ("", "/"):
@@ -43,11 +58,36 @@ def _check_endpoint(value: str) -> str:
 def _check_ledger(value: str) -> str:
     scheme, _, rest = value.partition("://")
     bucket, _, prefix = rest.partition("/")
-    if scheme == "tos" and bucket and prefix.endswith("/") and not prefix.startswith("/"):
+    if (
+        scheme == "tos"
+        and BUCKET_NAME.fullmatch(bucket)
+        and prefix.endswith("/")
+        and not prefix.startswith("/")
+    ):
         return value
     if scheme == "sqlite" and rest.startswith("/"):
         return value
     raise ValueError("write tos://bucket/prefix/ or sqlite:///absolute/path")
+
+
+def _check_req_json(value: dict[str, Any]) -> dict[str, Any]:
+    problems = merge_problems(value) or model_problems(value)
+    if problems:
+        raise ValueError(" ".join(problems))
+    return value
+
+
+def _check_template(value: str) -> str:
+    if "~" in value or any(character.isspace() for character in value):
+        raise ValueError("it is written without '~' and without spaces")
+    return value
+
+
+def _check_output_prefix(value: str) -> str:
+    problem = output_name_problem(f"{value}{'0' * 32}-3")
+    if problem:
+        raise ValueError(f"an output's name that begins with it {problem}")
+    return value
 
 
 def _split(value: object) -> object:
@@ -61,12 +101,15 @@ def _parse_json(value: object) -> object:
         return value
     try:
         return json.loads(value)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"it is not JSON ({error})") from None
 
 
 Endpoint = Annotated[str, AfterValidator(_check_endpoint)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_split)]
+Template = Annotated[Text, AfterValidator(_check_template)]
+Prompt = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+Region = Annotated[str, StringConstraints(pattern=REGION_NAME.pattern)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -79,15 +122,15 @@ class Preset(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     prefix: str
-    prompt: Text | None = None
+    prompt: Prompt | None = None
     seed: Seed | None = None
     steps: Steps | None = None
     scale: Scale | None = None
-    template: Text | None = None
+    template: Template | None = None
     overwrite: bool | None = None
     model_action: Text = MODEL_ACTION
     model_version: Text = MODEL_VERSION
-    req_json: dict[str, Any] = {}
+    req_json: Annotated[dict[str, Any], AfterValidator(_check_req_json)] = {}
 
 
 class Settings(BaseModel):
@@ -97,27 +140,31 @@ class Settings(BaseModel):
 
     service_id: Text = Field(alias="VEIMAGEX_SERVICE_ID", description="the veImageX service's id")
     domain: Text = Field(alias="VEIMAGEX_DOMAIN", description="a domain bound to that service")
-    template: Text = Field(
+    template: Template = Field(
         alias="VEIMAGEX_TEMPLATE",
         description="the processing template, without '~', such as tplv-<service>-<name>.image",
     )
-    region: Text = Field(default="cn-north-1", alias="VEIMAGEX_REGION")
+    region: Region = Field(default="cn-north-1", alias="VEIMAGEX_REGION")
     endpoint: Endpoint | None = Field(default=None, alias="VEIMAGEX_ENDPOINT")
     timeout_seconds: Seconds = Field(default=35.0, alias="VEIMAGEX_TIMEOUT_SECONDS")
     settle_seconds: Seconds = Field(default=35.0, alias="VEIMAGEX_SETTLE_SECONDS")
-    tos_region: Text | None = Field(default=None, alias="TOS_REGION")
+    tos_region: Region | None = Field(default=None, alias="TOS_REGION")
     tos_endpoint: Endpoint | None = Field(default=None, alias="TOS_ENDPOINT")
     tos_public_endpoint: Endpoint | None = Field(default=None, alias="TOS_PUBLIC_ENDPOINT")
     ledger: Annotated[str, AfterValidator(_check_ledger)] | None = Field(
         default=None, alias="REPAINT_LEDGER"
     )
     prefixes: Words = Field(default=(), alias="REPAINT_PREFIXES")
-    suffixes: Words = Field(default=SUPPORTED_SUFFIXES, alias="REPAINT_SUFFIXES")
+    suffixes: Annotated[Words, Field(min_length=1)] = Field(
+        default=SUPPORTED_SUFFIXES, alias="REPAINT_SUFFIXES"
+    )
     presets: Annotated[tuple[Preset, ...], BeforeValidator(_parse_json)] = Field(
         default=(), alias="REPAINT_PRESETS"
     )
-    default_prompt: Text | None = Field(default=None, alias="REPAINT_DEFAULT_PROMPT")
-    output_prefix: str = Field(default="repaint/", alias="REPAINT_OUTPUT_PREFIX")
+    default_prompt: Prompt | None = Field(default=None, alias="REPAINT_DEFAULT_PROMPT")
+    output_prefix: Annotated[str, AfterValidator(_check_output_prefix)] = Field(
+        default="repaint/", alias="REPAINT_OUTPUT_PREFIX"
+    )
     max_qps: Annotated[float, Field(gt=0)] | None = Field(default=None, alias="REPAINT_MAX_QPS")
     daily_cap: Annotated[int, Field(ge=0)] | None = Field(default=None, alias="REPAINT_DAILY_CAP")
     deadline_seconds: Seconds = Field(default=120.0, alias="REPAINT_DEADLINE_SECONDS")
@@ -157,8 +204,9 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
     """
     names = {field.alias for field in Settings.model_fields.values()}
     given: dict[str, str] = {k: v for k, v in environment.items() if k in names and v.strip()}
-    if "REPAINT_DEADLINE_SECONDS" not in given and environment.get("_FAAS_FUNC_TIMEOUT"):
-        given["REPAINT_DEADLINE_SECONDS"] = environment["_FAAS_FUNC_TIMEOUT"]
+    limit = environment.get("_FAAS_FUNC_TIMEOUT", "")
+    if "REPAINT_DEADLINE_SECONDS" not in given and limit.isdecimal():
+        given["REPAINT_DEADLINE_SECONDS"] = limit
     problems = []
     region = given.get("VEIMAGEX_REGION", "cn-north-1")
     if region not in IMAGEX_ENDPOINTS and "VEIMAGEX_ENDPOINT" not in given:

@@ -46,11 +46,10 @@ class FunctionCredentials:
     def _from_file(self) -> Credentials | None:
         try:
             document = json.loads(self._role_file.read_text("utf-8"))
-            return Credentials(
-                document["access_key_id"],
-                document["secret_access_key"],
-                document.get("session_token") or None,
-            )
+            keys = document["access_key_id"], document["secret_access_key"]
+            if not all(isinstance(key, str) and key for key in keys):
+                raise ValueError  # noqa: TRY301 - told below, with every other damage
+            return Credentials(*keys, document.get("session_token") or None)
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -15,7 +15,7 @@ RepaintError                everything this project raises on purpose
 ├── LeaseLost               the record is another owner's by now: neither pay nor write
 └── DeliveryIncomplete      an upload has to be delivered again; the platform takes it as an error
 
-The outcome of the paid call is none of these: it is a value (`imagex.Outcome`), because
+The outcome of the paid call is none of these: it is a value (`outcome.Outcome`), because
 "unknown" is a state to act on and not a failure.
 """
 
@@ -86,7 +86,14 @@ class RecordUnreadable(RepaintError):
 
 
 class ProbeFailed(RepaintError):
-    """Whether an output exists could not be found out."""
+    """Whether an output exists could not be found out.
+
+    `misconfigured` tells that it was refused for what an operator has to mend.
+    """
+
+    def __init__(self, message: str, *, misconfigured: bool = False) -> None:
+        self.misconfigured = misconfigured
+        super().__init__(message)
 
 
 class LeaseLost(RepaintError):

@@ -7,7 +7,8 @@ the reason, so that it does not hide the others.
 
 from dataclasses import dataclass
 
-from shared.documents import as_object, as_text
+from shared.config import BUCKET_NAME, REGION_NAME
+from shared.documents import as_object, as_text, is_utf8
 
 OBJECT_EVENT_TYPES = ("faas.tos.event", "bytefaas.tos.event")
 CREATED = "tos:ObjectCreated:"
@@ -77,10 +78,15 @@ def _parse_entry(number: int, entry: object) -> Upload | Unreadable:
     bucket_part = as_object(tos.get("bucket")) or {}
     object_part = as_object(tos.get("object")) or {}
     bucket, key = as_text(bucket_part.get("name")), as_text(object_part.get("key"))
+    if bucket and not BUCKET_NAME.fullmatch(bucket):
+        # It becomes part of the host that a signed request goes to.
+        return Unreadable(f"events[{number}] names {bucket[:80]!r}, which cannot be a bucket.")
+    if key and not is_utf8(key):
+        return Unreadable(f"events[{number}] has a key that is not valid UTF-8.", bucket=bucket)
     if not bucket or not key:
         missing = "tos.bucket.name" if not bucket else "tos.object.key"
         return Unreadable(f"events[{number}] has no {missing}.", bucket=bucket, key=key)
-    size = object_part.get("size")
+    size, region = object_part.get("size"), as_text(tos.get("region"))
     return Upload(
         bucket=bucket,
         key=key,
@@ -89,7 +95,7 @@ def _parse_entry(number: int, entry: object) -> Upload | Unreadable:
         etag=(as_text(object_part.get("eTag")) or "").strip('"') or None,
         version_id=as_text(object_part.get("versionId")),
         size=size if isinstance(size, int) and not isinstance(size, bool) else None,
-        region=as_text(tos.get("region")),
+        region=region if region and REGION_NAME.fullmatch(region) else None,
     )
 
 

@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,9 +12,10 @@ from shared.credentials import CredentialSource
 from shared.documents import as_object
 from shared.errors import CredentialsError, MaybeExecuted, NoAnswer, ProbeFailed
 from shared.outcome import Failed, Outcome, error_of, read_outcome, verdict_of
+from shared.redaction import redact_text
 from shared.req_json import CallBody
 from shared.signing import canonical_query, openapi_headers
-from shared.transport import Request, Response, Timeouts, Transport
+from shared.transport import Request, Response, Timeouts, Transport, time_of
 
 _SERVICE = "ImageX"
 _MAX_PAGES = 10
@@ -82,7 +82,7 @@ class Imagex:
         for _ in range(_MAX_PAGES):
             result = self._look_up("GetImageStorageFiles", "2018-08-01", query)
             items = result.get("Items")
-            if not isinstance(items, list):
+            if not isinstance(items, list) or not all(isinstance(i, dict) for i in items):
                 raise ProbeFailed("GetImageStorageFiles answered without a list of Items.")
             for item in items:
                 uri, key = str(item.get("StoreUri") or ""), str(item.get("Key") or "")
@@ -133,7 +133,9 @@ class Imagex:
             self._clock.sleep(pause)
             try:
                 answer = self._send(self._signed("GET", action, version, query, b""), 10.0)
-            except (NoAnswer, CredentialsError) as error:
+            except CredentialsError as error:
+                raise ProbeFailed(str(error), misconfigured=True) from None
+            except NoAnswer as error:
                 problem = str(error)
                 continue
             document = as_object(answer.body) or {}
@@ -145,7 +147,9 @@ class Imagex:
                 f"{error_part.get('Code', '')} {error_part.get('Message', '')}".rstrip()
                 + "."
             )
-        raise ProbeFailed(problem)
+            if error_part and verdict_of(error_part) is Verdict.CONFIGURATION:
+                raise ProbeFailed(redact_text(problem), misconfigured=True)
+        raise ProbeFailed(redact_text(problem))
 
     def _signed(
         self, method: str, action: str, version: str, query: Mapping[str, str], body: bytes
@@ -168,8 +172,8 @@ class Imagex:
     def _send(self, request: Request, read_timeout: float) -> Response:
         answer = self._transport.send(request, Timeouts(read=read_timeout))
         error = error_of(as_object(answer.body), answer.status)
-        if error and verdict_of(error) is Verdict.CLOCK and answer.headers.get("date"):
-            theirs = parsedate_to_datetime(answer.headers["date"]).timestamp()
+        theirs = time_of(answer)
+        if error and verdict_of(error) is Verdict.CLOCK and theirs is not None:
             with self._clock_lock:
                 self._clock_offset = theirs - self._clock.now()
         return answer

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from shared.config import Preset, Settings
 from shared.errors import RejectedUpload
@@ -22,11 +22,10 @@ from shared.req_json import (
     Scale,
     Seed,
     Steps,
+    merge_problems,
+    model_problems,
     output_name_problem,
 )
-
-# What of ReqJson has a key of its own, and where to say it instead.
-OWN_KEYS = {"prompt": "prompt", "seed": "seed", "ddim_step": "steps", "scale": "scale"}
 
 _YES, _NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 
@@ -53,10 +52,7 @@ class Instructions(BaseModel):
         return self.seed == -1
 
     def call_body(self, *, domain: str, output: str, image_url: str) -> CallBody:
-        """Build the call's body for the picture at `image_url`, to be stored as `output`.
-
-        Raises pydantic.ValidationError where `req_json` does not fit the model.
-        """
+        """Build the call's body for the picture at `image_url`, to be stored as `output`."""
         merged = {
             **self.req_json,
             "prompt": self.prompt,
@@ -93,7 +89,7 @@ def resolve(key: str, metadata: Mapping[str, str], settings: Settings) -> Instru
         "steps": _read(metadata, "steps", _STEPS, problems),
         "scale": _read(metadata, "scale", _SCALE, problems),
         "output": _read_output(metadata, settings.output_prefix, problems),
-        "template": _clean(metadata.get("template")),
+        "template": _read_template(metadata, problems),
         "overwrite": _read_flag(metadata, "overwrite", problems),
     }
     req_json = {**preset.req_json, **_read_req_json(metadata, problems)}
@@ -102,17 +98,13 @@ def resolve(key: str, metadata: Mapping[str, str], settings: Settings) -> Instru
             f"There is no prompt: set {META}prompt on the object, a preset for its prefix in "
             "REPAINT_PRESETS, or REPAINT_DEFAULT_PROMPT."
         )
+    problems += model_problems(req_json) if not problems else []
     if problems:
         raise RejectedUpload(problems)
     base: dict[str, Any] = {"template": settings.template}
     base |= preset.model_dump(exclude_none=True, exclude={"prefix", "prompt", "req_json"})
     base |= {name: value for name, value in given.items() if value is not None}
-    instructions = Instructions(prompt=prompt or "", req_json=req_json, **base)
-    try:
-        instructions.call_body(domain="-", output="-", image_url="-")
-    except ValidationError as error:
-        raise RejectedUpload(_req_json_problems(error)) from None
-    return instructions
+    return Instructions(prompt=prompt or "", req_json=req_json, **base)
 
 
 _SEED: TypeAdapter[int] = TypeAdapter(Seed)
@@ -169,37 +161,24 @@ def _read_output(metadata: Mapping[str, str], prefix: str, problems: list[str]) 
     return value
 
 
+def _read_template(metadata: Mapping[str, str], problems: list[str]) -> str | None:
+    value = _clean(metadata.get("template"))
+    if value and ("~" in value or any(character.isspace() for character in value)):
+        problems.append(f"{META}template is {_shown(value)}: it has neither '~' nor spaces.")
+    return value
+
+
 def _read_req_json(metadata: Mapping[str, str], problems: list[str]) -> dict[str, Any]:
     value = _clean(metadata.get("req-json"))
     if value is None:
         return {}
     try:
         found = json.loads(value)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         problems.append(f"{META}req-json is not JSON: {error}.")
         return {}
     if not isinstance(found, dict):
         problems.append(f"{META}req-json is not a JSON object.")
         return {}
-    problems.extend(
-        f"{META}req-json sets {name!r}: use {META}{own} for it."
-        for name, own in OWN_KEYS.items()
-        if name in found
-    )
-    if "binary_data_base64" in found:
-        problems.append(
-            f"{META}req-json sets 'binary_data_base64': give further pictures as addresses in "
-            "'image_urls'; they follow the uploaded one, which has index 0."
-        )
-    further = found.get("image_urls", [])
-    if not isinstance(further, list) or not all(isinstance(url, str) for url in further):
-        problems.append(f"{META}req-json's 'image_urls' is not a list of addresses.")
+    problems.extend(f"{META}req-json: {problem}" for problem in merge_problems(found))
     return found
-
-
-def _req_json_problems(error: ValidationError) -> list[str]:
-    return [
-        f"ReqJson's {'.'.join(str(part) for part in problem['loc'])} is wrong: "
-        f"{problem['msg'][:1].lower()}{problem['msg'][1:]}."
-        for problem in error.errors(include_url=False, include_input=False)
-    ]

@@ -10,17 +10,17 @@ META = "x-tos-meta-"
 GENERATED_MARK = "repaint-generated"
 KEYS = ("prompt", "seed", "steps", "scale", "output", "template", "overwrite", "skip", "req-json")
 
-_FULLY_ENCODED = re.compile(r"(?:[A-Za-z0-9\-_.~!*'()]|%[0-9A-Fa-f]{2})*")
+_FULLY_ENCODED = re.compile(r"(?:[!-$&-~]|%[0-9A-Fa-f]{2})*")
 _NON_ASCII_ESCAPES = re.compile(r"(?:%[89A-Fa-f][0-9A-Fa-f])+")
 
 
 def decode_value(raw: str) -> str:
     """Undo the percent-encoding of a metadata value, where it was encoded.
 
-    The official SDKs encode everything but letters, digits and a few marks; such a value is
-    decoded whole. In any other ASCII text only escapes of non-ASCII characters are decoded (a
-    client that encodes just those), and a `%20` stays what it says. Text that holds non-ASCII
-    characters was not encoded at all.
+    What an encoder leaves has no space, and no `%` that is not an escape: such a value is decoded
+    whole. In any other ASCII text only escapes of non-ASCII characters are decoded (a client that
+    encodes just those), and a `%20` stays what it says. Text that holds non-ASCII characters was
+    not encoded at all.
     """
     if "%" not in raw or not raw.isascii():
         return raw

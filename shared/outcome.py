@@ -52,8 +52,8 @@ def read_outcome(answer: Response) -> Outcome:
     result = document.get("Result")
     result = result if isinstance(result, dict) else {}
     model = as_object(result.get("RespJson"))
-    if model and model.get("code") is not None and str(model["code"]) != _GENERATED:
-        code = str(model["code"])
+    if model and str(model.get("code")) != _GENERATED:
+        code = str(model.get("code") or "")
         return Failed(
             verdict_of_model(code),
             code,
@@ -86,7 +86,7 @@ def error_of(document: dict[str, Any] | None, status: int) -> dict[str, Any] | N
     """Return the gateway's error, if it reports one; under HTTP 200 `CodeN` 0 is none."""
     metadata = (document or {}).get("ResponseMetadata")
     error = metadata.get("Error") if isinstance(metadata, dict) else None
-    if not isinstance(error, dict) or not (error.get("Code") or error.get("CodeN")):
+    if not isinstance(error, dict) or not error:
         return None
     return None if status == 200 and error.get("CodeN") == 0 else error
 

@@ -10,21 +10,26 @@ _SECRET_NAMES = re.compile(
     r"secret|token|authorization|signature|password|credential|access.?key", re.IGNORECASE
 )
 # What gives the holder of an address or a header power, wherever it stands in a text.
+# What gives the holder of an address or a header power, wherever it stands in a text, and however
+# often the text was escaped on its way.
 _SECRET_TEXTS = re.compile(
-    r"(?P<before>"
-    r"[?&;\s]X-(?:Tos-)?(?:Signature|Security-Token|Credential)="
-    r"|\bSignature=|\bCredential="
-    r"|\bBearer\s+"
-    r"|\bx-(?:tos-)?security-token[\"']?\s*[:=]\s*[\"']?"
-    r"|\bsecret_?(?:access_?)?key[\"']?\s*[:=]\s*[\"']?"
-    r")[^&\s,\"'\\]+",
+    r"(?P<before>(?<![A-Za-z])"
+    r"(?:(?:X-)?(?:Tos-)?(?:Signature|Security-?Token|Credential)"
+    r"|session_?token|(?:access_?key_?)?secret(?:_?access)?(?:_?key)?)"
+    r"(?:=|%(?:25)*3D|\\*[\"']?\s*[:=]\s*\\*[\"']?)"
+    r"|(?<![A-Za-z])(?:Bearer|Basic)\s+)"
+    r"(?:(?!%(?:25)*26|\\u0026)[^&\s,\"'\\<>])+",
     re.IGNORECASE,
 )
 _USER_IN_ADDRESS = re.compile(r"(?<=://)[^/\s@]+:[^/\s@]+@")
 
 
 def redact_text(text: str) -> str:
-    """Replace signatures, tokens, keys and passwords in `text` by `•••`."""
+    """Replace signatures, tokens, keys and passwords in `text` by `•••`.
+
+    Half characters, which no encoding can write, are spelled out as well.
+    """
+    text = text.encode("utf-8", "backslashreplace").decode()
     text = _SECRET_TEXTS.sub(lambda found: found["before"] + HIDDEN, text)
     return _USER_IN_ADDRESS.sub(f"{HIDDEN}@", text)
 
@@ -36,7 +41,7 @@ def redact(value: Any, name: str = "") -> Any:
     if isinstance(value, str):
         return redact_text(value)
     if isinstance(value, Mapping):
-        return {key: redact(inner, str(key)) for key, inner in value.items()}
+        return {redact_text(str(key)): redact(inner, str(key)) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
         return [redact(inner) for inner in value]
     return value

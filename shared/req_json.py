@@ -3,9 +3,19 @@
 Sources: document 6791/1330203 (the model), 508/1359436 (the call).
 """
 
+import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    StringConstraints,
+    ValidationError,
+)
 from pydantic.alias_generators import to_pascal
 
 MODEL = "i2i_xl_sft"
@@ -13,6 +23,9 @@ MODEL_ACTION = "Img2ImgXLSft"
 MODEL_VERSION = "2022-08-31"
 MAX_OUTPUT_BYTES = 180
 MAX_IMAGE_BYTES = 35 * 1024 * 1024
+
+# What of ReqJson has a key of its own, and which.
+OWN_KEYS = {"prompt": "prompt", "seed": "seed", "ddim_step": "steps", "scale": "scale"}
 
 Seed = Annotated[StrictInt, Field(ge=-1)]
 Steps = Annotated[StrictInt, Field(ge=1, le=50)]
@@ -78,6 +91,16 @@ class ReqJson(Strict):
     logo_info: LogoInfo | None = None
 
 
+def _check_output_name(name: str) -> str:
+    problem = output_name_problem(name)
+    if problem:
+        raise ValueError(f"the output's name {problem}")
+    return name
+
+
+OutputName = Annotated[str, AfterValidator(_check_output_name)]
+
+
 class CallBody(BaseModel):
     """The body of `GetCVImageGenerateResult`; its fields are spelled `Domain`, `ReqJson`, ….
 
@@ -91,7 +114,7 @@ class CallBody(BaseModel):
 
     domain: Text
     template: Text
-    outputs: Annotated[list[Text], Field(min_length=1, max_length=1)]
+    outputs: Annotated[list[OutputName], Field(min_length=1, max_length=1)]
     overwrite: bool = False
     image_url: Text
     model_action: Text = MODEL_ACTION
@@ -101,6 +124,46 @@ class CallBody(BaseModel):
     def to_json(self) -> bytes:
         """Write the body as it is sent: fields that were not given are left out."""
         return self.model_dump_json(by_alias=True, exclude_none=True).encode()
+
+
+def merge_problems(fragment: dict[str, Any]) -> list[str]:
+    """Say what keeps a JSON object from being merged into `ReqJson`, a sentence for each.
+
+    `image_urls` in it are further pictures; they follow the uploaded one, which has index 0.
+    """
+    problems = [
+        f"{name!r} has a key of its own: use {own}."
+        for name, own in OWN_KEYS.items()
+        if name in fragment
+    ]
+    if "binary_data_base64" in fragment:
+        problems.append(
+            "'binary_data_base64' cannot be given: name further pictures by addresses in "
+            "'image_urls'; they follow the uploaded one, which has index 0."
+        )
+    further = fragment.get("image_urls", [])
+    if not isinstance(further, list) or not all(isinstance(url, str) and url for url in further):
+        problems.append("'image_urls' is not a list of addresses.")
+    try:
+        json.dumps(fragment, ensure_ascii=False).encode()
+    except (UnicodeEncodeError, RecursionError):
+        problems.append("it cannot be written as JSON in UTF-8.")
+    return problems
+
+
+def model_problems(fragment: dict[str, Any]) -> list[str]:
+    """Say what of a fragment of `ReqJson` its model does not take; of other models nothing."""
+    if fragment.get("req_key", MODEL) != MODEL:
+        return []
+    try:
+        ReqJson.model_validate({"prompt": "-", **fragment})
+    except ValidationError as error:
+        return [
+            f"ReqJson's {'.'.join(str(part) for part in problem['loc'])} is wrong: "
+            f"{problem['msg'][:1].lower()}{problem['msg'][1:]}."
+            for problem in error.errors(include_url=False, include_input=False)
+        ]
+    return []
 
 
 def output_name_problem(name: str) -> str | None:

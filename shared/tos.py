@@ -9,7 +9,6 @@ import random
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 from shared.clock import Clock
@@ -18,8 +17,9 @@ from shared.credentials import CredentialSource
 from shared.documents import as_object
 from shared.errors import ConditionFailed, MaybeExecuted, NoAnswer, ObjectMissing, TosError
 from shared.metadata import META
+from shared.redaction import redact_text
 from shared.signing import canonical_query, object_path, tos_headers, tos_presigned_url
-from shared.transport import Request, Response, Timeouts, Transport
+from shared.transport import Request, Response, Timeouts, Transport, time_of
 
 _PAUSES = (0.0, 0.2, 0.8)
 _ALREADY_EXISTS = "0017-00000004"  # document 6349/1189259
@@ -84,17 +84,30 @@ class Tos:
         if not {"etag", "content-length"} <= answer.headers.keys():
             # Headers that were cut off look like an object without metadata.
             raise MaybeExecuted(f"The answer to HEAD {bucket}/{key} is not whole.")
+        version = answer.headers.get("x-tos-version-id")
         return ObjectInfo(
             etag=answer.headers["etag"].strip('"'),
             size=int(answer.headers["content-length"]),
             content_type=answer.headers.get("content-type", ""),
-            version_id=answer.headers.get("x-tos-version-id"),
+            # Where versioning was suspended, every version of an object is called "null".
+            version_id=None if version == "null" else version,
             metadata={
                 name.removeprefix(META): _as_utf8(value)
                 for name, value in answer.headers.items()
                 if name.startswith(META)
             },
         )
+
+    def has_bucket(self, bucket: str) -> bool:
+        """Tell whether a bucket exists; one that may not be looked at is taken to."""
+        try:
+            self._send("HEAD", bucket, "")
+        except ObjectMissing:
+            return False
+        except TosError as error:
+            if error.status != 403:
+                raise
+        return True
 
     def get(self, bucket: str, key: str) -> tuple[bytes, str]:
         """Return an object's content and ETag. Raises ObjectMissing, TosError, NoAnswer."""
@@ -124,7 +137,11 @@ class Tos:
         if if_match is not None:
             headers["x-tos-if-match"] = if_match
         answer = self._send("PUT", bucket, key, headers=headers, body=body)
-        return answer.headers.get("etag", "").strip('"')
+        etag = answer.headers.get("etag", "").strip('"')
+        if not etag:
+            # Without it the next compare-and-swap would compare with nothing.
+            raise MaybeExecuted(f"The answer to PUT {bucket}/{key} has no ETag.")
+        return etag
 
     def delete(self, bucket: str, key: str) -> None:
         """Remove an object; one that does not exist already is. Raises TosError, NoAnswer."""
@@ -140,7 +157,9 @@ class Tos:
         query = {"list-type": "2", "prefix": prefix, "max-keys": str(limit)}
         if token:
             query["continuation-token"] = token
-        document = as_object(self._send("GET", bucket, "", query=query).body) or {}
+        document = as_object(self._send("GET", bucket, "", query=query).body)
+        if document is None:
+            raise MaybeExecuted(f"The listing of {bucket}/{prefix} cannot be read.")
         objects = [
             ListedObject(
                 entry["Key"],
@@ -230,9 +249,9 @@ class Tos:
         return Request(method, f"{url}?{canonical_query(query)}" if query else url, signed, body)
 
     def _correct_clock(self, answer: Response) -> bool:
-        if not answer.headers.get("date"):
+        theirs = time_of(answer)
+        if theirs is None:
             return False
-        theirs = parsedate_to_datetime(answer.headers["date"]).timestamp()
         with self._clock_lock:
             self._clock_offset = theirs - self._clock.now()
         return True
@@ -265,4 +284,4 @@ def _error(method: str, bucket: str, key: str, answer: Response) -> TosError:
         kind = ObjectMissing
     elif answer.status in (409, 412) or ec == _ALREADY_EXISTS:
         kind = ConditionFailed
-    return kind(message, status=answer.status, code=code, request_id=request_id)
+    return kind(redact_text(message), status=answer.status, code=code, request_id=request_id)

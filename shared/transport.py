@@ -7,6 +7,7 @@ decides for himself whether it goes out again.
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from typing import Protocol
 
 import urllib3
@@ -44,6 +45,14 @@ class Timeouts:
 
     connect: float = 3.0
     read: float = 10.0
+
+
+def time_of(answer: Response) -> float | None:
+    """Return what time it is at the other end (seconds since the epoch), if it says so."""
+    try:
+        return parsedate_to_datetime(answer.headers["date"]).timestamp()
+    except (KeyError, ValueError):
+        return None
 
 
 class Transport(Protocol):

@@ -11,14 +11,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import formatdate
+from functools import cached_property
 from typing import Any, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from shared.errors import MaybeExecuted, NotExecuted
+from shared.events import Upload, parse_uploads
+from shared.ledger import Ledger
 from shared.logs import Log, build_log
+from shared.results import Result
 from shared.runtime import Runtime
 from shared.signing import Credentials
-from shared.transport import Request, Response, Timeouts
+from shared.tos import Tos
+from shared.transport import Request, Response, Timeouts, Transport
 
 START = 1_760_000_000.0
 SERVICE = "serviceid"
@@ -75,7 +80,7 @@ Reaction = Callable[["FakeCloud", Request], Response]
 class FakeCloud:
     """Object storage and veImageX in memory.
 
-    `reactions` are what happens to the next paid calls in turn, before they generate as usual.
+    `history` has every charge and every probe in their order. `reactions` are what happens to the next paid calls in turn, before they generate as usual.
     `interfere` is called with every request and may raise instead of letting it through.
     """
 
@@ -86,6 +91,7 @@ class FakeCloud:
     charges: list[str] = field(default_factory=list)
     bodies: list[dict[str, Any]] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
+    history: list[tuple[str, str]] = field(default_factory=list)
     reactions: list[Reaction] = field(default_factory=list)
     late: list[tuple[float, str]] = field(default_factory=list)
     interfere: Callable[[str, Request], None] = lambda _name, _request: None
@@ -129,6 +135,7 @@ class FakeCloud:
         """Do what a generation does at the provider: charge, and store the image."""
         if charged:
             self.charges.append(output)
+            self.history.append(("charge", output))
         self.outputs[output] = formatdate(self.clock.now())
         return f"tos-cn-i-{SERVICE}/{output}"
 
@@ -152,6 +159,7 @@ class FakeCloud:
         self._commit_late_ones()
         if query["Action"] == "GetResourceURL":
             return answer({"URL": f"http://{query['Domain']}/{query['URI']}~{query['Tpl']}"})
+        self.history.append(("probe", query["Prefix"]))
         items = [
             {
                 "Key": output,
@@ -303,15 +311,58 @@ class World:
     def clock(self) -> FakeClock:
         return self.cloud.clock
 
-    def runtime(self, **environment: str) -> Runtime:
+    def runtime(
+        self,
+        *,
+        transport: Transport | None = None,
+        open_ledger: Callable[[str, Tos], Ledger] | None = None,
+        **environment: str,
+    ) -> Runtime:
         """Return a new process's runtime."""
         runtime = Runtime(
             {**self.environment, **environment},
             log=self.lines.log.bind(request_id="r1"),
             clock=self.clock,
             rng=random.Random(0),
-            transport=self.cloud,
+            transport=transport or self.cloud,
             credentials=StaticCredentials(),
+            open_ledger=open_ledger,
         )
         self.runtimes.append(runtime)
         return runtime
+
+    def deliver(
+        self, event: dict[str, Any], runtime: Runtime | None = None, *, seconds: float = 120
+    ) -> Result:
+        """Deliver an event of one upload, to a new process unless one is named."""
+        (upload,) = parse_uploads(event)
+        assert isinstance(upload, Upload)
+        runtime = runtime or self.runtime()
+        deadline = self.clock.now() + seconds
+        return runtime.pipeline.handle(upload, deadline=deadline, log=runtime.log)
+
+    def sweep(self, runtime: Runtime | None = None, *, seconds: float = 120) -> dict[str, int]:
+        """Run one tick of the sweep, in a new process unless one is named."""
+        runtime = runtime or self.runtime()
+        deadline = self.clock.now() + seconds
+        return runtime.sweep.run(self.ledger, deadline=deadline, log=runtime.log)
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger of the bucket that events come from."""
+        return self._watcher.ledger("photos", None)
+
+    @cached_property
+    def _watcher(self) -> Runtime:
+        return self.runtime()
+
+    def finish(self, *, ticks: int = 12) -> None:
+        """Let the sweep tick, an hour apart, until nothing is pending; say so where something is.
+
+        What is in doubt stays pending: nobody but an operator can end it.
+        """
+        for _ in range(ticks):
+            if not list(self.ledger.pending_ids()):
+                return
+            self.clock.advance(3601)
+            self.sweep()

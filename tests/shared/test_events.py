@@ -47,9 +47,9 @@ def test_all_uploads_of_an_event_are_read_and_a_bad_one_does_not_hide_the_others
 
 
 def test_missing_fields_are_none() -> None:
-    bare = {"tos": {"bucket": {"name": "b"}, "object": {"key": "k"}}}
+    bare = {"tos": {"bucket": {"name": "bucket"}, "object": {"key": "k"}}}
 
-    assert [Upload("b", "k", "tos:ObjectCreated:")] == parse_uploads({"events": [bare]})
+    assert [Upload("bucket", "k", "tos:ObjectCreated:")] == parse_uploads({"events": [bare]})
 
 
 def test_an_event_without_uploads_is_empty() -> None:

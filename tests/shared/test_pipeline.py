@@ -181,7 +181,10 @@ def test_what_lies_outside_is_skipped_without_a_single_request(
         ({"prompt": "a cat", "seed": "x", "steps": "51", "scale": "0"}, ["seed", "steps", "scale"]),
         ({"prompt": "a cat", "overwrite": "maybe"}, ["overwrite", "'true' or 'false'"]),
         ({"prompt": "a cat", "req_json": "{"}, ["req-json is not JSON"]),
-        ({"prompt": "a cat", "req_json": '{"prompt": "x"}'}, ["use x-tos-meta-prompt"]),
+        (
+            {"prompt": "a cat", "req_json": '{"prompt": "x"}'},
+            ["'prompt' has a key of its own: use prompt"],
+        ),
         ({"prompt": "a cat", "req_json": '{"negative_prompt": "x"}'}, ["negative_prompt"]),
         ({"body": b"", "prompt": "a cat", "seed": "abc"}, ["0 bytes", "seed"]),
     ],

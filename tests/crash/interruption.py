@@ -1,0 +1,133 @@
+"""Stop a process, or break a request, at its n-th operation on the world outside."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from shared.errors import MaybeExecuted, NotExecuted
+from shared.ledger import Ledger
+from shared.ledger.sqlite import SqliteLedger
+from shared.ledger.tos import TosLedger
+from shared.runtime import Runtime
+from shared.tos import Tos
+from shared.transport import Request, Response, Timeouts
+from tests.fakes import FakeCloud, World
+
+
+class Killed(BaseException):
+    """The process is dead: nothing after this line of it happens."""
+
+
+Operation = Callable[[], Any]
+
+
+@dataclass
+class Plan:
+    """What happens at the n-th operation, counted from 1; `met` tells whether it came to that."""
+
+    at: int = 0
+    what: Callable[[Operation], Any] | None = None
+    count: int = 0
+    met: bool = False
+
+    def do(self, operation: Operation) -> Any:
+        self.count += 1
+        if self.count == self.at and self.what is not None:
+            self.met = True
+            return self.what(operation)
+        return operation()
+
+
+def killed_before(_operation: Operation) -> Any:
+    raise Killed
+
+
+def killed_after(operation: Operation) -> Any:
+    operation()
+    raise Killed
+
+
+@dataclass
+class PlannedTransport:
+    """A transport whose requests are a plan's operations."""
+
+    cloud: FakeCloud
+    plan: Plan
+
+    def send(self, request: Request, timeouts: Timeouts) -> Response:
+        answer: Response = self.plan.do(lambda: self.cloud.send(request, timeouts))
+        return answer
+
+
+class PlannedLedger:
+    """A ledger whose calls are a plan's operations."""
+
+    def __init__(self, ledger: Ledger, plan: Plan) -> None:
+        self._ledger = ledger
+        self._plan = plan
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._ledger, name)
+
+        def planned(*arguments: Any, **named: Any) -> Any:
+            return self._plan.do(lambda: method(*arguments, **named))
+
+        return method if name == "close" else planned
+
+
+def process(world: World, plan: Plan | None = None, **environment: str) -> Runtime:
+    """Start a process whose operations follow `plan`; the SQLite ledger's calls count as well."""
+    plan = plan or Plan()
+
+    def open_ledger(place: str, storage: Tos) -> Ledger:
+        scheme, _, rest = place.partition("://")
+        if scheme == "sqlite":
+            planned: Any = PlannedLedger(SqliteLedger(Path(rest)), plan)
+            ledger: Ledger = planned
+            return ledger
+        bucket, _, prefix = rest.partition("/")
+        return TosLedger(storage, bucket, prefix)
+
+    return world.runtime(
+        transport=PlannedTransport(world.cloud, plan), open_ledger=open_ledger, **environment
+    )
+
+
+def answers(status: int, body: bytes = b"") -> Callable[[Operation], Any]:
+    """Answer with a status instead of doing it."""
+    return lambda _operation: Response(status, {}, body)
+
+
+def does_but_answers(status: int, body: bytes = b"") -> Callable[[Operation], Any]:
+    """Do it, and answer with something else."""
+
+    def broken(operation: Operation) -> Any:
+        operation()
+        return Response(status, {}, body)
+
+    return broken
+
+
+def refused(_operation: Operation) -> Any:
+    raise NotExecuted("connection refused")
+
+
+def cut_before(_operation: Operation) -> Any:
+    raise MaybeExecuted("timed out, and nothing had happened")
+
+
+def cut_after(operation: Operation) -> Any:
+    operation()
+    raise MaybeExecuted("reset, and it had happened")
+
+
+FAULTS: dict[str, Callable[[Operation], Any]] = {
+    "refused": refused,
+    "timeout, not executed": cut_before,
+    "reset, executed": cut_after,
+    **{f"{status}, not executed": answers(status) for status in (500, 502, 503, 504)},
+    **{f"{status}, executed": does_but_answers(status) for status in (500, 502, 503, 504)},
+    "garbage, executed": does_but_answers(200, b"\x00<garbage>"),
+    "truncated, executed": does_but_answers(200, b'{"ResponseMetadata": {"Requ'),
+}
