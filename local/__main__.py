@@ -22,7 +22,9 @@ app = typer.Typer(
 
 @app.command()
 def run(
-    picture: Annotated[Path, typer.Option(help="The photograph to repaint.")] = demo.PICTURE,
+    picture: Annotated[
+        Path, typer.Option(help="The photograph to repaint.", exists=True, dir_okay=False)
+    ] = demo.PICTURE,
     prompt: Annotated[str, typer.Option(help="What to make of it.")] = demo.PROMPT,
 ) -> None:
     """Upload one photograph to a fresh local cloud and show what becomes of it.
@@ -54,6 +56,8 @@ def serve(
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
     with cloud:
+        if not cloud.book.charges():
+            invoking.put_samples(cloud)
         typer.echo(
             f"object storage  {cloud.tos.address}  (bucket {UPLOADS_BUCKET}, "
             f"uploads below {UPLOAD_PREFIX} are repainted)"
@@ -72,6 +76,22 @@ def serve(
 
 
 @app.command()
+def upload(
+    picture: Annotated[Path, typer.Argument(help="The photograph.", exists=True, dir_okay=False)],
+    prompt: Annotated[str, typer.Option(help="What to make of it.")],
+) -> None:
+    """Upload a photograph to the local cloud that is running; its log tells what becomes of it.
+
+    Example: python -m local upload examples/images/coffee.png --prompt 油画
+    """
+    key = invoking.upload(picture, prompt)
+    if key is None:
+        typer.echo("No local cloud is running here: start one with 'make local'.", err=True)
+        raise typer.Exit(1)
+    typer.echo(f"uploaded {key}")
+
+
+@app.command()
 def invoke(
     event: Annotated[Path | None, typer.Argument(help="An event as JSON.")] = None,
     bucket: Annotated[str | None, typer.Option(help="Instead of a file: the bucket …")] = None,
@@ -80,9 +100,9 @@ def invoke(
 ) -> None:
     """Run a handler as the platform would, on an event file or on a bucket and key.
 
-    With VOLCENGINE_ACCESS_KEY in the environment against the real cloud, otherwise against a
-    local one that holds the sample photographs. Example: python -m local invoke
-    examples/events/upload.json
+    With VOLCENGINE_ACCESS_KEY in the environment against the real cloud; otherwise against the
+    local one that is running or, where none is, one for this event alone. The local ones hold
+    the sample photographs. Example: python -m local invoke examples/events/upload.json
     """
     if event is not None and bucket is None and key is None:
         try:

@@ -20,6 +20,8 @@ from typing import Any, Self
 
 from local import imagex, tos
 from local.faas import DeliverySettings, FunctionSpec, Platform
+from local.imagex.generate import Painter
+from local.imagex.restyle import restyle
 from local.keys import KeyRing
 from local.server import Server
 from shared.runtime import Runtime
@@ -48,11 +50,22 @@ class Ports:
     imagex: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How many run at once, and how often the sweep comes round."""
+
+    instances: int = 1
+    max_concurrency: int = 64
+    sweep_seconds: float = SWEEP_SECONDS
+
+
 class Cloud:
     """The local cloud, running from entering the context to leaving it.
 
     `environment` adds to the functions' settings or overrides them. `on_log` gets a function's
-    name and each line it writes. Raises OSError where a port is taken.
+    name and each line it writes. `scale` is the upload function's and the sweep's timer's. `book`
+    is veImageX's instead of one in `folder`, `paint` its model. Raises OSError where a port is
+    taken.
     """
 
     def __init__(
@@ -64,18 +77,22 @@ class Cloud:
         delivery: DeliverySettings | None = None,
         environment: Mapping[str, str] | None = None,
         on_log: Callable[[str, str], None] | None = None,
+        scale: Scale = Scale(),
+        book: imagex.Book | None = None,
+        paint: Painter = restyle,
     ) -> None:
         self.folder = folder.resolve()
         self.folder.mkdir(parents=True, exist_ok=True)
         self.keys = KeyRing()
         self.credentials = self.keys.add(_kept_credentials(self.folder / "credentials.json"))
         self.store = tos.ObjectStore(self.folder / "tos")
-        self.book = imagex.Book(self.folder / "imagex")
+        self.book = book or imagex.Book(self.folder / "imagex")
         self.faults = imagex.Faults(faults)
         self.platform = Platform(
             self.folder / "faas", keys=self.keys, settings=delivery, on_log=on_log
         )
         self._environment = dict(environment or {})
+        self._scale = scale
         self._stack = ExitStack()
         self.tos = Server(
             tos.application(self.store, self.keys, region=REGION, on_event=self._enqueue),
@@ -89,6 +106,7 @@ class Cloud:
                 service_id=SERVICE_ID,
                 domain=DOMAIN,
                 template=TEMPLATE,
+                paint=paint,
             ),
             ports.imagex,
         )
@@ -119,10 +137,10 @@ class Cloud:
             stack.callback(self.book.close)
             # Deployed before the storage starts, which then delivers what an earlier one left
             # behind; run last, so that on the way out the functions stop first.
-            function_id = self.deploy(UPLOAD_FUNCTION, "upload")
+            function_id = self.deploy(UPLOAD_FUNCTION, "upload", self._scale.instances)
             self.connect(UPLOADS_BUCKET, function_id, prefix=UPLOAD_PREFIX)
             self.deploy(SWEEP_FUNCTION, "sweep")
-            self.platform.add_timer(SWEEP_FUNCTION, SWEEP_TIMER, SWEEP_SECONDS)
+            self.platform.add_timer(SWEEP_FUNCTION, SWEEP_TIMER, self._scale.sweep_seconds)
             stack.enter_context(self.imagex)
             stack.enter_context(self.tos)
             stack.enter_context(self.platform)
@@ -137,13 +155,19 @@ class Cloud:
     ) -> None:
         self._stack.close()
 
-    def deploy(self, name: str, door: str) -> str:
+    def deploy(self, name: str, door: str, instances: int = 1) -> str:
         """Deploy the function `functions/<door>` as the platform loads it; return its id.
 
         That is a folder with `index.py` at its root and `shared/` beside it.
         """
         folder = assemble(door, self.folder / "functions" / door)
-        spec = FunctionSpec(name, folder, self.settings, max_concurrency=64)
+        spec = FunctionSpec(
+            name,
+            folder,
+            self.settings,
+            max_concurrency=self._scale.max_concurrency,
+            instances=instances,
+        )
         return self.platform.deploy(spec)
 
     def connect(self, bucket: str, function_id: str, *, prefix: str) -> None:

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import urllib3
 from rich.console import Console
+from rich.markup import escape
 
 from local.cloud import ROOT, UPLOAD_PREFIX, UPLOADS_BUCKET, Cloud
 from local.compare import side_by_side
@@ -37,20 +38,20 @@ def run(folder: Path, picture: Path = PICTURE, prompt: str = PROMPT) -> int:
         say.print(
             f"[bold]local cloud[/]   TOS {cloud.tos.address} · veImageX {cloud.imagex.address}"
         )
-        say.print(f"[bold]uploading[/]     {key} with x-tos-meta-prompt: {prompt}\n")
+        say.print(f"[bold]uploading[/]     {key} with x-tos-meta-prompt: {escape(prompt)}\n")
         runtime.storage(None).put(
             UPLOADS_BUCKET,
             key,
             picture.read_bytes(),
             content_type="image/png" if picture.suffix == ".png" else "image/jpeg",
-            metadata={"prompt": quote(prompt)},
+            metadata={"prompt": quote(prompt, safe="")},
         )
         done = cloud.platform.wait_idle(WAIT_SECONDS)
         ledger = runtime.ledger(UPLOADS_BUCKET, None)
         last = deliveries[-1] if done and deliveries else {"reason": "No delivery ended."}
         record = ledger.finished(last["record"]) if last.get("record") else None
         if record is None or record.state != "generated":
-            say.print(f"\n[red]not generated[/]  {last['reason']}", soft_wrap=True)
+            say.print(f"\n[red]not generated[/]  {escape(last['reason'])}", soft_wrap=True)
             return 1
         result = folder / "before-after.png"
         after = urllib3.request("GET", record.image_urls[0], timeout=10.0)

@@ -75,6 +75,7 @@ NUMBERED = _table(
     (Verdict.UNKNOWN, "100014 100016 600006 600007 600010 600011 601006"),
 )
 
+_ADDRESS = re.compile(r"\S+://\S+")
 # A number that stands alone, or as a value; not one in an address, a file's name or an id.
 _NUMBER = re.compile(
     r"""(?:^|(?<=[\s\[({<:=,;"'：，（【]))[0-9]{5}(?=$|[\s\])}>,:;"'：，。）】]|\.(?:\s|$))"""
@@ -88,7 +89,7 @@ def verdict_of_model(code: int | str) -> Verdict:
 
 def verdict_of_error(code: str, number: int | str | None, message: str) -> Verdict:
     """Return what an `Error{Code, CodeN, Message}` means."""
-    for found in _NUMBER.findall(message):
+    for found in _NUMBER.findall(_ADDRESS.sub(" ", message)):
         if found in MODEL:
             return MODEL[found]
     for name in (code.partition(".")[0], code):

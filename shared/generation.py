@@ -11,6 +11,7 @@ Each step returns the next one, or the record to stop with.
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 
 from shared.attempts import MAX_ATTEMPTS, billing_day, next_number, output_name
 from shared.clock import Clock
@@ -19,10 +20,12 @@ from shared.config import Settings
 from shared.endings import Endings
 from shared.errors import ObjectMissing, ProbeFailed
 from shared.imagex import Imagex
-from shared.ledger import Attempt, Record
+from shared.ledger import Attempt, Parked, Record
+from shared.logs import tell_misconfigured
 from shared.outcome import Failed, Generated
 from shared.outputs import Outputs
 from shared.pace import Pace
+from shared.redaction import hide_query
 from shared.turns import SEND_GRACE_SECONDS, WRITE_SECONDS, Turns
 from shared.work import Work
 
@@ -106,6 +109,8 @@ class Generation:
             ended, before = self._look_for_name(work, name, record.instructions.overwrite)
             if ended is not None:
                 return ended
+        if not self._turns.has_time(work.deadline):
+            return self._end.park(work, "deferred", "time", "Too little time is left for a call.")
         day, cap = billing_day(self._clock.now()), self._settings.daily_cap
         # Counted before it is written down: dying in between leaves a place that the next owner
         # finds taken by its own attempt. The other way round, one too many could be sent.
@@ -139,7 +144,7 @@ class Generation:
             changed_at = self._outputs.changed_at(name)
         except ProbeFailed as error:
             reason = f"Whether {name} exists is not known: {error}"
-            return self._end.park(work, "deferred", "unsure", reason), None
+            return self._cannot_look(work, "deferred", reason, error), None
         if changed_at is not None and not overwrite:
             reason = (
                 f"An output {name!r} exists already: choose another name, or set "
@@ -150,33 +155,38 @@ class Generation:
 
     def _exhausted(self, work: Work) -> Record:
         """Look once more for what the attempts may have left after all; never pay again."""
+        last, absent = work.attempt, [a for a in work.record.attempts if a.outcome == "absent"]
         try:
-            for attempt in work.record.attempts:
-                made = (
-                    self._outputs.made_by(work.record, attempt)
-                    if attempt.outcome == "absent"
-                    else None
-                )
+            for attempt in absent:
+                made = self._outputs.made_by(work.record, attempt)
                 if made is not None:
                     return self._end.made(work, made, attempt, probed=True)
         except ProbeFailed as error:
             return self._end.park(work, "in_doubt", "exhausted", f"{_EXHAUSTED} {error}")
+        if last.outcome != "absent":
+            # Nothing is in doubt about the last one: the provider said why it made nothing.
+            return self._end.finish(work, "rejected", f"{last.code}: {last.message}")
         return self._end.park(work, "in_doubt", "exhausted", _EXHAUSTED)
+
+    def _cannot_look(self, work: Work, parked: Parked, reason: str, error: ProbeFailed) -> Record:
+        if error.misconfigured:
+            tell_misconfigured(work.log, reason)
+            return self._end.park(work, parked, "configuration", f"Configuration: {reason}")
+        return self._end.park(work, parked, "unsure", reason)
 
     def _send(self, work: Work) -> "Record | Step":
         """Make the paid call of the attempt that is written down."""
         record, attempt = work.record, work.attempt
         if record.instructions is None:
             raise AssertionError("an attempt has instructions")
+        source = work.source.presign(
+            record.bucket,
+            record.key,
+            version_id=record.version_id,
+            expires_seconds=SOURCE_VALID_SECONDS,
+        )
         body = record.instructions.call_body(
-            domain=self._settings.domain,
-            output=attempt.output,
-            image_url=work.source.presign(
-                record.bucket,
-                record.key,
-                version_id=record.version_id,
-                expires_seconds=SOURCE_VALID_SECONDS,
-            ),
+            domain=self._settings.domain, output=attempt.output, image_url=source
         )
 
         def before_sending() -> None:
@@ -201,7 +211,9 @@ class Generation:
             self._pace.accepted()
         if isinstance(outcome, Generated):
             return self._end.made(work, outcome, attempt)
-        return self._failed(work, outcome)
+        # A refusal may repeat the source's address, in whatever form.
+        message = hide_query(outcome.message, source)
+        return self._failed(work, replace(outcome, message=message))
 
     def _failed(self, work: Work, outcome: Failed) -> "Record | Step":
         attempt = work.attempt
@@ -218,12 +230,7 @@ class Generation:
             case Verdict.THROTTLED | Verdict.NOT_EXECUTED:
                 return self._pause(work, record, outcome)
             case Verdict.CONFIGURATION:
-                work.log.error(
-                    "configuration.refused", attempt=attempt.number, code=outcome.code,
-                    reason=outcome.message,
-                    mend="Check the function's role, the veImageX service, domain and template, "
-                    "and that the model is activated.",
-                )  # fmt: skip
+                tell_misconfigured(work.log, outcome.message, outcome.code)
                 self._end.uncount(work, attempt)
                 return self._end.park(
                     work, "deferred", "configuration", f"Configuration: {outcome}", record=record
@@ -274,8 +281,8 @@ class Generation:
         try:
             made = self._outputs.made_by(work.record, attempt)
         except ProbeFailed as error:
-            reason = f"Whether an image was made is not known: {error}"
-            return self._end.park(work, "in_doubt", "unsure", reason)
+            reason = f"What became of the call is not known yet: {error}"
+            return self._cannot_look(work, "in_doubt", reason, error)
         if made is not None:
             return self._end.made(work, made, attempt, probed=True)
         absent = attempt.model_copy(update={"outcome": "absent"})

@@ -41,6 +41,17 @@ def build_log(stream: TextIO, level: str = "info") -> Log:
     return logger
 
 
+def tell_misconfigured(log: Log, reason: str, code: str = "") -> None:
+    """Say loudly what no upload is to blame for, and what to mend."""
+    log.error(
+        "configuration.refused",
+        code=code,
+        reason=reason,
+        mend="Check the function's role and its permissions, the veImageX service, its domain and "
+        "template, that the model is activated, and the bucket's name and region.",
+    )
+
+
 @cache
 def stdout_log(level: str) -> Log:
     """Return the logger of this process: the platform collects its stdout line by line."""

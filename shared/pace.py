@@ -1,10 +1,13 @@
 """The pace of paid calls: one adaptive limit for all threads of an instance.
 
 How many calls a second the provider takes is not documented (veImageX's add-ons take 5 by
-default), and other instances share it. So the pace begins there, falls when a call is refused for
-its pace, climbs back fast to just below where that happened, and from there on slowly.
+default), and other instances share it. So the pace begins there, or at the limit that is set,
+falls when a call is refused for its pace, climbs back fast to just below where that happened, and
+from there on slowly. It climbs with the time and not with the calls: more calls in a second would
+let it outrun every refusal.
 """
 
+import math
 import threading
 
 from shared.clock import Clock
@@ -12,7 +15,7 @@ from shared.clock import Clock
 _FIRST = 5.0
 _SLOWEST = 0.1
 _FALL, _BELOW = 0.85, 0.97
-_CLIMB, _CREEP = 1.03, 1.002
+_CLIMB, _CREEP = 1.12, 1.003  # in a second
 
 
 class Pace:
@@ -22,10 +25,11 @@ class Pace:
         self._clock = clock
         self._max = max_qps
         self._lock = threading.Lock()
-        self._rate = min(_FIRST, max_qps or _FIRST)
-        self._ceiling = self._rate
+        self._rate = max_qps or _FIRST
+        self._ceiling = math.inf  # never refused yet
         self._next = 0.0
         self._fell_at = 0.0
+        self._climbed_at = clock.now()
 
     @property
     def rate(self) -> float:
@@ -61,11 +65,13 @@ class Pace:
             self._rate = max(_SLOWEST, self._rate * _FALL)
 
     def accepted(self) -> None:
-        """Recover: fast up to where it was refused, slowly beyond."""
+        """Recover: fast up to where it was refused, slowly beyond. Idle time does not count."""
         with self._lock:
+            now = self._clock.now()
+            seconds, self._climbed_at = min(1.0, now - self._climbed_at), now
             if self._rate < self._ceiling:
-                self._rate = min(self._ceiling, self._rate * _CLIMB)
+                self._rate = min(self._ceiling, self._rate * _CLIMB**seconds)
             else:
-                self._rate = self._ceiling = self._rate * _CREEP
+                self._rate = self._ceiling = self._rate * _CREEP**seconds
             if self._max is not None:
                 self._rate = min(self._rate, self._max)

@@ -7,17 +7,24 @@ from urllib.parse import unquote
 
 from shared.clock import Clock
 from shared.config import Settings
-from shared.errors import ObjectMissing, RejectedUpload, RepaintError
+from shared.errors import (
+    CredentialsError,
+    ObjectMissing,
+    RejectedUpload,
+    RepaintError,
+    TosError,
+)
 from shared.events import Upload
 from shared.generation import Generation
 from shared.instructions import Instructions, resolve
 from shared.ledger import Entry, Ledger, Record
-from shared.logs import Log
+from shared.logs import Log, tell_misconfigured
 from shared.metadata import GENERATED_MARK, META, identity, recognised
 from shared.redaction import redact_text
 from shared.results import Result, Status, duplicate_of, incomplete, result_of
 from shared.suitability import problems_of
 from shared.tos import ObjectInfo, Tos
+from shared.trace import Trace, is_denied
 from shared.turns import Turns
 from shared.work import Work
 
@@ -53,28 +60,23 @@ class Pipeline:
         delivered again. Logs exactly one `delivery.finished`.
         """
         log = log.bind(bucket=upload.bucket, key=upload.key)
-        return self._told(
-            lambda: self._handle(upload, deadline, log), upload.bucket, upload.key, log
-        )
+        trace = Trace(upload.bucket, upload.key)
+        return self._told(lambda: self._handle(upload, deadline, log, trace), trace, log)
 
-    def _told(
-        self, do: Callable[[], Result], bucket: str | None, key: str | None, log: Log
-    ) -> Result:
+    def _told(self, do: Callable[[], Result], trace: Trace, log: Log) -> Result:
         """Do one delivery's work for one upload, and write the line that tells how it ended."""
         started = self._clock.now()
         try:
             result = do()
         except (RepaintError, sqlite3.Error) as error:
             # The ledger or object storage cannot be reached, or the lease was lost: not paying.
-            result = Result("incomplete", bucket, key, reason=str(error))
-        except Exception as error:  # a mistake of ours must not hide the delivery's other uploads
-            log.exception("upload.failed")
-            reason = redact_text(f"{type(error).__name__}: {error}")
-            result = Result("incomplete", bucket, key, reason=reason)
-        where = {"bucket": result.bucket, "key": result.key}
-        if result.record is not None:
-            where["record"] = result.record
-        log = log.bind(**where)
+            if isinstance(error, CredentialsError) or is_denied(error):
+                tell_misconfigured(trace.bound(log), str(error))
+            result = trace.incomplete(str(error))
+        except Exception as error:  # noqa: BLE001 - a mistake of ours must not hide other uploads
+            trace.bound(log).exception("upload.failed")
+            result = trace.incomplete(redact_text(f"{type(error).__name__}: {error}"))
+        log = log.bind(bucket=result.bucket, key=result.key, record=result.record)
         if result.status in ("skipped", "rejected"):
             event = {"skipped": "upload.skipped", "rejected": "upload.rejected"}[result.status]
             log.info(event, reason=result.reason)
@@ -88,18 +90,22 @@ class Pipeline:
         )
         return result
 
-    def _handle(self, upload: Upload, deadline: float, log: Log) -> Result:
-        def ended(status: Status, reason: str, record: str | None = None) -> Result:
-            return Result(status, upload.bucket, upload.key, record, reason)
+    def _handle(self, upload: Upload, deadline: float, log: Log, trace: Trace) -> Result:
+        def ended(status: Status, reason: str) -> Result:
+            return Result(status, upload.bucket, upload.key, reason=reason)
 
-        reason = self._not_ours(upload)
-        if reason:
-            return ended("skipped", reason)
+        # Whether an event's key is percent-encoded is not documented: both readings count.
+        reasons = [self._not_ours(upload, key) for key in (upload.key, unquote(upload.key))]
+        if all(reasons):
+            return ended("skipped", str(reasons[0]))
         storage = self._storage(upload.region)
         try:
             key, info = _find(storage, upload)
         except ObjectMissing:
             return ended("skipped", "The object is gone.")
+        reason = self._not_ours(upload, key)
+        if reason:
+            return ended("skipped", reason)
         if GENERATED_MARK in info.metadata:
             return ended("skipped", f"The object is an output of Repaint ({META}{GENERATED_MARK}).")
         if upload.etag not in (None, info.etag):
@@ -107,7 +113,7 @@ class Pipeline:
 
         metadata = recognised(info.metadata)
         record_id = identity(upload.bucket, key, info.version_id or info.etag, metadata)
-        log = log.bind(record=record_id)
+        log, trace.record = log.bind(record=record_id), record_id
         problems = problems_of(key, info)
         instructions: Instructions | str | None = None
         try:
@@ -130,23 +136,25 @@ class Pipeline:
         claim = self._claim(self._ledger(upload.bucket, upload.region), record, deadline, log)
         if isinstance(claim, Result):
             return claim
-        work, taken_over = claim
-        return result_of(self._generation.run(work, taken_over=taken_over))
+        trace.work, taken_over = claim
+        return result_of(self._generation.run(trace.work, taken_over=taken_over))
 
     def resume(self, ledger: Ledger, record_id: str, *, deadline: float, log: Log) -> Result:
         """Go on with a pending record that is due, as the sweep does; see `handle`."""
-        log = log.bind(record=record_id)
+        log, trace = log.bind(record=record_id), Trace(record=record_id)
 
         def go_on() -> Result:
             entry = ledger.pending(record_id)
             if entry is None:
                 return Result("duplicate", None, None, record_id, "It ended meanwhile.")
-            claim = self._take_over(ledger, entry, deadline, log)
+            trace.bucket, trace.key = entry.record.bucket, entry.record.key
+            claim = self._take_over(ledger, entry, deadline, trace.bound(log))
             if isinstance(claim, Result):
                 return claim
+            trace.work = claim
             return result_of(self._generation.run(claim, taken_over=True))
 
-        return self._told(go_on, None, None, log)
+        return self._told(go_on, trace, log)
 
     def _claim(
         self, ledger: Ledger, record: Record, deadline: float, log: Log
@@ -216,9 +224,9 @@ class Pipeline:
         source = self._storage(entry.record.region)
         return Work(ledger, entry, source, deadline, log, has_turn=has_turn)
 
-    def _not_ours(self, upload: Upload) -> str | None:
+    def _not_ours(self, upload: Upload, key: str) -> str | None:
         """Say why an upload is none of ours, without a request; None where it is."""
-        settings, key = self._settings, upload.key
+        settings = self._settings
         if not upload.is_creation:
             return f"{upload.name} is not the creation of an object."
         scheme, _, place = settings.ledger_for(upload.bucket).partition("://")
@@ -234,13 +242,19 @@ class Pipeline:
 def _find(storage: Tos, upload: Upload) -> tuple[str, ObjectInfo]:
     """Look at the object; return the key it was found under, and what the look told.
 
-    Whether an event's key is percent-encoded is not documented: it is used as it is, and on a 404
-    tried once more decoded.
+    An event's key is used as it is, and on a 404 tried once more decoded. Raises TosError where
+    there is not even the bucket: a wrong region must not pass for an object that is gone.
     """
     try:
         return upload.key, storage.head(upload.bucket, upload.key)
     except ObjectMissing:
         decoded = unquote(upload.key)
-        if decoded == upload.key:
-            raise
-        return decoded, storage.head(upload.bucket, decoded)
+        if decoded != upload.key:
+            return decoded, storage.head(upload.bucket, decoded)
+        if not storage.has_bucket(upload.bucket):
+            raise TosError(
+                f"There is no bucket {upload.bucket} in this region: check TOS_REGION and "
+                "TOS_ENDPOINT.",
+                status=403,
+            ) from None
+        raise

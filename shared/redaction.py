@@ -3,8 +3,10 @@
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import parse_qs, quote, urlsplit
 
 HIDDEN = "•••"
+_SECRET_LENGTH = 20
 
 _SECRET_NAMES = re.compile(
     r"secret|token|authorization|signature|password|credential|access.?key", re.IGNORECASE
@@ -45,3 +47,12 @@ def redact(value: Any, name: str = "") -> Any:
     if isinstance(value, (list, tuple)):
         return [redact(inner) for inner in value]
     return value
+
+
+def hide_query(text: str, address: str) -> str:
+    """Replace, in `text`, every value of the address's query that is long enough to be a secret."""
+    for value in parse_qs(urlsplit(address).query).values():
+        for form in (value[0], quote(value[0], safe="")):
+            if len(form) >= _SECRET_LENGTH:
+                text = text.replace(form, HIDDEN)
+    return text

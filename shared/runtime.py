@@ -82,6 +82,12 @@ class Runtime:
             turns=turns,
             clock=self.clock,
         )
+        if self.settings.ledger is None:
+            self.log.warning(
+                "settings.questionable",
+                reason="REPAINT_LEDGER is not set: what is parked in the ledger of an upload's "
+                "bucket is not found by the sweep. Set it for every function.",
+            )
         shortest = self.settings.timeout_seconds + WRITE_SECONDS
         if self.settings.deadline_seconds < shortest:
             self.log.warning(

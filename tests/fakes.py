@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import random
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -80,7 +81,8 @@ Reaction = Callable[["FakeCloud", Request], Response]
 class FakeCloud:
     """Object storage and veImageX in memory.
 
-    `history` has every charge and every probe in their order. `reactions` are what happens to the next paid calls in turn, before they generate as usual.
+    `history` has every charge and every probe in their order. `reactions` are what happens to the
+    next paid calls in turn, before they generate as usual.
     `interfere` is called with every request and may raise instead of letting it through.
     """
 
@@ -95,6 +97,7 @@ class FakeCloud:
     reactions: list[Reaction] = field(default_factory=list)
     late: list[tuple[float, str]] = field(default_factory=list)
     interfere: Callable[[str, Request], None] = lambda _name, _request: None
+    lock: threading.RLock = field(default_factory=threading.RLock)
 
     def upload(
         self,
@@ -115,6 +118,11 @@ class FakeCloud:
         return object_event(bucket, key, stored.etag)
 
     def send(self, request: Request, timeouts: Timeouts) -> Response:
+        # One request at a time: that is what makes a conditional write atomic.
+        with self.lock:
+            return self._answer(request, timeouts)
+
+    def _answer(self, request: Request, timeouts: Timeouts) -> Response:
         parts = urlsplit(request.url)
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
         paid = query.get("Action") == "GetCVImageGenerateResult"
@@ -176,6 +184,8 @@ class FakeCloud:
         self, request: Request, bucket: str, key: str, query: Mapping[str, str]
     ) -> Response:
         stored = self.objects.get((bucket, key))
+        if request.method == "HEAD" and not key:
+            return Response(404 if bucket == "no-such-bucket" else 200, {}, b"")
         if request.method == "GET" and not key:
             return self._list(bucket, query)
         if request.method == "PUT":
@@ -284,6 +294,10 @@ class Lines:
     def text(self) -> str:
         return self._stream.getvalue()
 
+    def clear(self) -> None:
+        self._stream.seek(0)
+        self._stream.truncate()
+
     def __iter__(self) -> Any:
         return (json.loads(line) for line in self.text.splitlines())
 
@@ -316,11 +330,11 @@ class World:
         *,
         transport: Transport | None = None,
         open_ledger: Callable[[str, Tos], Ledger] | None = None,
-        **environment: str,
+        environment: Mapping[str, str] | None = None,
     ) -> Runtime:
         """Return a new process's runtime."""
         runtime = Runtime(
-            {**self.environment, **environment},
+            {**self.environment, **(environment or {})},
             log=self.lines.log.bind(request_id="r1"),
             clock=self.clock,
             rng=random.Random(0),

@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
 
-from shared.errors import DeliveryIncomplete
+from shared.errors import DeliveryIncomplete, SettingsError
 from shared.events import Unreadable, Upload, parse_uploads
-from shared.logs import Log
+from shared.logs import Log, stdout_log
 from shared.results import Result
 from shared.runtime import Runtime, current_runtime
 
@@ -20,10 +20,15 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
     Raises DeliveryIncomplete where one has to be delivered again, so that the platform counts an
     error and comes back; SettingsError where the deployment is not set up.
     """
-    runtime = current_runtime()
-    deadline = runtime.clock.now() + runtime.settings.deadline_seconds
-    log = runtime.log.bind(request_id=getattr(context, "request_id", None) or uuid4().hex)
+    request_id = getattr(context, "request_id", None) or uuid4().hex
     uploads = parse_uploads(event)
+    try:
+        runtime = current_runtime()
+    except SettingsError as error:
+        _tell_unset(uploads, error, stdout_log("info").bind(request_id=request_id))
+        raise
+    deadline = runtime.clock.now() + runtime.settings.deadline_seconds
+    log = runtime.log.bind(request_id=request_id)
 
     def handle(upload: Upload | Unreadable) -> Result:
         return _handle(runtime, upload, deadline, log)
@@ -49,6 +54,20 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
     }
 
 
+def _tell_unset(uploads: list[Upload | Unreadable], error: SettingsError, log: Log) -> None:
+    for upload in uploads:
+        log.error(
+            "delivery.finished",
+            status="incomplete",
+            bucket=upload.bucket,
+            key=upload.key,
+            record=None,
+            reason=str(error),
+            attempts=0,
+            duration_ms=0,
+        )
+
+
 def _handle(runtime: Runtime, upload: Upload | Unreadable, deadline: float, log: Log) -> Result:
     if isinstance(upload, Unreadable):
         # Delivering it again would not make it readable: it is told, and counts as done.
@@ -58,7 +77,10 @@ def _handle(runtime: Runtime, upload: Upload | Unreadable, deadline: float, log:
             status="rejected",
             bucket=upload.bucket,
             key=upload.key,
+            record=None,
             reason=upload.reason,
+            attempts=0,
+            duration_ms=0,
         )
         return Result("rejected", upload.bucket, upload.key, reason=upload.reason)
     return runtime.pipeline.handle(upload, deadline=deadline, log=log)

@@ -76,7 +76,7 @@ class PlannedLedger:
         return method if name == "close" else planned
 
 
-def process(world: World, plan: Plan | None = None, **environment: str) -> Runtime:
+def process(world: World, plan: Plan | None = None) -> Runtime:
     """Start a process whose operations follow `plan`; the SQLite ledger's calls count as well."""
     plan = plan or Plan()
 
@@ -89,9 +89,7 @@ def process(world: World, plan: Plan | None = None, **environment: str) -> Runti
         bucket, _, prefix = rest.partition("/")
         return TosLedger(storage, bucket, prefix)
 
-    return world.runtime(
-        transport=PlannedTransport(world.cloud, plan), open_ledger=open_ledger, **environment
-    )
+    return world.runtime(transport=PlannedTransport(world.cloud, plan), open_ledger=open_ledger)
 
 
 def answers(status: int, body: bytes = b"") -> Callable[[Operation], Any]:

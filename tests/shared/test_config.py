@@ -65,6 +65,10 @@ def test_the_platforms_time_limit_is_the_deadline_unless_another_is_set() -> Non
     assert load_settings(both).deadline_seconds == 60
 
 
+def test_a_time_limit_that_is_no_number_is_not_blamed_on_a_setting() -> None:
+    assert load_settings({**REQUIRED, "_FAAS_FUNC_TIMEOUT": "abc"}).deadline_seconds == 120
+
+
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
@@ -72,6 +76,19 @@ def test_the_platforms_time_limit_is_the_deadline_unless_another_is_set() -> Non
         ("VEIMAGEX_TIMEOUT_SECONDS", "soon", "VEIMAGEX_TIMEOUT_SECONDS is wrong: input should be"),
         ("VEIMAGEX_TIMEOUT_SECONDS", "0", "greater than 0"),
         ("TOS_ENDPOINT", "https://user:pw@host", "without path, user or query"),
+        ("TOS_ENDPOINT", "http://host:notaport", "TOS_ENDPOINT is wrong"),
+        ("TOS_REGION", "evil.example/?", "TOS_REGION is wrong"),
+        ("VEIMAGEX_TEMPLATE", "tplv~x", "without '~'"),
+        ("REPAINT_OUTPUT_PREFIX", "/x", "begins or ends with '/'"),
+        ("REPAINT_OUTPUT_PREFIX", "x y/", "holds a space"),
+        ("REPAINT_OUTPUT_PREFIX", "x" * 150, "184 bytes of UTF-8"),
+        ("REPAINT_SUFFIXES", ",", "REPAINT_SUFFIXES is wrong"),
+        ("REPAINT_LEDGER", "tos://Not_A_Bucket/x/", "write tos://"),
+        ("REPAINT_PRESETS", "[" * 100_000, "it is not JSON"),
+        ("REPAINT_PRESETS", '[{"prefix": "", "prompt": "  "}]', "at 0.prompt is wrong"),
+        ("REPAINT_PRESETS", '[{"prefix": "", "req_json": {"seed": 1}}]', "use seed"),
+        ("REPAINT_PRESETS", '[{"prefix": "", "req_json": {"image_urls": null}}]', "not a list"),
+        ("REPAINT_PRESETS", '[{"prefix": "", "req_json": {"oops": 1}}]', "oops"),
         ("REPAINT_LEDGER", "/tmp/x", "write tos://bucket/prefix/ or sqlite:///absolute/path"),
         ("REPAINT_LEDGER", "tos://bucket", "write tos://"),
         ("REPAINT_PRESETS", "[", "it is not JSON"),

@@ -46,6 +46,27 @@ def test_all_uploads_of_an_event_are_read_and_a_bad_one_does_not_hide_the_others
     assert Unreadable("events[2] has no object `tos`.") == third
 
 
+@pytest.mark.parametrize("bucket", ["evil.example/?", "a", "UPPER", "x" * 64, "-abc", "a b"])
+def test_what_cannot_be_a_bucket_is_not_taken_into_an_address(bucket: str) -> None:
+    entry = {"tos": {"bucket": {"name": bucket}, "object": {"key": "k"}}}
+    (unreadable,) = parse_uploads({"events": [entry]})
+
+    assert isinstance(unreadable, Unreadable)
+    assert "cannot be a bucket" in unreadable.reason
+
+
+def test_a_region_that_is_none_is_left_out_and_half_a_character_in_a_key_is_told() -> None:
+    tos = {"bucket": {"name": "photos"}, "region": "evil.example/?"}
+    good, bad = parse_uploads(
+        {"events": [{"tos": {**tos, "object": {"key": key}}} for key in ("k", "\ud83d.png")]}
+    )
+
+    assert isinstance(good, Upload)
+    assert good.region is None
+    assert isinstance(bad, Unreadable)
+    assert "not valid UTF-8" in bad.reason
+
+
 def test_missing_fields_are_none() -> None:
     bare = {"tos": {"bucket": {"name": "bucket"}, "object": {"key": "k"}}}
 
@@ -62,6 +83,7 @@ def test_an_event_without_uploads_is_empty() -> None:
         (None, "null, not a JSON object"),
         (7, "type int"),
         ("not json", "type str"),
+        ("[" * 100_000, "type str"),
         ([], "type list"),
         ({}, "no list `events`"),
         ({"data": None}, "data is null"),

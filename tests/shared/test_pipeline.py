@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from shared.attempts import output_name
 from shared.errors import NotExecuted
 from shared.events import Upload, parse_uploads
+from shared.req_json import output_name_problem
 from shared.results import Result
 from tests import fakes
 from tests.fakes import World
@@ -25,7 +27,7 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
 def deliver(world: World, event: dict[str, Any], *, seconds: float = 120, **env: str) -> Result:
     (upload,) = parse_uploads(event)
     assert isinstance(upload, Upload)
-    runtime = world.runtime(**env)
+    runtime = world.runtime(environment=env)
     return runtime.pipeline.handle(upload, deadline=world.clock.now() + seconds, log=runtime.log)
 
 
@@ -180,6 +182,10 @@ def test_what_lies_outside_is_skipped_without_a_single_request(
         ({"prompt": "a cat", "output": "a~b"}, ["'~'"]),
         ({"prompt": "a cat", "seed": "x", "steps": "51", "scale": "0"}, ["seed", "steps", "scale"]),
         ({"prompt": "a cat", "overwrite": "maybe"}, ["overwrite", "'true' or 'false'"]),
+        ({"prompt": "a cat", "template": "a~b"}, ["template", "neither '~' nor spaces"]),
+        ({"prompt": "a cat", "req_json": "[" * 100_000}, ["req-json is not JSON"]),
+        ({"prompt": "a cat", "req_json": '{"req_key": "x", "a": "\\ud800"}'}, ["UTF-8"]),
+        ({"prompt": "a cat", "req_json": '{"image_urls": "x"}'}, ["not a list"]),
         ({"prompt": "a cat", "req_json": "{"}, ["req-json is not JSON"]),
         (
             {"prompt": "a cat", "req_json": '{"prompt": "x"}'},
@@ -218,6 +224,8 @@ def test_an_image_of_up_to_35_mb_is_taken(world: World, size: int) -> None:
         ("a%2520b", "a%20b"),
         ("a cat in %E6%BC%AB style, 100%", "a cat in 漫 style, 100%"),
         ("line%0Aline", "line\nline"),
+        ("red/blue%20sky", "red/blue sky"),
+        ("oil%20painting,%20blue:%20sky", "oil painting, blue: sky"),
         ("100%", "100%"),
         ("%FF%FE", "%FF%FE"),
     ],
@@ -293,6 +301,64 @@ def test_a_percent_encoded_key_is_found_and_one_that_is_not_stays_as_it_is(world
     assert deliver(world, encoded).key == "uploads/猫 1.png"
     assert deliver(world, literal).key == "uploads/100%25.png"
     assert "uploads/%E7%8C%AB%201.png" in world.cloud.bodies[0]["ImageUrl"]
+
+
+def test_both_readings_of_a_key_are_held_against_the_prefixes(world: World) -> None:
+    world.cloud.upload("上传/a.png", prompt="a cat")
+    event = fakes.object_event("photos", "%E4%B8%8A%E4%BC%A0/a.png", None)
+    hidden = fakes.object_event("photos", "%2Erepaint/pending/a.png", None)
+    world.cloud.upload(".repaint/pending/a.png", prompt="a cat")
+
+    assert deliver(world, event, REPAINT_PREFIXES="上传/").status == "generated"
+    assert deliver(world, hidden, REPAINT_PREFIXES="上传/,%2E").status == "skipped"
+    assert len(world.cloud.charges) == 1
+
+
+def test_a_bucket_that_is_not_there_is_a_mistake_of_the_configuration(world: World) -> None:
+    result = deliver(world, fakes.object_event("no-such-bucket", "a.png", None))
+
+    assert result.status == "incomplete"
+    assert len(world.lines.named("configuration.refused")) == 1
+
+
+def test_being_denied_is_told_loudly_and_delivered_again(world: World) -> None:
+    event = world.cloud.upload(prompt="a cat")
+    denied = [fakes.refusal(403, "AccessDenied")]
+    send = world.cloud._storage
+    world.cloud.__dict__["_storage"] = lambda *a: denied.pop() if denied else send(*a)
+
+    assert deliver(world, event).status == "incomplete"
+    assert len(world.lines.named("configuration.refused")) == 1
+    assert deliver(world, event).status == "generated"
+
+
+def test_a_version_called_null_is_no_version(world: World) -> None:
+    for body in (b"one", b"two"):
+        event = world.cloud.upload(prompt="a cat", body=body)
+        stored = world.cloud.objects["photos", "uploads/cat.png"]
+        stored.headers["x-tos-version-id"] = "null"
+        assert deliver(world, event).status == "generated"
+
+
+def test_a_delivery_that_is_cut_short_still_tells_its_record_and_attempts() -> None:
+    def no_end(name: str, _request: Any) -> None:
+        if name.startswith("PUT") and "/done/" in name:
+            raise NotExecuted("down")
+
+    world = World()
+    world.cloud.interfere = no_end
+    result = deliver(world, world.cloud.upload(prompt="a cat"))
+
+    (line,) = world.lines.named("delivery.finished")
+    assert ("incomplete", 1) == (line["status"], line["attempts"])
+    assert result.record == line["record"] is not None
+
+
+def test_a_later_name_for_a_chosen_one_fits_whatever_its_length() -> None:
+    for chosen in ("a" * 165 + "/x.png", "x." + "y" * 165, "漫" * 57, "a/b/c.png", ".hidden"):
+        names = [output_name("repaint/", "f" * 32, chosen, number) for number in (1, 2, 3)]
+        assert len(set(names)) == 3
+        assert [None] * 3 == [output_name_problem(name) for name in names]
 
 
 def test_with_too_little_time_nothing_is_started_and_the_upload_is_parked(world: World) -> None:

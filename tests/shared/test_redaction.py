@@ -1,8 +1,10 @@
 """Nothing secret gets through, and nothing else gets lost."""
 
+from urllib.parse import quote
+
 import pytest
 
-from shared.redaction import redact, redact_text
+from shared.redaction import hide_query, redact, redact_text
 from tests.fakes import Lines
 
 
@@ -17,11 +19,32 @@ from tests.fakes import Lines
         "{'X-Security-Token': 'hush'}",
         '{"secret_access_key": "hush"}',
         "https://user:hush@host/path",
+        r"https://b/k?a=1\u0026X-Tos-Security-Token=hush\u0026b=2".replace("\\\\", "\\"),
+        "https%3A%2F%2Fb%2Fk%3Fa%3D1%26X-Tos-Signature%3Dhush%26b",
+        "https%253A%252F%252Fb%252Fk%253Fa%253D1%2526X-Tos-Signature%253Dhush",
+        'x {"session_token": "hush"}',
+        "session_token=hush",
+        "AccessKeySecret=hush",
+        "Authorization: Basic hush",
     ],
 )
 def test_a_secret_in_a_text_is_hidden(text: str) -> None:
     assert "hush" in text
     assert "hush" not in redact_text(text)
+
+
+def test_the_values_of_an_addresses_query_are_hidden_in_whatever_text() -> None:
+    token = "a+b/c==" * 4
+    address = f"https://b/k?x=1&t={quote(token, safe='')}"
+
+    assert hide_query(f"1 ({token}) {quote(token, safe='')}", address) == "1 (•••) •••"
+
+
+def test_half_a_character_is_spelled_out() -> None:
+    lines = Lines()
+    lines.log.info("x", key="\ud83d", **{"\ud83d": 1})
+
+    assert "\\ud83d" in lines.text
 
 
 def test_what_is_no_secret_stays() -> None:
