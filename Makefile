@@ -4,12 +4,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run local test check clean
+.PHONY: help run local test chaos check clean
 
 help:
 	@echo "make run    repaint one photograph on a local cloud, and show how"
 	@echo "make local  keep the local cloud running"
 	@echo "make test   run all tests"
+	@echo "make chaos  10,000 uploads with everything that can go wrong"
 	@echo "make check  lint and check types"
 	@echo "make clean  remove what these made"
 
@@ -21,6 +22,10 @@ local: .venv/local
 
 test: .venv/dev
 	@$(BIN)/python -m pytest -n auto
+
+# 10,000 uploads with everything that can go wrong, on both ledgers; some 20 minutes.
+chaos: .venv/dev
+	@$(BIN)/python -m tests.chaos.run --readme
 
 check: .venv/dev
 	@$(BIN)/ruff check .

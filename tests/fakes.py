@@ -91,6 +91,7 @@ class FakeCloud:
     objects: dict[tuple[str, str], StoredObject] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)
     charges: list[str] = field(default_factory=list)
+    charged_at: list[float] = field(default_factory=list)
     bodies: list[dict[str, Any]] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
     history: list[tuple[str, str]] = field(default_factory=list)
@@ -143,6 +144,7 @@ class FakeCloud:
         """Do what a generation does at the provider: charge, and store the image."""
         if charged:
             self.charges.append(output)
+            self.charged_at.append(self.clock.now())
             self.history.append(("charge", output))
         self.outputs[output] = formatdate(self.clock.now())
         return f"tos-cn-i-{SERVICE}/{output}"

@@ -154,7 +154,7 @@ def test_the_function_works_without_the_local_cloud_around_it(
     assert json.loads(body)["results"][0]["status"] == "generated"
     events = [json.loads(line)["event"] for line in lines]
     assert ["upload.claimed", "attempt.sent", "image.generated", "delivery.finished"] == events
-    assert {"漫画"} >= {c.prompt for c in cloud.book.charges()} - {"a cat"}
+    assert "漫画" in {charge.prompt for charge in cloud.book.charges()}
 
 
 def test_a_spec_without_an_index_is_refused(tmp_path: Path) -> None:

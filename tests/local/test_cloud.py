@@ -138,9 +138,9 @@ def test_no_secret_is_in_the_log_or_the_ledger(
 @pytest.mark.parametrize(
     ("prompt", "content", "status", "reason"),
     [
-        ("[refuse]", CAT, "rejected", "504"),
-        ("违禁", CAT, "rejected", "504"),
-        ("a cat", b"this is no picture", "rejected", "50"),
+        ("[refuse]", CAT, "rejected", "50412: "),
+        ("违禁", CAT, "rejected", "5041"),
+        ("a cat", b"this is no picture", "rejected", "50207: "),
         ("", CAT, "skipped", "There is no prompt"),
     ],
 )

@@ -75,6 +75,21 @@ def test_run_shows_the_log_and_ends_with_the_record_the_uris_and_a_picture(tmp_p
         assert picture.width > 2 * 451
 
 
+def test_run_takes_any_prompt_as_it_is(tmp_path: Path) -> None:
+    done = run(tmp_path, "run", "--prompt", "[/x] red/blue 100% sky")
+
+    assert done.returncode == 0, done.stderr
+    assert "x-tos-meta-prompt: [/x] red/blue 100% sky" in done.stderr
+
+
+def test_invoke_takes_an_event_that_is_no_object(tmp_path: Path) -> None:
+    (tmp_path / "event.json").write_text("[]", "utf-8")
+    done = run(tmp_path, "invoke", "event.json")
+
+    (result,) = json.loads(json.loads(done.stdout)["body"])["results"]
+    assert "not a JSON object" in result["reason"]
+
+
 def test_run_ends_with_an_error_where_nothing_is_generated(tmp_path: Path) -> None:
     done = run(tmp_path, "run", "--prompt", "[refuse]")
 
@@ -101,11 +116,38 @@ def test_invoke_takes_a_bucket_and_a_key(tmp_path: Path) -> None:
 
 
 def test_invoke_uses_the_local_cloud_that_is_running(served: Path) -> None:
-    done = run(served, "invoke", "--bucket", "photos", "--key", "uploads/none.png")
+    statuses = []
+    for _ in range(2):
+        done = run(served, "invoke", str(EVENT))
+        assert done.returncode == 0, done.stderr
+        (result,) = json.loads(json.loads(done.stdout)["body"])["results"]
+        statuses.append(result["status"])
 
-    assert done.returncode == 0, done.stderr
-    settings = json.loads((served / ".repaint" / "cloud" / "settings.json").read_text("utf-8"))
-    assert settings["TOS_ENDPOINT"].startswith("http://127.0.0.1:")
+    # The second one meets what the first one left: it was the same cloud.
+    assert statuses == ["generated", "duplicate"]
+
+
+def test_upload_puts_a_picture_into_the_local_cloud_that_is_running(served: Path) -> None:
+    picture = ROOT / "examples" / "images" / "coffee.png"
+    done = run(served, "upload", str(picture), "--prompt", "油画 100%")
+    # While the function is at it, another delivery ends as an error: the platform comes back.
+    for _ in range(20):
+        seen = run(served, "invoke", "--bucket", "photos", "--key", "uploads/coffee.png")
+        if seen.returncode == 0:
+            break
+
+    assert done.stdout == "uploaded uploads/coffee.png\n"
+    (result,) = json.loads(json.loads(seen.stdout)["body"])["results"]
+    assert result["status"] == "duplicate"
+
+
+def test_upload_says_what_to_do_where_no_cloud_is_running(tmp_path: Path) -> None:
+    done = run(
+        tmp_path, "upload", str(ROOT / "examples" / "images" / "coffee.png"), "--prompt", "x"
+    )
+
+    assert done.returncode == 1
+    assert "make local" in done.stderr
 
 
 def test_invoke_uses_the_settings_of_the_environment_where_it_has_an_access_key(
@@ -134,6 +176,8 @@ def test_invoke_uses_the_settings_of_the_environment_where_it_has_an_access_key(
         (["invoke"], "Name either an event file, or --bucket and --key."),
         (["invoke", "--bucket", "photos"], "Name either"),
         (["invoke", "nowhere.json"], "nowhere.json cannot be read as JSON"),
+        (["invoke", str(EVENT), "--function", "nothing"], "There is no function 'nothing'"),
+        (["run", "--picture", "nowhere.png"], "does not exist"),
     ],
 )
 def test_a_wrong_call_is_told_in_a_sentence(

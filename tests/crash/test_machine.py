@@ -1,0 +1,193 @@
+"""Any history at all: uploads, overwrites, deliveries, duplicates, crashes, faults, sweeps.
+
+Hypothesis makes up the history; the promises are checked after every step, and at the end once
+everything had its time.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    rule,
+)
+
+from shared.errors import MaybeExecuted
+from shared.ledger import Record
+from shared.transport import Request, Response
+from tests import fakes
+from tests.crash import interruption
+from tests.crash.interruption import Killed, Plan, process
+from tests.fakes import FakeCloud, World
+
+KEYS = st.sampled_from(["uploads/a.png", "uploads/b.png", "uploads/c.png"])
+PROMPTS = st.sampled_from(["a cat", "漫画", "x%20y"])
+
+
+def late(seconds: float) -> fakes.Reaction:
+    """Store the image after the call was cut off."""
+
+    def react(cloud: FakeCloud, request: Request) -> Response:
+        output = json.loads(request.body)["Outputs"][0]
+        cloud.late.append((cloud.clock.now() + seconds, output))
+        raise MaybeExecuted("reset")
+
+    return react
+
+
+PROVIDER: dict[str, fakes.Reaction] = {
+    "made": fakes.made,
+    "answer lost": fakes.answer_lost,
+    "nothing made": fakes.nothing_made,
+    "not connected": fakes.not_connected,
+    "late": late(29.9),
+    "throttled": fakes.model_refuses(50429),
+    "flow limit": fakes.gateway_refuses("FlowLimitExceeded", 100018, 429),
+    "configuration": fakes.model_refuses(50400),
+    "internal": fakes.model_refuses(50500),
+    "refused": fakes.model_refuses(50411),
+    "output refused": fakes.model_refuses(50511),
+}
+
+
+class Uploads(RuleBasedStateMachine):
+    """One deployment, its world, and what must hold in it."""
+
+    events = Bundle("events")
+
+    @initialize(capped=st.booleans())
+    def start(self, *, capped: bool) -> None:
+        self.world = World()
+        if capped:
+            self.world.environment["REPAINT_DAILY_CAP"] = "2"
+        self.cap = 2 if capped else None
+        self.ended: dict[str, Record] = {}
+        self.events_made: list[dict[str, Any]] = []
+
+    @rule(target=events, key=KEYS, prompt=PROMPTS, body=st.binary(min_size=1, max_size=2))
+    def upload(self, key: str, prompt: str, body: bytes) -> dict[str, Any]:
+        event = self.world.cloud.upload(key, prompt=prompt.encode().decode("latin-1"), body=body)
+        self.events_made.append(event)
+        return event
+
+    @rule(key=KEYS)
+    def remove(self, key: str) -> None:
+        self.world.cloud.objects.pop(("photos", key), None)
+
+    @rule(event=events)
+    def deliver(self, event: dict[str, Any]) -> None:
+        self.world.deliver(event)
+
+    @rule(event=events, at=st.integers(1, 12), after=st.booleans())
+    def deliver_and_die(self, event: dict[str, Any], at: int, *, after: bool) -> None:
+        what = interruption.killed_after if after else interruption.killed_before
+        self.dying(lambda plan: self.world.deliver(event, process(self.world, plan)), at, what)
+
+    @rule(event=events, at=st.integers(1, 12), fault=st.sampled_from(sorted(interruption.FAULTS)))
+    def deliver_brokenly(self, event: dict[str, Any], at: int, fault: str) -> None:
+        plan = Plan(at, interruption.FAULTS[fault])
+        self.world.deliver(event, process(self.world, plan))
+
+    @rule(event=consumes(events))
+    def lose_the_event(self, event: dict[str, Any]) -> None:
+        """The platform drops it: what has a record must be finished all the same."""
+
+    @rule(name=st.sampled_from(sorted(PROVIDER)))
+    def provider_will(self, name: str) -> None:
+        self.world.cloud.reactions.append(PROVIDER[name])
+
+    @rule(seconds=st.sampled_from([0.5, 5, 39, 41, 61, 3601, 86400]))
+    def time_passes(self, seconds: float) -> None:
+        self.world.clock.advance(seconds)
+
+    @rule(seconds=st.sampled_from([30, 60, 120]))
+    def sweep(self, seconds: float) -> None:
+        self.world.sweep(seconds=seconds)
+
+    @rule(at=st.integers(1, 20), after=st.booleans())
+    def sweep_and_die(self, at: int, *, after: bool) -> None:
+        what = interruption.killed_after if after else interruption.killed_before
+        # Its threads share the operations; one that is killed ends the tick as a dead process does.
+        self.dying(lambda plan: self.world.sweep(process(self.world, plan)), at, what)
+
+    def dying(self, act: Callable[[Plan], object], at: int, what: Any) -> None:
+        plan = Plan(at, what)
+        try:
+            act(plan)
+        except Killed:
+            assert plan.met
+
+    @invariant()
+    def end_states_never_change(self) -> None:
+        if not hasattr(self, "world"):
+            return
+        for (_, key), stored in self.world.cloud.objects.items():
+            if "/done/" in key:
+                record = Record.from_json(stored.body)
+                assert record == self.ended.setdefault(record.id, record)
+
+    @invariant()
+    def generated_means_that_the_output_is_there(self) -> None:
+        for record in getattr(self, "ended", {}).values():
+            if record.state == "generated":
+                (uri,) = record.store_uris
+                assert uri.removeprefix(f"tos-cn-i-{fakes.SERVICE}/") in self.world.cloud.outputs
+
+    @invariant()
+    def nothing_is_paid_for_twice_without_looking(self) -> None:
+        if not hasattr(self, "world"):
+            return
+        open_charges: dict[str, str] = {}
+        for what, name in self.world.cloud.history:
+            upload = name.rpartition("/")[2].rpartition("-")[0]
+            if what == "probe":
+                open_charges.pop(upload, None)
+            else:
+                assert upload not in open_charges, self.world.cloud.history
+                open_charges[upload] = name
+
+    @invariant()
+    def no_more_is_paid_than_the_cap_allows(self) -> None:
+        if getattr(self, "cap", None) is not None:
+            days: dict[int, int] = {}
+            for at in self.world.cloud.charged_at:
+                day = int((at + 8 * 3600) // 86400)
+                days[day] = days.get(day, 0) + 1
+            assert all(count <= 2 for count in days.values()), days
+
+    def teardown(self) -> None:
+        """Give everything its time: then every upload has ended, or stands where it is seen."""
+        if not hasattr(self, "world"):
+            return
+        world = self.world
+        world.cloud.reactions.clear()
+        world.environment.pop("REPAINT_DAILY_CAP", None)
+        self.cap = None
+        for event in self.events_made:
+            world.clock.advance(3601)
+            world.deliver(event)
+        world.finish(ticks=20)
+        self.end_states_never_change()
+        self.generated_means_that_the_output_is_there()
+        self.nothing_is_paid_for_twice_without_looking()
+        for record_id in world.ledger.pending_ids():
+            entry = world.ledger.pending(record_id)
+            assert entry is not None
+            assert entry.record.cause == "exhausted", entry.record
+        for event in self.events_made:
+            assert world.deliver(event).status in {
+                "duplicate", "in_doubt", "superseded", "skipped",
+            }  # fmt: skip
+        paid = [name for what, name in world.cloud.history if what == "charge"]
+        assert len(paid) == len(set(paid)), "no name is paid for twice"
+
+
+TestUploads = Uploads.TestCase
+TestUploads.settings = settings(max_examples=100, stateful_step_count=30)
