@@ -73,7 +73,7 @@ class Generation:
             return ()
         return (Attempt(number=1, output=self._name(record, 1), sent_at=now),)
 
-    def run(self, work: Work, *, taken_over: bool) -> Record:
+    def run(self, work: Work) -> Record:
         """Carry a claim to an end state, or to where it has to wait.
 
         Raises LeaseLost where another owner has it by now, and what the ledger raises.
@@ -84,7 +84,7 @@ class Generation:
             # The claim says what is wrong with the upload, so that the sweep can end it as well.
             return self._end.finish(work, "rejected", record.reason)
         if record.may_have_been_paid:
-            step = self._look if taken_over else self._send
+            step = self._look if work.taken_over else self._send
         else:
             step = self._begin
         while not isinstance(step, Record):
@@ -98,7 +98,8 @@ class Generation:
             return self._exhausted(work)
         if not self._turns.has_time(work.deadline):
             return self._end.park(work, "deferred", "time", "Too little time is left for a call.")
-        ended = self._source_is_gone(work) if record.attempts or record.parks else None
+        # What was claimed a moment ago was looked at a moment ago.
+        ended = self._source_is_gone(work) if record.attempts or work.taken_over else None
         if ended is not None:
             return ended
         if not (work.has_turn or self._turns.wait(work.deadline)):
@@ -113,7 +114,7 @@ class Generation:
             return self._end.park(work, "deferred", "time", "Too little time is left for a call.")
         day, cap = billing_day(self._clock.now()), self._settings.daily_cap
         # Counted before it is written down: dying in between leaves a place that the next owner
-        # finds taken by its own attempt. The other way round, one too many could be sent.
+        # finds taken by its own attempt. The other way round, a reached cap would use up attempts.
         if cap is not None and not work.ledger.spend(day, f"{record.id}-{number}", cap):
             return self._end.park(
                 work, "deferred", "cap", f"The daily cap of {cap} (REPAINT_DAILY_CAP) is reached."
@@ -179,7 +180,7 @@ class Generation:
         record, attempt = work.record, work.attempt
         if record.instructions is None:
             raise AssertionError("an attempt has instructions")
-        source = work.source.presign(
+        source = record.source or work.source.presign(
             record.bucket,
             record.key,
             version_id=record.version_id,
@@ -291,6 +292,8 @@ class Generation:
     def _source_is_gone(self, work: Work) -> Record | None:
         """End the record where the object was removed or overwritten since it was claimed."""
         record = work.record
+        if record.source:
+            return None
         try:
             info = work.source.head(record.bucket, record.key, record.version_id)
         except ObjectMissing:

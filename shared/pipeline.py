@@ -136,8 +136,43 @@ class Pipeline:
         claim = self._claim(self._ledger(upload.bucket, upload.region), record, deadline, log)
         if isinstance(claim, Result):
             return claim
-        trace.work, taken_over = claim
-        return result_of(self._generation.run(trace.work, taken_over=taken_over))
+        trace.work = claim
+        return result_of(self._generation.run(claim))
+
+    def submit(
+        self, ledger: Ledger, record: Record, *, deadline: float, log: Log, later: bool = False
+    ) -> Result:
+        """Take a caller's record as far as it goes, or with `later` leave it to the sweep."""
+        log = log.bind(record=record.id)
+        trace = Trace(record.bucket or None, record.key or None, record.id)
+
+        def go() -> Result:
+            claim = (
+                self._leave(ledger, record) if later else self._claim(ledger, record, deadline, log)
+            )
+            if isinstance(claim, Result):
+                return claim
+            trace.work = claim
+            return result_of(self._generation.run(claim))
+
+        return self._told(go, trace, log)
+
+    def _leave(self, ledger: Ledger, record: Record) -> Result:
+        """Write a record that is due at once, and that nobody is working on."""
+        now = self._clock.now()
+        left = record.changed(
+            owner="", parked="deferred", cause="time", reason="It is left to the sweep.",
+            due_at=now, created_at=now, updated_at=now,
+        )  # fmt: skip
+        entry = ledger.create(left)
+        finished = ledger.finished(record.id)
+        if finished is not None:
+            # As with every claim: the look that counts comes after it.
+            if entry is not None:
+                ledger.drop(entry)
+            return duplicate_of(finished)
+        other = entry or ledger.pending(record.id)
+        return result_of(other.record if other else left)
 
     def resume(self, ledger: Ledger, record_id: str, *, deadline: float, log: Log) -> Result:
         """Go on with a pending record that is due, as the sweep does; see `handle`."""
@@ -152,14 +187,12 @@ class Pipeline:
             if isinstance(claim, Result):
                 return claim
             trace.work = claim
-            return result_of(self._generation.run(claim, taken_over=True))
+            return result_of(self._generation.run(claim))
 
         return self._told(go_on, trace, log)
 
-    def _claim(
-        self, ledger: Ledger, record: Record, deadline: float, log: Log
-    ) -> Result | tuple[Work, bool]:
-        """Become the upload's owner, or say why not. The flag tells whether it was another's.
+    def _claim(self, ledger: Ledger, record: Record, deadline: float, log: Log) -> Result | Work:
+        """Become the upload's owner, or say why not.
 
         The end record is looked for twice. The first look only saves a duplicate the claim. The
         one that counts comes after the claim: see `ledger.tos` for what it prevents.
@@ -182,11 +215,10 @@ class Pipeline:
                 ledger.drop(entry)
                 return duplicate_of(finished)
             log.info("upload.claimed", taken_over=False)
-            return self._work(ledger, entry, deadline, log, has_turn=has_turn), False
+            return self._work(ledger, entry, deadline, log, has_turn=has_turn)
         other = ledger.pending(record.id)
         if other is not None:
-            work = self._take_over(ledger, other, deadline, log)
-            return work if isinstance(work, Result) else (work, True)
+            return self._take_over(ledger, other, deadline, log)
         finished = ledger.finished(record.id)
         if finished is not None:
             return duplicate_of(finished)
@@ -216,13 +248,11 @@ class Pipeline:
             ledger.drop(entry)
             return duplicate_of(finished)
         log.info("upload.claimed", taken_over=True)
-        return self._work(ledger, entry, deadline, log)
+        return self._work(ledger, entry, deadline, log, taken_over=True)
 
-    def _work(
-        self, ledger: Ledger, entry: Entry, deadline: float, log: Log, *, has_turn: bool = False
-    ) -> Work:
+    def _work(self, ledger: Ledger, entry: Entry, deadline: float, log: Log, **how: bool) -> Work:
         source = self._storage(entry.record.region)
-        return Work(ledger, entry, source, deadline, log, has_turn=has_turn)
+        return Work(ledger, entry, source, deadline, log, **how)
 
     def _not_ours(self, upload: Upload, key: str) -> str | None:
         """Say why an upload is none of ours, without a request; None where it is."""

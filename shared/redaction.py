@@ -11,7 +11,6 @@ _SECRET_LENGTH = 20
 _SECRET_NAMES = re.compile(
     r"secret|token|authorization|signature|password|credential|access.?key", re.IGNORECASE
 )
-# What gives the holder of an address or a header power, wherever it stands in a text.
 # What gives the holder of an address or a header power, wherever it stands in a text, and however
 # often the text was escaped on its way.
 _SECRET_TEXTS = re.compile(

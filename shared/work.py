@@ -16,6 +16,7 @@ class Work:
     source: Tos
     deadline: float
     log: Log
+    taken_over: bool = False
     has_turn: bool = False
     pauses: int = field(default=0, init=False)
     sent_at: float = field(default=0.0, init=False)

@@ -1,0 +1,412 @@
+"""The protections of `shared/`, and for each the change of text that takes it away.
+
+A mutant that no test notices is a promise that nobody keeps an eye on.
+"""
+
+from dataclasses import dataclass
+
+# Of the crash tests, which take longer, only the one that is meant.
+_CRASH = "tests/crash/test_memory.py::test_"
+_LATE = f"{_CRASH}an_image_that_is_stored_late_is_found_and_not_paid_for_again"
+_BLIND = f"{_CRASH}a_probe_that_cannot_tell_pays_nothing_until_one_can"
+_TURNS_UP = f"{_CRASH}an_image_that_turns_up_after_all_ends_the_doubt"
+_THREE = f"{_CRASH}three_calls_that_leave_nothing_end_in_doubt_and_are_never_paid_for_again"
+_LEDGER = "tests/shared/test_ledger.py"
+_NAMES = "tests/shared/test_names.py"
+_PIPELINE = "tests/shared/test_pipeline.py"
+_PROTECTIONS = "tests/mutation/test_protections.py"
+_WRITTEN = f"{_PIPELINE}::test_the_claim_is_written_before_anything_is_paid"
+_LOG_LINE = (
+    "tests/shared/test_redaction.py::test_a_log_line_shows_no_secret_and_keeps_chinese_readable"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One protection taken away: in `file`, `old`, which stands there once, becomes `new`.
+
+    `tests` is the file, or the test, that has to fail then.
+    """
+
+    protection: str
+    file: str
+    old: str
+    new: str
+    tests: str
+
+
+CLAIM = [
+    Mutant(
+        "a claim in object storage is created, never overwritten",
+        "shared/ledger/tos.py",
+        "self._put(self._pending(record.id), record, create_only=True)",
+        "self._put(self._pending(record.id), record)",
+        _LEDGER,
+    ),
+    Mutant(
+        "a claim in SQLite is created, never overwritten",
+        "shared/ledger/sqlite.py",
+        '"INSERT INTO records VALUES (?, 0, 1, ?, ?) ON CONFLICT DO NOTHING"',
+        '"INSERT OR REPLACE INTO records VALUES (?, 0, 1, ?, ?)"',
+        _LEDGER,
+    ),
+    Mutant(
+        "a claim is written before anything is paid",
+        "shared/pipeline.py",
+        "entry = ledger.create(record)",
+        'entry = Entry(record, "1")',
+        _WRITTEN,
+    ),
+    Mutant(
+        "an attempt is written down before it is sent",
+        "shared/generation.py",
+        "work.entry = work.ledger.replace(work.entry, begun.with_attempt(attempt))",
+        "work.entry = type(work.entry)(begun.with_attempt(attempt), work.entry.version)",
+        _PROTECTIONS,
+    ),
+    Mutant(
+        "a claim whose answer was lost is recognised as one's own",
+        "shared/ledger/tos.py",
+        "return self._own(record)",
+        "return None",
+        _LEDGER,
+    ),
+    Mutant(
+        "the end record is looked for again after the claim",
+        "shared/pipeline.py",
+        "if entry is not None:\n            finished = ledger.finished(record.id)",
+        "if entry is not None:\n            finished = None",
+        _PROTECTIONS,
+    ),
+]
+
+TAKEOVER = [
+    Mutant(
+        "a record in object storage is replaced only as it was read",
+        "shared/ledger/tos.py",
+        "self._put(self._pending(record.id), record, if_match=entry.version)",
+        "self._put(self._pending(record.id), record)",
+        _LEDGER,
+    ),
+    Mutant(
+        "a record in SQLite is replaced only as it was read",
+        "shared/ledger/sqlite.py",
+        "WHERE id = ? AND version = ? AND NOT finished",
+        "WHERE id = ? AND ? > 0 AND NOT finished",
+        _LEDGER,
+    ),
+    Mutant(
+        "who takes over writes that down",
+        "shared/pipeline.py",
+        "entry = ledger.replace(other, mine)",
+        "entry = Entry(mine, other.version)",
+        _PROTECTIONS,
+    ),
+    Mutant(
+        "nobody takes over while the lease runs",
+        "shared/pipeline.py",
+        "if record.lease_until > now or (record.parked and record.due_at > now):",
+        "if record.parked and record.due_at > now:",
+        _PROTECTIONS,
+    ),
+    Mutant(
+        "a lease lasts until the attempt is settled",
+        "shared/turns.py",
+        "return sent_at + SEND_GRACE_SECONDS + slowest",
+        "return sent_at + SEND_GRACE_SECONDS",
+        _PROTECTIONS,
+    ),
+    Mutant(
+        "who takes over looks for the end record first",
+        "shared/pipeline.py",
+        "entry = ledger.replace(other, mine)\n        finished = ledger.finished(record.id)",
+        "entry = ledger.replace(other, mine)\n        finished = None",
+        _PROTECTIONS,
+    ),
+    Mutant(
+        "a call that would go out late is not sent",
+        "shared/generation.py",
+        "if work.sent_at > attempt.sent_at + SEND_GRACE_SECONDS:",
+        "if work.sent_at > attempt.sent_at + 86400.0:",
+        _PROTECTIONS,
+    ),
+]
+
+END = [
+    Mutant(
+        "the end record is written before the claim is removed",
+        "shared/ledger/tos.py",
+        "        stands = record\n        try:",
+        "        stands = record\n        self.drop(entry)\n        try:",
+        _PROTECTIONS,
+    ),
+    Mutant(
+        "an end record in object storage is created, never overwritten",
+        "shared/ledger/tos.py",
+        "self._put(self._done(record.id), record, create_only=True)",
+        "self._put(self._done(record.id), record)",
+        _LEDGER,
+    ),
+    Mutant(
+        "an end record in SQLite never changes",
+        "shared/ledger/sqlite.py",
+        "WHERE id = ? AND version = ? AND NOT finished",
+        "WHERE id = ? AND version - finished = ?",
+        _LEDGER,
+    ),
+    Mutant(
+        "who lost the lease cannot end the record",
+        "shared/endings.py",
+        "if now > work.record.lease_until:",
+        "if now > work.record.lease_until + 86400.0:",
+        _PROTECTIONS,
+    ),
+    Mutant(
+        "an object that went away or was overwritten is not paid for later",
+        "shared/generation.py",
+        "ended = self._source_is_gone(work) if record.attempts or work.taken_over else None",
+        "ended = None",
+        _PROTECTIONS,
+    ),
+    Mutant(
+        "what was left by an owner that died comes due",
+        "shared/sweep.py",
+        "due_at = record.due_at if record.parked else record.lease_until",
+        'due_at = record.due_at if record.parked else float("inf")',
+        _PROTECTIONS,
+    ),
+]
+
+PROBE = [
+    Mutant(
+        "an attempt of unknown outcome is looked for",
+        "shared/generation.py",
+        "made = self._outputs.made_by(work.record, attempt)\n        except",
+        "made = None\n        except",
+        _PIPELINE,
+    ),
+    Mutant(
+        "who takes over an attempt looks for it before paying",
+        "shared/generation.py",
+        "step = self._look if work.taken_over else self._send",
+        "step = self._begin if work.taken_over else self._send",
+        _PROTECTIONS,
+    ),
+    Mutant(
+        "a call that may have been executed counts as unknown",
+        "shared/imagex.py",
+        "Verdict.UNKNOWN if executed else Verdict.NOT_EXECUTED",
+        "Verdict.NOT_EXECUTED",
+        _PIPELINE,
+    ),
+    Mutant(
+        "the look waits until the call is settled",
+        "shared/generation.py",
+        "self._clock.sleep(wait)\n        return self._look",
+        "return self._look",
+        _LATE,
+    ),
+    Mutant(
+        "a look that cannot tell is no proof of absence",
+        "shared/generation.py",
+        'return self._cannot_look(work, "in_doubt", reason, error)',
+        "made = None",
+        _BLIND,
+    ),
+    Mutant(
+        "only the very name that was asked for is taken for the output",
+        "shared/imagex.py",
+        "if {uri, key} & {wanted, name}:",
+        "if uri or key:",
+        _PROTECTIONS,
+    ),
+    Mutant(
+        "a file that was there before is not taken for the new one",
+        "shared/outputs.py",
+        "if attempt.before is not None and found.last_modified == attempt.before:",
+        "if attempt.before is not None and found.last_modified is None:",
+        _NAMES,
+    ),
+    Mutant(
+        "what turns up after the last attempt is found",
+        "shared/generation.py",
+        'if a.outcome == "absent"]',
+        'if a.outcome == "never"]',
+        _TURNS_UP,
+    ),
+]
+
+ATTEMPTS = [
+    Mutant(
+        "every attempt stores its image under another name",
+        "shared/attempts.py",
+        'if not chosen:\n        return f"{prefix}{record_id}-{number}"',
+        'if not chosen:\n        return f"{prefix}{record_id}-1"',
+        _PIPELINE,
+    ),
+    Mutant(
+        "also an attempt after one under a chosen name has another name",
+        "shared/attempts.py",
+        "if number == 1:",
+        "if number:",
+        _NAMES,
+    ),
+    Mutant(
+        "an attempt that was throttled keeps its number",
+        "shared/attempts.py",
+        "return last.number if last.outcome in _NOT_EXECUTED else last.number + 1",
+        "return last.number + 1",
+        _PIPELINE,
+    ),
+    Mutant(
+        "there are three attempts",
+        "shared/generation.py",
+        "if number > MAX_ATTEMPTS:",
+        "if number > MAX_ATTEMPTS + 1:",
+        _THREE,
+    ),
+    Mutant(
+        "a call begins only where it can be answered in time",
+        "shared/turns.py",
+        "return deadline - self._clock.now() - self._settings.timeout_seconds - WRITE_SECONDS",
+        "return deadline - self._clock.now()",
+        _PIPELINE,
+    ),
+    Mutant(
+        "a seed that the user chose is not exchanged for another one",
+        "shared/generation.py",
+        "case Verdict.RESEED if may_reseed and earlier",
+        "case Verdict.RESEED if earlier",
+        _PIPELINE,
+    ),
+]
+
+CAP = [
+    Mutant(
+        "nothing is sent that the daily cap has no room for",
+        "shared/generation.py",
+        'if cap is not None and not work.ledger.spend(day, f"{record.id}-{number}", cap):',
+        'if cap is not None and work.ledger.spend(day, f"{record.id}-{number}", cap) is None:',
+        _PROTECTIONS,
+    ),
+    Mutant(
+        "an attempt is counted before it is written down",
+        "shared/generation.py",
+        "        if cap is not None and not work.ledger.spend(",
+        "        early = Attempt(number=number, output=name, sent_at=self._clock.now(), day=day)\n"
+        "        work.entry = work.ledger.replace(work.entry, record.with_attempt(early))\n"
+        "        if cap is not None and not work.ledger.spend(",
+        _PROTECTIONS,
+    ),
+    Mutant(
+        "a claim holds no attempt where there is a cap",
+        "shared/generation.py",
+        "if capped or record.instructions is None",
+        "if record.instructions is None",
+        _PROTECTIONS,
+    ),
+    Mutant(
+        "the cap counts what others counted in SQLite",
+        "shared/ledger/sqlite.py",
+        "WHERE (SELECT COUNT(*) FROM spending WHERE day = ?1) < ?3 ",
+        "WHERE ?3 > 0 ",
+        _PROTECTIONS,
+    ),
+    Mutant(
+        "two that count at the same time do not overwrite each other",
+        "shared/ledger/spending.py",
+        "self._bucket, self._key(day), body, create_only=etag is None, if_match=etag",
+        "self._bucket, self._key(day), body",
+        _PROTECTIONS,
+    ),
+]
+
+CHOSEN = [
+    Mutant(
+        "two uploads under one chosen name are not both paid for",
+        "shared/generation.py",
+        "if holder != work.record.id:",
+        "if not holder:",
+        _NAMES,
+    ),
+    Mutant(
+        "a chosen name in object storage is reserved once",
+        "shared/ledger/tos.py",
+        "self._tos.put(self._bucket, key, document, create_only=True)",
+        "self._tos.put(self._bucket, key, document)",
+        _PROTECTIONS,
+    ),
+    Mutant(
+        "a chosen name in SQLite is reserved once",
+        "shared/ledger/sqlite.py",
+        '"INSERT INTO names VALUES (?, ?) ON CONFLICT DO NOTHING"',
+        '"INSERT OR REPLACE INTO names VALUES (?, ?)"',
+        _PROTECTIONS,
+    ),
+    Mutant(
+        "nothing is paid for a name that exists already",
+        "shared/generation.py",
+        "if changed_at is not None and not overwrite:",
+        "if changed_at is None and overwrite is None:",
+        _PIPELINE,
+    ),
+]
+
+UPLOADS = [
+    Mutant(
+        "another prompt makes another upload",
+        "shared/metadata.py",
+        "json.dumps([bucket, key, version, sorted(metadata.items())])",
+        "json.dumps([bucket, key, version])",
+        _PIPELINE,
+    ),
+    Mutant(
+        "an event of an object that was overwritten is superseded",
+        "shared/pipeline.py",
+        "if upload.etag not in (None, info.etag):",
+        "if upload.etag is None and not info.etag:",
+        _PIPELINE,
+    ),
+    Mutant(
+        "an output of ours is left alone",
+        "shared/pipeline.py",
+        "if GENERATED_MARK in info.metadata:",
+        "if GENERATED_MARK in info.etag:",
+        _PIPELINE,
+    ),
+]
+
+SECRETS = [
+    Mutant(
+        "no secret in what the gateway says",
+        "shared/outcome.py",
+        'redact_text(str(error.get("Message") or ""))',
+        'str(error.get("Message") or "")',
+        _PROTECTIONS,
+    ),
+    Mutant(
+        "no secret in what the model says",
+        "shared/outcome.py",
+        'redact_text(str(model.get("message") or "the model failed"))',
+        'str(model.get("message") or "the model failed")',
+        _PROTECTIONS,
+    ),
+    Mutant(
+        "no value of a source's address, in whatever form it is repeated",
+        "shared/generation.py",
+        "hide_query(outcome.message, source)",
+        "outcome.message",
+        _PROTECTIONS,
+    ),
+    Mutant(
+        "no secret in a line of the log",
+        "shared/logs.py",
+        "return {name: redact(value, name) for name, value in event.items()}",
+        "return event",
+        _LOG_LINE,
+    ),
+]
+
+MUTANTS = [
+    *CLAIM, *TAKEOVER, *END, *PROBE, *ATTEMPTS, *CAP, *CHOSEN, *UPLOADS, *SECRETS,
+]  # fmt: skip
