@@ -49,6 +49,9 @@ class Record(BaseModel):
     etag: str
     version_id: str | None = None
     region: str | None = None
+    # A caller's own address or StoreUri, in place of an object; what it asked, hashed.
+    source: str | None = None
+    fingerprint: str = ""
     instructions: Instructions | None = None
 
     state: Literal["pending"] | EndState = "pending"
