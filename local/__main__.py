@@ -38,17 +38,18 @@ def run(
 def serve(
     tos_port: Annotated[int, typer.Option(help="Where object storage listens.")] = 8801,
     imagex_port: Annotated[int, typer.Option(help="Where veImageX listens.")] = 8802,
+    gateway_port: Annotated[int, typer.Option(help="Where the API gateway listens.")] = 8800,
 ) -> None:
     """Keep the local cloud running until Ctrl-C, with its state in .repaint/cloud.
 
     Example: python -m local serve --tos-port 9001
     """
     try:
-        cloud = Cloud(SERVED, ports=Ports(tos_port, imagex_port), on_log=_show)
+        cloud = Cloud(SERVED, ports=Ports(tos_port, imagex_port, gateway_port), on_log=_show)
     except OSError as error:
         typer.echo(
             f"The local cloud cannot start: {error}. Another one may be running; choose other "
-            "ports with --tos-port and --imagex-port.",
+            "ports with --tos-port, --imagex-port and --gateway-port.",
             err=True,
         )
         raise typer.Exit(1) from None
@@ -63,6 +64,7 @@ def serve(
             f"uploads below {UPLOAD_PREFIX} are repainted)"
         )
         typer.echo(f"veImageX        {cloud.imagex.address}")
+        typer.echo(f"HTTP            {cloud.gateway.address}  (token in {SERVED / 'http-token'})")
         typer.echo(f"access key      in {SERVED / 'credentials.json'}")
         told = SERVED / "settings.json"
         told.write_text(json.dumps(cloud.settings, indent=2), "utf-8")

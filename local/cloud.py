@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from local import imagex, tos
+from local import gateway, imagex, tos
 from local.faas import DeliverySettings, FunctionSpec, Platform
 from local.imagex.generate import Painter
 from local.imagex.restyle import restyle
@@ -35,6 +35,7 @@ REGION = "cn-beijing"
 UPLOADS_BUCKET = "photos"
 STATE_BUCKET = "repaint-state"
 UPLOAD_FUNCTION = "repaint-upload"
+HTTP_FUNCTION = "repaint-http"
 SWEEP_FUNCTION = "repaint-sweep"
 SWEEP_TIMER = "sweep"
 SWEEP_SECONDS = 60.0
@@ -48,6 +49,7 @@ class Ports:
 
     tos: int = 0
     imagex: int = 0
+    gateway: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,12 @@ class Cloud:
             ports.imagex,
         )
 
+        self.http_token = _kept(self.folder / "http-token", secrets.token_urlsafe(24))
+        self.gateway = Server(
+            gateway.application(lambda event: self.platform.invoke(HTTP_FUNCTION, event)),
+            ports.gateway,
+        )
+
     @property
     def settings(self) -> dict[str, str]:
         """The settings that point a function, or anything else, to this cloud. No secret."""
@@ -141,9 +149,11 @@ class Cloud:
             self.connect(UPLOADS_BUCKET, function_id, prefix=UPLOAD_PREFIX)
             self.deploy(SWEEP_FUNCTION, "sweep")
             self.platform.add_timer(SWEEP_FUNCTION, SWEEP_TIMER, self._scale.sweep_seconds)
+            self.deploy(HTTP_FUNCTION, "http", REPAINT_HTTP_TOKENS=self.http_token)
             stack.enter_context(self.imagex)
             stack.enter_context(self.tos)
             stack.enter_context(self.platform)
+            stack.enter_context(self.gateway)
             self._stack = stack.pop_all()
         return self
 
@@ -155,7 +165,7 @@ class Cloud:
     ) -> None:
         self._stack.close()
 
-    def deploy(self, name: str, door: str, instances: int = 1) -> str:
+    def deploy(self, name: str, door: str, instances: int = 1, **environment: str) -> str:
         """Deploy the function `functions/<door>` as the platform loads it; return its id.
 
         That is a folder with `index.py` at its root and `shared/` beside it.
@@ -164,7 +174,7 @@ class Cloud:
         spec = FunctionSpec(
             name,
             folder,
-            self.settings,
+            {**self.settings, **environment},
             max_concurrency=self._scale.max_concurrency,
             instances=instances,
         )
@@ -208,17 +218,22 @@ class Fixed:
 
 def _kept_credentials(path: Path) -> Credentials:
     """Return the cloud's own key, made up when it starts for the first time."""
-    if path.exists():
-        return Credentials(**json.loads(path.read_text("utf-8")))
     document = {
         "access_key": "AKLTLOCAL" + secrets.token_hex(8),
         "secret_key": secrets.token_urlsafe(24),
     }
+    return Credentials(**json.loads(_kept(path, json.dumps(document))))
+
+
+def _kept(path: Path, text: str) -> str:
+    """Return what the secret file `path` holds, and put `text` there if there is none yet."""
+    if path.exists():
+        return path.read_text("utf-8")
     # Written whole or not at all, and never readable by others: dying in between leaves no key,
     # and the next start makes another.
     fresh = path.with_suffix(".new")
     fresh.unlink(missing_ok=True)
     with os.fdopen(os.open(fresh, os.O_CREAT | os.O_WRONLY, 0o600), "w") as file:
-        json.dump(document, file)
+        file.write(text)
     fresh.replace(path)
-    return Credentials(**document)
+    return text

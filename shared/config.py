@@ -34,7 +34,7 @@ from shared.req_json import (
 )
 
 DEFAULT_TOS_REGION = "cn-beijing"
-BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
+BUCKET_NAME = re.compile(r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$")
 REGION_NAME = re.compile(r"^[a-z0-9-]+$")
 SUPPORTED_SUFFIXES = (
     ".jpg", ".jpeg", ".png", ".apng", ".webp", ".bmp", ".heic", ".ico", ".avif",
@@ -171,6 +171,8 @@ class Settings(BaseModel):
     http_tokens: Annotated[tuple[SecretStr, ...], BeforeValidator(_split)] = Field(
         default=(), alias="REPAINT_HTTP_TOKENS"
     )
+    http_allow_http: bool = Field(default=False, alias="REPAINT_HTTP_ALLOW_HTTP")
+    http_image_hosts: Words = Field(default=(), alias="REPAINT_HTTP_IMAGE_HOSTS")
     webhook_url: str | None = Field(default=None, alias="REPAINT_WEBHOOK_URL")
     webhook_secret: SecretStr | None = Field(default=None, alias="REPAINT_WEBHOOK_SECRET")
     credential_file: Path = Field(default=ROLE_FILE, alias="REPAINT_CREDENTIAL_FILE")

@@ -71,24 +71,32 @@ class LogoInfo(Strict):
     logo_text_content: str | None = None
 
 
-class ReqJson(Strict):
-    """What `i2i_xl_sft` takes.
+class ReqJsonParts(Strict):
+    """What of `i2i_xl_sft`'s request has no key of its own in metadata.
 
-    `image_urls[0]` is the picture to repaint; further ones serve controlnet and style by their
-    index. `seed` −1 draws one at random. `return_url` has no effect through veImageX.
+    `return_url` has no effect through veImageX.
     """
 
     req_key: Literal["i2i_xl_sft"] = "i2i_xl_sft"
     image_urls: Annotated[list[Text], Field(min_length=1)] | None = None
+    controlnet_args: list[ControlnetArgs] | None = None
+    style_reference_args: StyleReferenceArgs | None = None
+    return_url: StrictBool | None = None
+    logo_info: LogoInfo | None = None
+
+
+class ReqJson(ReqJsonParts):
+    """What `i2i_xl_sft` takes.
+
+    `image_urls[0]` is the picture to repaint; further ones serve controlnet and style by their
+    index. `seed` −1 draws one at random.
+    """
+
     binary_data_base64: Annotated[list[Text], Field(min_length=1)] | None = None
     prompt: Text
     seed: Seed = -1
     ddim_step: Steps = 20
     scale: Scale = 7.0
-    controlnet_args: list[ControlnetArgs] | None = None
-    style_reference_args: StyleReferenceArgs | None = None
-    return_url: StrictBool | None = None
-    logo_info: LogoInfo | None = None
 
 
 def _check_output_name(name: str) -> str:

@@ -5,10 +5,12 @@ import random
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from shared.clock import Clock, SystemClock
 from shared.config import DEFAULT_TOS_REGION, Settings, load_settings
 from shared.credentials import CredentialSource, FunctionCredentials
+from shared.errors import SettingsError
 from shared.generation import Generation
 from shared.imagex import Imagex
 from shared.ledger import Ledger
@@ -21,6 +23,9 @@ from shared.sweep import Sweep
 from shared.tos import Tos
 from shared.transport import PooledTransport, Transport
 from shared.turns import WRITE_SECONDS, Turns
+
+if TYPE_CHECKING:
+    from shared.http.door import HttpDoor
 
 
 class Runtime:
@@ -122,6 +127,31 @@ class Runtime:
                 found = self._open_ledger(place, storage)
                 self._ledgers[place, region or ""] = found
             return found
+
+    def shared_ledger(self, user: str) -> Ledger:
+        """Return the ledger that all doors share, for a door that no event tells the bucket.
+
+        Raises SettingsError where it is not set.
+        """
+        if self.settings.ledger is None:
+            problem = (
+                f"REPAINT_LEDGER is not set: no event tells {user} in which bucket to look. "
+                "Set it to the same value for every function."
+            )
+            raise SettingsError([problem])
+        return self.ledger("", None)
+
+    def http(self) -> "HttpDoor":
+        """Return the HTTP door. Raises SettingsError where the ledger is not set."""
+        # Only one of the three functions needs it.
+        from shared.http.door import HttpDoor  # noqa: PLC0415
+
+        return HttpDoor(
+            settings=self.settings,
+            pipeline=self.pipeline,
+            storage=self.storage,
+            ledger=self.shared_ledger("the HTTP door"),
+        )
 
     def close(self) -> None:
         """Close the files and connections that were opened. The platform never asks for it."""

@@ -151,12 +151,23 @@ class Tos:
             return
 
     def list_page(
-        self, bucket: str, prefix: str, *, token: str | None = None, limit: int = 1000
+        self,
+        bucket: str,
+        prefix: str,
+        *,
+        token: str | None = None,
+        start_after: str | None = None,
+        limit: int = 1000,
     ) -> Page:
-        """Return up to `limit` (1–1000) objects below `prefix` in the order of their keys."""
+        """Return up to `limit` (1–1000) objects below `prefix` in the order of their keys.
+
+        From where the page before ended with its `token`, or behind the key `start_after`.
+        """
         query = {"list-type": "2", "prefix": prefix, "max-keys": str(limit)}
         if token:
             query["continuation-token"] = token
+        if start_after:
+            query["start-after"] = start_after
         document = as_object(self._send("GET", bucket, "", query=query).body)
         if document is None:
             raise MaybeExecuted(f"The listing of {bucket}/{prefix} cannot be read.")

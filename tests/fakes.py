@@ -220,8 +220,11 @@ class FakeCloud:
                 "LastModified": datetime.fromtimestamp(stored.written_at, UTC).isoformat(),
             }
             for (of, key), stored in sorted(self.objects.items())
-            if of == bucket and key.startswith(query["prefix"])
+            if of == bucket
+            and key.startswith(query["prefix"])
+            and key > query.get("start-after", "")
         ]
+        contents = contents[: int(query["max-keys"])]
         return Response(200, {}, json.dumps({"Contents": contents}).encode())
 
 

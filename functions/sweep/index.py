@@ -4,7 +4,6 @@ import json
 from typing import Any
 from uuid import uuid4
 
-from shared.errors import SettingsError
 from shared.runtime import current_runtime
 
 
@@ -16,14 +15,9 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
     del event
     runtime = current_runtime()
     deadline = runtime.clock.now() + runtime.settings.deadline_seconds
-    if runtime.settings.ledger is None:
-        problem = (
-            "REPAINT_LEDGER is not set: no event tells the sweep in which bucket to look. "
-            "Set it to the same value for every function."
-        )
-        raise SettingsError([problem])
+    ledger = runtime.shared_ledger("the sweep")
     log = runtime.log.bind(request_id=getattr(context, "request_id", None) or uuid4().hex)
-    counts = runtime.sweep.run(runtime.ledger("", None), deadline=deadline, log=log)
+    counts = runtime.sweep.run(ledger, deadline=deadline, log=log)
     return {
         "statusCode": 200,
         "headers": {"Content-Type": "application/json; charset=utf-8"},

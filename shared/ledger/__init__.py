@@ -75,6 +75,10 @@ class Ledger(Protocol):
         """
         ...
 
+    def pending_page(self, after: str, limit: int) -> list[str]:
+        """Return up to `limit` ids of what is unfinished, in their order, behind `after`."""
+        ...
+
     def reserve_name(self, name: str, record_id: str) -> str:
         """Reserve an output name that a user chose; return the id of the record that has it."""
         ...

@@ -93,6 +93,15 @@ class SqliteLedger:
             ).fetchall()
         return (row[0] for row in rows)
 
+    def pending_page(self, after: str, limit: int) -> list[str]:
+        """Return ids of what is unfinished; see `Ledger`."""
+        with self._transaction() as connection:
+            rows = connection.execute(
+                "SELECT id FROM records WHERE NOT finished AND id > ? ORDER BY id LIMIT ?",
+                (after, limit),
+            ).fetchall()
+        return [str(row[0]) for row in rows]
+
     def reserve_name(self, name: str, record_id: str) -> str:
         """Reserve an output name; see `Ledger`."""
         with self._transaction() as connection:

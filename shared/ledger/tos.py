@@ -98,6 +98,14 @@ class TosLedger:
                 break
         return (key.removeprefix(prefix).removesuffix(".json") for _, key in sorted(found))
 
+    def pending_page(self, after: str, limit: int) -> list[str]:
+        """Return ids of what is unfinished; see `Ledger`."""
+        prefix = f"{self._prefix}pending/"
+        page = self._tos.list_page(
+            self._bucket, prefix, start_after=self._pending(after) if after else None, limit=limit
+        )
+        return [o.key.removeprefix(prefix).removesuffix(".json") for o in page.objects]
+
     def reserve_name(self, name: str, record_id: str) -> str:
         """Reserve an output name; see `Ledger`."""
         key = f"{self._prefix}names/{hashlib.sha256(name.encode()).hexdigest()[:32]}.json"

@@ -45,7 +45,7 @@ def lines(text: str) -> list[dict[str, Any]]:
 def served(tmp_path: Path) -> Iterator[Path]:
     """A folder in which the local cloud is kept running."""
     with subprocess.Popen(
-        command("serve", "--tos-port", "0", "--imagex-port", "0"),
+        command("serve", "--tos-port", "0", "--imagex-port", "0", "--gateway-port", "0"),
         cwd=tmp_path,
         env=environment(PYTHONUNBUFFERED="1"),
         stdout=subprocess.PIPE,
@@ -193,14 +193,16 @@ def test_serve_says_what_to_do_where_its_port_is_taken(served: Path, tmp_path: P
     settings = json.loads((served / ".repaint" / "cloud" / "settings.json").read_text("utf-8"))
     port = settings["TOS_ENDPOINT"].rpartition(":")[2]
     (tmp_path / "other").mkdir()
-    done = run(tmp_path / "other", "serve", "--tos-port", port, "--imagex-port", "0")
+    done = run(
+        tmp_path / "other", "serve", "--tos-port", port, "--imagex-port", "0", "--gateway-port", "0"
+    )
 
     assert done.returncode == 1
     assert "choose other ports with --tos-port" in done.stderr
 
 
 def test_serve_says_what_to_do_where_another_one_has_its_folder(served: Path) -> None:
-    done = run(served, "serve", "--tos-port", "0", "--imagex-port", "0")
+    done = run(served, "serve", "--tos-port", "0", "--imagex-port", "0", "--gateway-port", "0")
 
     assert done.returncode == 1
     assert "stop the other local cloud that runs on this folder" in done.stderr

@@ -1,0 +1,192 @@
+"""The OpenAPI 3.1 document, made from the models that requests and answers go through."""
+
+import re
+from functools import cache
+from typing import Any
+
+from pydantic.json_schema import models_json_schema
+
+from shared.http.models import (
+    SHOWN_STATUSES,
+    Generation,
+    GenerationList,
+    GenerationRequest,
+    Health,
+    ProblemDocument,
+)
+from shared.http.problems import KINDS
+
+_SCHEMAS = "#/components/schemas/"
+
+
+@cache
+def openapi_document(service_id: str, allow_http: bool) -> dict[str, Any]:
+    """Return a deployment's document; every status that the door can answer with is in it."""
+    _, schemas = models_json_schema(
+        [
+            (Generation, "serialization"),
+            (GenerationList, "serialization"),
+            (GenerationRequest, "validation"),
+            (Health, "serialization"),
+            (ProblemDocument, "serialization"),
+        ],
+        ref_template=_SCHEMAS + "{model}",
+    )
+    asked = schemas["$defs"]["GenerationRequest"]["properties"]
+    # What the guard of addresses takes for sure; it knows of more than a pattern can say.
+    scheme = "https?" if allow_http else "https"
+    asked["image_url"]["pattern"] = (
+        rf"^{scheme}://([a-z][a-z0-9]{{0,20}}\.){{1,3}}[a-z]{{2,6}}(/[A-Za-z0-9_-]{{1,40}})*$"
+    )
+    asked["store_uri"]["pattern"] = (
+        rf"^tos-cn-i-{re.escape(service_id)}(/[A-Za-z0-9_-][A-Za-z0-9_.-]{{0,40}}){{1,5}}$"
+    )
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Repaint",
+            "version": "1",
+            "description": "Repaint pictures with veImageX. Each generation is paid once.",
+        },
+        "security": [{"bearer": []}],
+        "paths": {
+            "/generations": {"post": _create(), "get": _list()},
+            "/generations/{id}": {"get": _show()},
+            "/healthz": {"get": _health()},
+            "/openapi.json": {"get": _itself()},
+        },
+        "components": {
+            "schemas": schemas["$defs"],
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _create() -> dict[str, Any]:
+    link = {
+        "operationId": "show",
+        "parameters": {"id": "$response.body#/id"},
+        "description": "Where it stands.",
+    }
+    location = {"Location": {"schema": {"type": "string"}, "description": "Its address."}}
+    made = _json("Generation", "The picture was repainted.") | {"headers": location}
+    accepted = _json("Generation", "It goes on; ask for it at its address.") | {"headers": location}
+    return {
+        "operationId": "create",
+        "summary": "Repaint a picture.",
+        "parameters": [
+            {
+                "name": "Idempotency-Key",
+                "in": "header",
+                "description": "The same key and body: the same answer, one charge.",
+                "schema": {"type": "string", "pattern": '^"?[!#-~]{1,255}"?$', "maxLength": 257},
+            },
+            {
+                "name": "Prefer",
+                "in": "header",
+                "description": "respond-async: answer 202 at once; the sweep does the work.",
+                "schema": {"type": "string"},
+            },
+        ],
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": {"$ref": _SCHEMAS + "GenerationRequest"}}},
+        },
+        "responses": {
+            "200": made | {"links": {"show": link}},
+            "202": accepted | {"links": {"show": link}},
+            **_problems(
+                "malformed-json",
+                "unauthorized",
+                "not-found",
+                "still-running",
+                "too-large",
+                "unsupported-media-type",
+                "invalid-fields",
+                "unavailable",
+            ),
+        },
+    }
+
+
+def _list() -> dict[str, Any]:
+    return {
+        "operationId": "list",
+        "summary": "List what is pending.",
+        "parameters": [
+            {
+                "name": "status",
+                "in": "query",
+                "schema": {"type": "string", "enum": list(SHOWN_STATUSES), "default": "pending"},
+            },
+            {
+                "name": "cursor",
+                "in": "query",
+                "description": "The next_cursor of the page before.",
+                "schema": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+            },
+        ],
+        "responses": {
+            "200": _json("GenerationList", "A page."),
+            **_problems("bad-parameter", "unauthorized", "unavailable"),
+        },
+    }
+
+
+def _show() -> dict[str, Any]:
+    return {
+        "operationId": "show",
+        "summary": "Show a generation.",
+        "parameters": [
+            {
+                "name": "id",
+                "in": "path",
+                "required": True,
+                "schema": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+            }
+        ],
+        "responses": {
+            "200": _json("Generation", "Its record."),
+            **_problems("unauthorized", "not-found", "unavailable"),
+        },
+    }
+
+
+def _health() -> dict[str, Any]:
+    return {
+        "operationId": "health",
+        "summary": "Tell that the door is open.",
+        "security": [],
+        "responses": {"200": _json("Health", "It is."), **_problems("unauthorized")},
+    }
+
+
+def _itself() -> dict[str, Any]:
+    document = {"application/json": {"schema": {"type": "object"}}}
+    return {
+        "operationId": "openapi",
+        "summary": "Return this document.",
+        "responses": {
+            "200": {"description": "It.", "content": document},
+            **_problems("unauthorized"),
+        },
+    }
+
+
+def _json(model: str, description: str) -> dict[str, Any]:
+    return {
+        "description": description,
+        "content": {"application/json": {"schema": {"$ref": _SCHEMAS + model}}},
+    }
+
+
+def _problems(*kinds: str) -> dict[str, Any]:
+    return {
+        str(int(KINDS[kind])): {
+            "description": KINDS[kind].phrase,
+            "content": {
+                "application/problem+json": {"schema": {"$ref": _SCHEMAS + "ProblemDocument"}}
+            },
+        }
+        for kind in kinds
+    }

@@ -1,0 +1,354 @@
+"""The HTTP door in memory: who may ask, what a request may be, what is answered and charged."""
+
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.errors import NotExecuted
+from shared.http.problems import TYPE_PREFIX
+from tests import fakes
+from tests.crash import interruption
+from tests.crash.interruption import Killed, Plan, process
+from tests.fakes import FakeCloud, World
+
+TOKEN = "token-two"
+SOURCE = {"image_url": "https://pictures.example.org/cat.png", "prompt": "漫画"}
+
+
+@pytest.fixture(params=["tos", "sqlite"])
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    with World() as world:
+        world.environment["REPAINT_HTTP_TOKENS"] = f"token-one,{TOKEN}"
+        world.environment["REPAINT_LEDGER"] = (
+            "tos://state/ledger/" if request.param == "tos" else f"sqlite://{tmp_path}/ledger.db"
+        )
+        yield world
+
+
+def event(method: str, path: str, body: Any = None, **headers: str) -> dict[str, Any]:
+    given = {"authorization": f"Bearer {TOKEN}", "Content-TYPE": "application/json"}
+    given |= {name.replace("_", "-"): value for name, value in headers.items()}
+    return {
+        "httpMethod": method,
+        "path": path,
+        "headers": given,
+        "body": body if isinstance(body, (str, bytes, type(None))) else json.dumps(body),
+    }
+
+
+def ask(world: World, sent: Any, runtime: Any = None, *, seconds: float = 120) -> dict[str, Any]:
+    runtime = runtime or world.runtime()
+    answer: dict[str, Any] = runtime.http().answer(
+        sent, request_id="r1", deadline=world.clock.now() + seconds, log=runtime.log
+    )
+    answer["document"] = json.loads(answer["body"])
+    return answer
+
+
+def post(world: World, body: Any, *, seconds: float = 120, **headers: str) -> dict[str, Any]:
+    return ask(world, event("POST", "/generations", body, **headers), seconds=seconds)
+
+
+def problem(answer: dict[str, Any]) -> tuple[int, str]:
+    assert answer["headers"]["Content-Type"] == "application/problem+json"
+    document = answer["document"]
+    assert document["request_id"] == "r1"
+    assert document["detail"]
+    assert answer["statusCode"] == document["status"]
+    return document["status"], document["type"].removeprefix(TYPE_PREFIX)
+
+
+def test_a_picture_by_its_address_is_repainted_and_the_answer_has_its_uris(world: World) -> None:
+    answer = post(world, SOURCE)
+
+    assert answer["statusCode"] == 200
+    made = answer["document"]
+    assert ("generated", "漫画", 1) == (made["status"], made["prompt"], len(world.cloud.charges))
+    assert world.cloud.bodies[0]["ImageUrl"] == SOURCE["image_url"]
+    assert answer["headers"]["Location"] == f"/generations/{made['id']}"
+    again = ask(world, event("GET", f"/generations/{made['id']}"))
+    assert made == again["document"]
+
+
+def test_an_object_of_a_bucket_is_repainted_with_its_own_metadata_where_the_request_is_silent(
+    world: World,
+) -> None:
+    world.cloud.upload("uploads/cat.png", prompt="its own", seed="7")
+    answer = post(world, {"bucket": "photos", "key": "uploads/cat.png", "seed": 8})
+
+    assert answer["statusCode"] == 200
+    sent = world.cloud.bodies[0]["ReqJson"]
+    assert ("its own", 8) == (sent["prompt"], sent["seed"])
+
+
+def test_a_picture_that_the_service_holds_is_repainted(world: World) -> None:
+    answer = post(world, {"store_uri": "tos-cn-i-serviceid/in/cat.png", "prompt": "x"})
+
+    assert answer["statusCode"] == 200
+    assert world.cloud.bodies[0]["ImageUrl"] == "tos-cn-i-serviceid/in/cat.png"
+
+
+def test_with_respond_async_or_too_little_time_the_sweep_does_it(world: World) -> None:
+    asked = post(world, SOURCE, Prefer="respond-async, wait=10")
+    late = post(world, SOURCE, seconds=20)
+
+    assert [202, 202] == [asked["statusCode"], late["statusCode"]]
+    assert world.cloud.charges == []
+    world.sweep(seconds=900)
+    for answer in (asked, late):
+        shown = ask(world, event("GET", answer["headers"]["Location"]))
+        assert shown["document"]["status"] == "generated"
+    assert len(world.cloud.charges) == 2
+
+
+def test_the_same_key_and_body_get_the_same_answer_and_one_charge(world: World) -> None:
+    answers = [post(world, SOURCE, Idempotency_Key=key) for key in ('"k-1"', "k-1", '"k-1"')]
+
+    assert [200] * 3 == [a["statusCode"] for a in answers]
+    assert len({a["body"] for a in answers}) == 1
+    assert len(world.cloud.charges) == 1
+
+
+def test_the_same_key_with_another_body_is_refused(world: World) -> None:
+    post(world, SOURCE, Idempotency_Key="k")
+    answer = post(world, {**SOURCE, "seed": 1}, Idempotency_Key="k")
+
+    assert (422, "key-reused") == problem(answer)
+    assert len(world.cloud.charges) == 1
+
+
+def test_the_same_key_while_it_is_running_is_told_so(world: World) -> None:
+    inside: list[tuple[int, str]] = []
+
+    def meanwhile(cloud: FakeCloud, request: Any) -> Any:
+        inside.append(problem(post(world, SOURCE, Idempotency_Key="k")))
+        return fakes.made(cloud, request)
+
+    world.cloud.reactions = [meanwhile]
+
+    assert post(world, SOURCE, Idempotency_Key="k")["statusCode"] == 200
+    assert inside == [(409, "still-running")]
+
+
+def test_without_a_key_identical_requests_are_not_merged(world: World) -> None:
+    assert len({post(world, SOURCE)["document"]["id"] for _ in range(2)}) == 2
+    assert len(world.cloud.charges) == 2
+
+
+def test_fifty_at_once_with_one_key_make_one_charge(world: World) -> None:
+    world.cloud.latency = 0.0
+    runtimes = [world.runtime() for _ in range(50)]
+    barrier, statuses = threading.Barrier(50), []
+
+    def go(number: int) -> None:
+        barrier.wait()
+        sent = event("POST", "/generations", SOURCE, Idempotency_Key="k")
+        statuses.append(ask(world, sent, runtimes[number])["statusCode"])
+
+    threads = [threading.Thread(target=go, args=(n,)) for n in range(50)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(world.cloud.charges) == 1
+    assert 200 in statuses
+    assert set(statuses) <= {200, 409}
+
+
+def test_what_the_model_refuses_ends_rejected_with_its_reason(world: World) -> None:
+    world.cloud.reactions = [fakes.model_refuses(50412)]
+    answer = post(world, SOURCE, Idempotency_Key="k")
+    again = post(world, SOURCE, Idempotency_Key="k")
+
+    assert answer["statusCode"] == 200
+    assert ("rejected", "50412: no") == tuple(
+        answer["document"][name] for name in ("status", "reason")
+    )
+    assert answer["body"] == again["body"]
+    assert len(world.cloud.bodies) == 1
+
+
+def test_all_invalid_fields_are_told_at_once(world: World) -> None:
+    body = {"image_url": "http://127.1/", "seed": "x", "steps": 51, "scale": 0, "oops": 1}
+    answer = post(world, body)
+
+    assert (422, "invalid-fields") == problem(answer)
+    pointers = {error["pointer"] for error in answer["document"]["errors"]}
+    assert {"/seed", "/steps", "/scale", "/oops"} == pointers
+    answer = post(world, {"image_url": "http://127.1/", "prompt": "x"})
+    assert [{"/image_url"}] == [{e["pointer"] for e in answer["document"]["errors"]}]
+    answer = post(world, {**SOURCE, "output": "a b", "template": "a~b", "req_json": {"seed": 1}})
+    pointers = {error["pointer"] for error in answer["document"]["errors"]}
+    assert {"/output", "/template", "/req_json/seed", "/req_json/req_key"} == pointers
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"prompt": "x"},
+        {"bucket": "photos", "prompt": "x"},
+        {"bucket": "photos", "key": "a.png", "image_url": "https://a.example.org/", "prompt": "x"},
+        {"bucket": "UPPER", "key": "a.png", "prompt": "x"},
+        {"bucket": "photos", "key": "a/../b.png", "prompt": "x"},
+        {**SOURCE, "seed": None},
+        {"store_uri": "tos-cn-i-other/a.png", "prompt": "x"},
+        {"image_url": "https://pictures.example.org/a.png"},
+        {"image_url": "https://169.254.169.254/latest", "prompt": "x"},
+        [],
+        "text",
+        None,
+    ],
+)
+def test_what_cannot_be_done_is_refused_before_anything_is_paid(world: World, body: Any) -> None:
+    answer = post(world, json.dumps(body))
+
+    assert (422, "invalid-fields") == problem(answer)
+    assert world.cloud.bodies == []
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        (event("POST", "/generations", "{"), (400, "malformed-json")),
+        (event("POST", "/generations", '{"a": NaN}'), (400, "malformed-json")),
+        (event("POST", "/generations", ""), (400, "malformed-json")),
+        (event("POST", "/generations", None), (400, "malformed-json")),
+        (event("POST", "/generations", "[" * 100_000), (400, "malformed-json")),
+        (event("POST", "/generations", b"\xff"), (400, "bad-encoding")),
+        (event("POST", "/generations", '"\ufffd"'), (400, "bad-encoding")),
+        (event("POST", "/generations", f'"{chr(0xD800)}"'), (400, "bad-encoding")),
+        (event("POST", "/generations", f'"{"x" * 2**20}"'), (413, "too-large")),
+        (
+            event("POST", "/generations", "{}", content_type="text/plain") | {"x": 1},
+            (415, "unsupported-media-type"),
+        ),
+        (event("POST", "/generations", SOURCE, Idempotency_Key=" "), (400, "bad-parameter")),
+        (event("DELETE", "/generations"), (405, "method-not-allowed")),
+        (event("POST", "/generations/" + "a" * 32), (405, "method-not-allowed")),
+        (event("GET", "/generations/nothing"), (404, "not-found")),
+        (event("GET", "/generations/" + "a" * 32), (404, "not-found")),
+        (event("GET", "/elsewhere"), (404, "not-found")),
+        (
+            event("POST", "/generations", {"bucket": "photos", "key": "no.png", "prompt": "x"}),
+            (404, "not-found"),
+        ),
+        ({}, (401, "unauthorized")),
+        (None, (401, "unauthorized")),
+    ],
+)
+def test_each_mistake_has_its_status(world: World, sent: Any, expected: tuple[int, str]) -> None:
+    if isinstance(sent, dict) and sent.get("x"):
+        sent["headers"] = {"authorization": f"Bearer {TOKEN}", "content-type": "text/plain"}
+
+    assert expected == problem(ask(world, sent))
+    assert world.cloud.bodies == []
+
+
+@pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Bearer token", "Basic token-two"])
+def test_who_has_no_token_is_refused(world: World, header: str) -> None:
+    sent = event("POST", "/generations", SOURCE, authorization=header)
+
+    answer = ask(world, sent)
+    assert (401, "unauthorized") == problem(answer)
+    assert "WWW-Authenticate" in answer["headers"]
+
+
+def test_each_of_several_tokens_is_accepted_for_rotation(world: World) -> None:
+    for token in ("token-one", "token-two"):
+        sent = event("GET", "/generations", authorization=f"bearer {token}")
+        assert ask(world, sent)["statusCode"] == 200
+
+
+@pytest.mark.parametrize("path", ["/generations", "/healthz", "/openapi.json"])
+def test_with_no_token_configured_every_request_is_refused_with_what_to_set(
+    world: World, path: str
+) -> None:
+    world.environment["REPAINT_HTTP_TOKENS"] = ""
+    answer = ask(world, event("GET", path))
+
+    assert (401, "unauthorized") == problem(answer)
+    assert "set REPAINT_HTTP_TOKENS" in answer["document"]["detail"]
+
+
+def test_a_stage_before_the_path_is_kept_in_the_addresses_of_answers(world: World) -> None:
+    sent = event("POST", "/prod/v1/generations", SOURCE)
+
+    assert ask(world, sent)["headers"]["Location"].startswith("/prod/v1/generations/")
+
+
+def test_what_is_pending_is_listed_in_pages_and_by_its_status(world: World) -> None:
+    ids = {post(world, SOURCE, seconds=20)["document"]["id"] for _ in range(60)}
+    seen: list[str] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        sent = event("GET", "/generations")
+        sent["queryStringParameters"] = {"cursor": cursor} if cursor else None
+        page = ask(world, sent)["document"]
+        seen += [item["id"] for item in page["items"]]
+        cursor = page["next_cursor"]
+    sent["queryStringParameters"] = {"status": "in_doubt"}
+
+    assert sorted(ids) == seen
+    assert ask(world, sent)["document"]["items"] == []
+    sent["queryStringParameters"] = {"status": "oops"}
+    assert (400, "bad-parameter") == problem(ask(world, sent))
+
+
+def test_a_caller_sees_no_query_of_an_address_and_no_secret(world: World) -> None:
+    secret = {"image_url": "https://pictures.example.org/c.png?sign=hush-hush", "prompt": "x"}
+    answer = post(world, secret)
+
+    assert answer["document"]["image_url"] == "https://pictures.example.org/c.png"
+    assert "hush" not in answer["body"] + world.lines.text
+    assert world.cloud.bodies[0]["ImageUrl"] == secret["image_url"]
+
+
+def test_where_the_ledger_cannot_be_reached_nothing_is_paid_and_503_is_answered(
+    world: World,
+) -> None:
+    if world.environment["REPAINT_LEDGER"].startswith("sqlite"):
+        return
+
+    def down(name: str, _request: Any) -> None:
+        if "/ledger/" in name:
+            raise NotExecuted("down")
+
+    world.cloud.interfere = down
+    answer = post(world, SOURCE)
+
+    assert (503, "unavailable") == problem(answer)
+    assert "Retry-After" in answer["headers"]
+    assert world.cloud.bodies == []
+
+
+@pytest.mark.parametrize(
+    "kill", [interruption.killed_before, interruption.killed_after], ids=["before", "after"]
+)
+def test_a_process_killed_anywhere_costs_one_charge_for_its_key(tmp_path: Path, kill: Any) -> None:
+    for ledger in ("tos", "sqlite"):
+        for n in range(1, 99):
+            with World() as world:
+                world.environment["REPAINT_HTTP_TOKENS"] = TOKEN
+                world.environment["REPAINT_LEDGER"] = (
+                    "tos://photos/ledger/"
+                    if ledger == "tos"
+                    else f"sqlite://{tmp_path}/{kill.__name__}{n}"
+                )
+                plan = Plan(n, kill)
+                sent = event("POST", "/generations", SOURCE, Idempotency_Key="k")
+                try:
+                    ask(world, sent, process(world, plan))
+                except Killed:
+                    assert plan.met
+                world.clock.advance(41)
+                answer = ask(world, sent)
+                assert answer["statusCode"] == 200, (ledger, n, answer)
+                assert len(world.cloud.charges) == 1, (ledger, n, world.cloud.history)
+                assert ask(world, sent)["body"] == answer["body"]
+                if not plan.met:
+                    break
