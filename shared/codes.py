@@ -76,9 +76,10 @@ NUMBERED = _table(
 )
 
 _ADDRESS = re.compile(r"\S+://\S+")
-# A number that stands alone, or as a value; not one in an address, a file's name or an id.
+# A number at the beginning, in brackets or as a value; not one among words, in an address, a
+# file's name or an id.
 _NUMBER = re.compile(
-    r"""(?:^|(?<=[\s\[({<:=,;"'：，（【]))[0-9]{5}(?=$|[\s\])}>,:;"'：，。）】]|\.(?:\s|$))"""
+    r"""(?:^|[\[({<:=,"'：，（【]\s*)([0-9]{5})(?=$|[\s\])}>,:;"'：，。）】]|\.(?:\s|$))"""
 )
 
 

@@ -1,7 +1,9 @@
 """Writing down how a claim ends, or where it waits."""
 
 from shared.clock import Clock
+from shared.errors import ProbeFailed
 from shared.ledger import Attempt, Cause, EndState, Parked, Record
+from shared.logs import tell_misconfigured
 from shared.outcome import Generated
 from shared.turns import Turns
 from shared.work import Work
@@ -59,6 +61,13 @@ class Endings:
                 duration_ms=round((self._clock.now() - attempt.sent_at) * 1000),
             )
         return ended
+
+    def cannot_look(self, work: Work, parked: Parked, reason: str, error: ProbeFailed) -> Record:
+        """Park a claim for which it cannot be found out what is stored."""
+        if error.misconfigured:
+            tell_misconfigured(work.log, reason)
+            return self.park(work, parked, "configuration", f"Configuration: {reason}")
+        return self.park(work, parked, "unsure", reason)
 
     def uncount(self, work: Work, attempt: Attempt) -> None:
         """Take an attempt that was not charged back from the daily cap.

@@ -20,8 +20,9 @@ from shared.config import Settings
 from shared.endings import Endings
 from shared.errors import ObjectMissing, ProbeFailed
 from shared.imagex import Imagex
-from shared.ledger import Attempt, Parked, Record
+from shared.ledger import Attempt, Record
 from shared.logs import tell_misconfigured
+from shared.names import Names
 from shared.outcome import Failed, Generated
 from shared.outputs import Outputs
 from shared.pace import Pace
@@ -59,6 +60,7 @@ class Generation:
         self._turns = turns
         self._outputs = Outputs(imagex, settings.domain)
         self._end = Endings(turns, clock)
+        self._names = Names(self._outputs, self._end)
         self._clock = clock
         self._rng = rng
 
@@ -107,7 +109,7 @@ class Generation:
         work.has_turn = False
         name, before = self._name(record, number), None
         if number == 1 and record.instructions and record.instructions.output:
-            ended, before = self._look_for_name(work, name, record.instructions.overwrite)
+            ended, before = self._names.settle(work, name, record.instructions.overwrite)
             if ended is not None:
                 return ended
         if not self._turns.has_time(work.deadline):
@@ -120,6 +122,10 @@ class Generation:
                 work, "deferred", "cap", f"The daily cap of {cap} (REPAINT_DAILY_CAP) is reached."
             )
         now = self._clock.now()
+        if cap is not None and billing_day(now) != day:
+            # It took over midnight: the attempt would be sent on a day that does not count it.
+            work.ledger.unspend(day, f"{record.id}-{number}")
+            return self._begin
         begun = self._turns.leased(record, now).changed(
             parked=None, cause="", reason="", due_at=0.0
         )
@@ -128,31 +134,6 @@ class Generation:
         )
         work.entry = work.ledger.replace(work.entry, begun.with_attempt(attempt))
         return self._send
-
-    def _look_for_name(
-        self, work: Work, name: str, overwrite: bool
-    ) -> tuple[Record | None, str | None]:
-        """Look whether a name that the user chose is free: nothing is paid for one that is not.
-
-        Returns the record to stop with, or the `LastModified` of the file to be overwritten.
-        """
-        if not overwrite:
-            holder = work.ledger.reserve_name(name, work.record.id)
-            if holder != work.record.id:
-                reason = f"The upload {holder} has the output name {name!r}: choose another one."
-                return self._end.finish(work, "rejected", reason), None
-        try:
-            changed_at = self._outputs.changed_at(name)
-        except ProbeFailed as error:
-            reason = f"Whether {name} exists is not known: {error}"
-            return self._cannot_look(work, "deferred", reason, error), None
-        if changed_at is not None and not overwrite:
-            reason = (
-                f"An output {name!r} exists already: choose another name, or set "
-                "x-tos-meta-overwrite to true."
-            )
-            return self._end.finish(work, "rejected", reason), None
-        return None, changed_at
 
     def _exhausted(self, work: Work) -> Record:
         """Look once more for what the attempts may have left after all; never pay again."""
@@ -168,12 +149,6 @@ class Generation:
             # Nothing is in doubt about the last one: the provider said why it made nothing.
             return self._end.finish(work, "rejected", f"{last.code}: {last.message}")
         return self._end.park(work, "in_doubt", "exhausted", _EXHAUSTED)
-
-    def _cannot_look(self, work: Work, parked: Parked, reason: str, error: ProbeFailed) -> Record:
-        if error.misconfigured:
-            tell_misconfigured(work.log, reason)
-            return self._end.park(work, parked, "configuration", f"Configuration: {reason}")
-        return self._end.park(work, parked, "unsure", reason)
 
     def _send(self, work: Work) -> "Record | Step":
         """Make the paid call of the attempt that is written down."""
@@ -194,7 +169,8 @@ class Generation:
             # An owner that was frozen here must not pay after another took over. The instant
             # between this look and the first byte stays: no client can close it.
             work.sent_at = self._clock.now()
-            if work.sent_at > attempt.sent_at + SEND_GRACE_SECONDS:
+            too_late = work.sent_at > attempt.sent_at + SEND_GRACE_SECONDS
+            if too_late or not self._turns.has_time(work.deadline):
                 raise _TooLateError
             work.log.info("attempt.sent", attempt=attempt.number, output=attempt.output)
 
@@ -205,6 +181,7 @@ class Generation:
         except _TooLateError:
             # Not sent. Written down anew if the record is still ours: the swap tells.
             told = attempt.model_copy(update={"outcome": Verdict.NOT_EXECUTED})
+            self._end.uncount(work, attempt)
             return self._again(work, record.with_attempt(told))
         if isinstance(outcome, Failed) and outcome.verdict is Verdict.THROTTLED:
             self._pace.refused()
@@ -259,8 +236,8 @@ class Generation:
             reason=str(outcome),
             pause_seconds=round(pause, 3),
         )
+        self._end.uncount(work, work.attempt)
         if not self._turns.has_time(work.deadline, pause):
-            self._end.uncount(work, work.attempt)
             return self._end.park(work, "deferred", "pace", str(outcome), record=record)
         work.pauses += 1
         self._clock.sleep(pause)
@@ -268,8 +245,7 @@ class Generation:
 
     def _settle(self, work: Work) -> "Record | Step":
         """Wait until a call that was not answered can no longer store its image."""
-        settled_at = work.sent_at + self._settings.settle_seconds
-        wait = settled_at - self._clock.now()
+        wait = max(0.0, self._turns.settled_at(work.sent_at) - self._clock.now())
         if self._clock.now() + wait + WRITE_SECONDS > work.deadline:
             # The lease ends no sooner than the settle time: who comes next takes over and looks.
             return work.record
@@ -283,7 +259,7 @@ class Generation:
             made = self._outputs.made_by(work.record, attempt)
         except ProbeFailed as error:
             reason = f"What became of the call is not known yet: {error}"
-            return self._cannot_look(work, "in_doubt", reason, error)
+            return self._end.cannot_look(work, "in_doubt", reason, error)
         if made is not None:
             return self._end.made(work, made, attempt, probed=True)
         absent = attempt.model_copy(update={"outcome": "absent"})

@@ -26,7 +26,6 @@ class StoredFile:
     """A file of the service, as its listing shows it."""
 
     store_uri: str
-    size: int
     last_modified: str
 
 
@@ -87,9 +86,7 @@ class Imagex:
             for item in items:
                 uri, key = str(item.get("StoreUri") or ""), str(item.get("Key") or "")
                 if {uri, key} & {wanted, name}:
-                    return StoredFile(
-                        uri or wanted, int(item.get("FileSize") or 0), str(item.get("LastModified"))
-                    )
+                    return StoredFile(uri or wanted, str(item.get("LastModified")))
             if not result.get("HasMore"):
                 return None
             query["Marker"] = str(result.get("Marker") or "")

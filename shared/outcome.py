@@ -51,7 +51,11 @@ def read_outcome(answer: Response) -> Outcome:
     request_id = str(metadata.get("RequestId") or "") if isinstance(metadata, dict) else ""
     result = document.get("Result")
     result = result if isinstance(result, dict) else {}
-    model = as_object(result.get("RespJson"))
+    urls, uris = _texts(result.get("ImageUrls")), _texts(result.get("StoreUris"))
+    error, model = error_of(document, answer.status), as_object(result.get("RespJson"))
+    if uris and (error or (model and str(model.get("code")) != _GENERATED)):
+        # It says both that it made an image and that it did not: look.
+        return Failed(Verdict.UNKNOWN, "", "The answer contradicts itself.", request_id)
     if model and str(model.get("code")) != _GENERATED:
         code = str(model.get("code") or "")
         return Failed(
@@ -60,7 +64,6 @@ def read_outcome(answer: Response) -> Outcome:
             redact_text(str(model.get("message") or "the model failed")),
             request_id,
         )
-    error = error_of(document, answer.status)
     if error:
         return Failed(
             verdict_of(error),
@@ -68,7 +71,6 @@ def read_outcome(answer: Response) -> Outcome:
             redact_text(str(error.get("Message") or "")),
             request_id,
         )
-    urls, uris = _texts(result.get("ImageUrls")), _texts(result.get("StoreUris"))
     if answer.status == 200 and urls and uris:
         return Generated(urls, uris, request_id)
     verdict = Verdict.THROTTLED if answer.status == 429 else Verdict.UNKNOWN

@@ -27,9 +27,10 @@ class Outputs:
         found = self._imagex.find_output(attempt.output)
         if found is None:
             return None
+        if changed_long_before(found.last_modified, attempt.sent_at):
+            # Somebody else's: it was there before the call went out.
+            return None
         if attempt.before is not None and found.last_modified == attempt.before:
-            if changed_long_before(attempt.before, attempt.sent_at):
-                return None
             # Times are given to the second: the file that was there and the one that was to
             # replace it cannot be told apart.
             raise ProbeFailed(f"{attempt.output} was changed in the second it was to be replaced.")

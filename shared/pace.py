@@ -14,7 +14,7 @@ from shared.clock import Clock
 
 _FIRST = 5.0
 _SLOWEST = 0.1
-_FALL, _BELOW = 0.85, 0.97
+_FALL, _BELOW = 0.7, 0.97
 _CLIMB, _CREEP = 1.12, 1.003  # in a second
 
 
@@ -41,18 +41,17 @@ class Pace:
         with self._lock:
             return max(0.0, self._next - self._clock.now())
 
-    def take(self, within: float) -> float | None:
-        """Take the next turn; return the seconds to wait for it.
+    def take(self) -> float:
+        """Take a turn now and return 0, or return how many seconds the next one is away.
 
-        None, and no turn is taken, where that is more than `within`.
+        Turns are not handed out ahead: those would go out at a pace that has fallen since.
         """
         with self._lock:
             now = self._clock.now()
-            turn = max(now, self._next)
-            if turn - now > within:
-                return None
-            self._next = turn + 1.0 / self._rate
-            return turn - now
+            if now < self._next:
+                return self._next - now
+            self._next = now + 1.0 / self._rate
+            return 0.0
 
     def refused(self) -> None:
         """Slow down. Calls that were on their way at the old pace count once."""
@@ -62,7 +61,7 @@ class Pace:
                 return
             self._fell_at = now
             self._ceiling = self._rate * _BELOW
-            self._rate = max(_SLOWEST, self._rate * _FALL)
+            self._rate = max(min(_SLOWEST, self._rate), self._rate * _FALL)
 
     def accepted(self) -> None:
         """Recover: fast up to where it was refused, slowly beyond. Idle time does not count."""

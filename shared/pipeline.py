@@ -3,6 +3,7 @@
 import secrets
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from urllib.parse import unquote
 
 from shared.clock import Clock
@@ -87,6 +88,7 @@ class Pipeline:
             reason=result.reason,
             attempts=result.attempts,
             duration_ms=round((self._clock.now() - started) * 1000),
+            **result.addresses(),
         )
         return result
 
@@ -174,8 +176,13 @@ class Pipeline:
         other = entry or ledger.pending(record.id)
         return result_of(other.record if other else left)
 
-    def resume(self, ledger: Ledger, record_id: str, *, deadline: float, log: Log) -> Result:
-        """Go on with a pending record that is due, as the sweep does; see `handle`."""
+    def resume(
+        self, ledger: Ledger, record_id: str, *, deadline: float, log: Log, early: bool = False
+    ) -> Result:
+        """Go on with a pending record, as the sweep does; see `handle`.
+
+        A parked one that is not due yet is left alone, unless `early`.
+        """
         log, trace = log.bind(record=record_id), Trace(record=record_id)
 
         def go_on() -> Result:
@@ -183,7 +190,7 @@ class Pipeline:
             if entry is None:
                 return Result("duplicate", None, None, record_id, "It ended meanwhile.")
             trace.bucket, trace.key = entry.record.bucket, entry.record.key
-            claim = self._take_over(ledger, entry, deadline, trace.bound(log))
+            claim = self._take_over(ledger, entry, deadline, trace.bound(log), early=early)
             if isinstance(claim, Result):
                 return claim
             trace.work = claim
@@ -224,10 +231,13 @@ class Pipeline:
             return duplicate_of(finished)
         return incomplete(record, "Another delivery of it ended just now.")
 
-    def _take_over(self, ledger: Ledger, other: Entry, deadline: float, log: Log) -> Result | Work:
+    def _take_over(
+        self, ledger: Ledger, other: Entry, deadline: float, log: Log, *, early: bool = False
+    ) -> Result | Work:
         """Become the owner of a pending record whose owner's lease is over, or say why not."""
         now, record = self._clock.now(), other.record
-        if record.lease_until > now or (record.parked and record.due_at > now):
+        waits = record.parked and record.due_at > now and not early
+        if record.lease_until > now or waits:
             finished = ledger.finished(record.id)
             if finished is not None:
                 # Its owner died between the end record and the removal: tidy up.
@@ -275,16 +285,13 @@ def _find(storage: Tos, upload: Upload) -> tuple[str, ObjectInfo]:
     An event's key is used as it is, and on a 404 tried once more decoded. Raises TosError where
     there is not even the bucket: a wrong region must not pass for an object that is gone.
     """
-    try:
-        return upload.key, storage.head(upload.bucket, upload.key)
-    except ObjectMissing:
-        decoded = unquote(upload.key)
-        if decoded != upload.key:
-            return decoded, storage.head(upload.bucket, decoded)
-        if not storage.has_bucket(upload.bucket):
-            raise TosError(
-                f"There is no bucket {upload.bucket} in this region: check TOS_REGION and "
-                "TOS_ENDPOINT.",
-                status=403,
-            ) from None
-        raise
+    for key in dict.fromkeys((upload.key, unquote(upload.key))):
+        with suppress(ObjectMissing):
+            return key, storage.head(upload.bucket, key)
+    if not storage.has_bucket(upload.bucket):
+        raise TosError(
+            f"There is no bucket {upload.bucket} in this region: check TOS_REGION and "
+            "TOS_ENDPOINT.",
+            status=403,
+        )
+    raise ObjectMissing(f"There is no {upload.bucket}/{upload.key}.", status=404)

@@ -22,6 +22,7 @@ MODEL = "i2i_xl_sft"
 MODEL_ACTION = "Img2ImgXLSft"
 MODEL_VERSION = "2022-08-31"
 MAX_OUTPUT_BYTES = 180
+MAX_DEPTH = 32  # far below what the libraries that write and read it again can take
 MAX_IMAGE_BYTES = 35 * 1024 * 1024
 
 # What of ReqJson has a key of its own, and which.
@@ -154,9 +155,16 @@ def merge_problems(fragment: dict[str, Any]) -> list[str]:
         problems.append("'image_urls' is not a list of addresses.")
     try:
         json.dumps(fragment, ensure_ascii=False).encode()
+        if _depth(fragment) > MAX_DEPTH:
+            problems.append(f"it is nested more than {MAX_DEPTH} levels deep.")
     except (UnicodeEncodeError, RecursionError):
         problems.append("it cannot be written as JSON in UTF-8.")
     return problems
+
+
+def _depth(value: Any) -> int:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + max((_depth(part) for part in inner), default=0)
 
 
 def model_problems(fragment: dict[str, Any]) -> list[str]:

@@ -30,10 +30,13 @@ class Result:
         shown: dict[str, object] = {"bucket": self.bucket, "key": self.key, "status": self.status}
         if self.reason:
             shown["reason"] = self.reason
-        if self.image_urls or self.store_uris:
-            shown["image_urls"] = list(self.image_urls)
-            shown["store_uris"] = list(self.store_uris)
-        return {**shown, "record": self.record}
+        return {**shown, **self.addresses(), "record": self.record}
+
+    def addresses(self) -> dict[str, list[str]]:
+        """Return the repainted image's addresses, if there are any, by their names."""
+        if not (self.image_urls or self.store_uris):
+            return {}
+        return {"image_urls": list(self.image_urls), "store_uris": list(self.store_uris)}
 
 
 def result_of(record: Record) -> Result:

@@ -86,6 +86,7 @@ class Runtime:
             pipeline=self.pipeline,
             turns=turns,
             clock=self.clock,
+            rng=self._rng,
         )
         if self.settings.ledger is None:
             self.log.warning(
@@ -120,7 +121,9 @@ class Runtime:
 
     def ledger(self, bucket: str, region: str | None) -> Ledger:
         """Return the ledger for uploads to `bucket` in `region`."""
-        place, storage = self.settings.ledger_for(bucket), self.storage(region)
+        place = self.settings.ledger_for(bucket)
+        # One that is set is the same for all doors, and a timer's event tells no region.
+        storage = self.storage(None if self.settings.ledger else region)
         with self._lock:
             found = self._ledgers.get((place, region or ""))
             if found is None:

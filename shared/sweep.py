@@ -1,16 +1,17 @@
 """Finish what was parked: what no delivery will come for any more."""
 
+import random
+import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from typing import TypeVar
 
 from shared.attempts import billing_day
 from shared.clock import Clock
 from shared.config import Settings
-from shared.errors import NoAnswer, RecordUnreadable, TosError
+from shared.errors import RepaintError
 from shared.ledger import Cause, Ledger, Record
 from shared.logs import Log
 from shared.pipeline import Pipeline
@@ -33,84 +34,112 @@ class _Due:
     due_at: float
     record_id: str
     cause: Cause
-    parks: int
     ready: bool
+    pays: bool
 
 
 class Sweep:
     """Goes through what is pending and due; one tick is one call of `run`."""
 
     def __init__(
-        self, *, settings: Settings, pipeline: Pipeline, turns: Turns, clock: Clock
+        self,
+        *,
+        settings: Settings,
+        pipeline: Pipeline,
+        turns: Turns,
+        clock: Clock,
+        rng: random.Random,
     ) -> None:
         self._settings = settings
         self._pipeline = pipeline
         self._turns = turns
         self._clock = clock
+        self._rng = rng
 
     def run(self, ledger: Ledger, *, deadline: float, log: Log) -> dict[str, int]:
         """Take every due record as far as it goes before `deadline`; count how they ended.
 
-        Records are read from the one that was written longest ago, so that a tick that runs out
-        of time leaves off where the next one begins. Finished records are not read. What waits
-        for the same thing goes together: after a configuration error one upload goes first, and
-        the rest once it passes; for the daily cap as many as there is room for.
+        Finished records are not read. What waits for the same thing goes together: after a
+        configuration error one upload a tick goes first, and the rest once it passes; for the
+        daily cap as many as there is room for.
         """
-        found = self._read(ledger, deadline)
-        now = self._clock.now()
-        counts: Counter[str] = Counter(pending=len(found))
+        found, counts = self._read(ledger, deadline, log)
+        ready = [due for due in found if due.ready]
+        queue = [due for due in ready if due.cause not in ("configuration", "cap")]
+        queue += self._within_cap(ledger, [due for due in ready if due.cause == "cap"], log)
 
         def resume(due: _Due) -> Result | None:
-            if not self._turns.has_next(deadline):
+            if due.pays and not self._turns.has_next(deadline):
                 # Left as it is: to claim it only to park it again would cost two writes.
                 return None
-            return self._pipeline.resume(ledger, due.record_id, deadline=deadline, log=log)
+            early = due.cause == "configuration"
+            return self._pipeline.resume(
+                ledger, due.record_id, deadline=deadline, log=log, early=early
+            )
 
-        ready = sorted(due for due in found if due.ready)
-        held = [due for due in found if due.cause == "configuration"]
-        queue = [due for due in ready if due.cause not in ("configuration", "cap")]
-        queue += self._within_cap(ledger, [due for due in ready if due.cause == "cap"], now)
-        # All of them wait as long as the one that was tried last does.
-        if held and all(due.ready for due in held):
-            canary = max(held, key=lambda due: due.parks)
+        held = sorted(due for due in found if due.cause == "configuration")
+        canary = next((due for due in held if due.ready), None)
+        if canary is not None:
+            # Another one each time, so that one that is wrong for good does not hold the others.
             result = resume(canary)
             counts[result.status if result else "left"] += 1
-            if result is not None and result.cause != "configuration":
+            if result is not None and result.status in ("generated", "rejected"):
                 queue += [due for due in held if due is not canary]
         for result in _side_by_side(resume, sorted(queue)):
             counts[result.status if result else "left"] += 1
         log.info("sweep.finished", **counts)
         return dict(counts)
 
-    def _read(self, ledger: Ledger, deadline: float) -> list[_Due]:
-        """Read what is pending, for as long as the tick has time for that."""
-        until = self._clock.now() + (deadline - self._clock.now()) * READING_SHARE
-        now = self._clock.now()
+    def _read(self, ledger: Ledger, deadline: float, log: Log) -> tuple[list[_Due], Counter[str]]:
+        """Read what is pending, for as long as the tick has time for that.
 
-        def read(record_id: str) -> _Due | None:
+        It begins at another place each time: what is left as it is would otherwise stand before
+        the rest for ever, where there is more than one tick can read.
+        """
+        now = self._clock.now()
+        until = now + (deadline - now) * READING_SHARE
+        ids = list(ledger.pending_ids())
+        start = self._rng.randrange(len(ids)) if len(ids) > _PAGE else 0
+        counts: Counter[str] = Counter(pending=len(ids))
+
+        def read(record_id: str) -> _Due | str:
+            if self._clock.now() > until:
+                return "unread"
             try:
                 entry = ledger.pending(record_id)
-            except (TosError, NoAnswer, RecordUnreadable):
-                return None  # the next tick meets it again
-            return _due(entry.record, now) if entry else None
+            except (RepaintError, sqlite3.Error) as error:
+                _tell_unreadable(log, record_id, error)
+                return "unreadable"
+            return _due(entry.record, now) if entry else "ended"
 
-        ids, found = ledger.pending_ids(), list[_Due]()
-        while page := list(islice(ids, _PAGE)):
-            found += [due for due in _side_by_side(read, page) if due is not None]
-            if self._clock.now() > until:
-                break
-        return found
+        found = []
+        for due in _side_by_side(read, ids[start:] + ids[:start]):
+            if isinstance(due, _Due):
+                found.append(due)
+            else:
+                counts[due] += 1
+        return found, counts
 
-    def _within_cap(self, ledger: Ledger, capped: list[_Due], now: float) -> list[_Due]:
+    def _within_cap(self, ledger: Ledger, capped: list[_Due], log: Log) -> list[_Due]:
         if not capped or self._settings.daily_cap is None:
             return capped
-        room = self._settings.daily_cap - ledger.spent(billing_day(now))
-        return capped[: max(0, room)]
+        try:
+            spent = ledger.spent(billing_day(self._clock.now()))
+        except (RepaintError, sqlite3.Error) as error:
+            _tell_unreadable(log, None, error)
+            return []
+        return sorted(capped)[: max(0, self._settings.daily_cap - spent)]
+
+
+def _tell_unreadable(log: Log, record_id: str | None, error: Exception) -> None:
+    log.error("record.unreadable", record=record_id, reason=str(error))
 
 
 def _due(record: Record, now: float) -> _Due:
     due_at = record.due_at if record.parked else record.lease_until
-    return _Due(due_at, record.id, record.cause, record.parks, ready=due_at <= now)
+    return _Due(
+        due_at, record.id, record.cause, ready=due_at <= now, pays=not record.may_have_been_paid
+    )
 
 
 def _side_by_side(do: Callable[[Item], Answer], items: Iterable[Item]) -> Iterable[Answer]:

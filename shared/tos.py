@@ -112,7 +112,11 @@ class Tos:
     def get(self, bucket: str, key: str) -> tuple[bytes, str]:
         """Return an object's content and ETag. Raises ObjectMissing, TosError, NoAnswer."""
         answer = self._send("GET", bucket, key)
-        return answer.body, answer.headers.get("etag", "").strip('"')
+        etag = answer.headers.get("etag", "").strip('"')
+        if not etag:
+            # Without it the next compare-and-swap would compare with nothing.
+            raise MaybeExecuted(f"The answer to GET {bucket}/{key} has no ETag.")
+        return answer.body, etag
 
     def put(
         self,

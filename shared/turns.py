@@ -4,10 +4,13 @@ from shared.clock import Clock
 from shared.config import Settings
 from shared.ledger import Record
 from shared.pace import Pace
+from shared.transport import Timeouts
 
-# From writing an attempt down to its first byte on the wire, connecting included. A send later
-# than this is given up: whoever takes over counts on the settle time having passed by then.
+# From writing an attempt down to sending it. A send later than this is given up: whoever takes
+# over counts on the settle time having passed by then.
 SEND_GRACE_SECONDS = 5.0
+# From sending to the first byte on the wire: names are looked up and a connection is made.
+CONNECT_SECONDS = 2 * Timeouts().connect
 # What is left of an invocation for writing the end down.
 WRITE_SECONDS = 2.0
 
@@ -29,7 +32,11 @@ class Turns:
         Who takes over after that need not wait: one look tells.
         """
         slowest = max(self._settings.timeout_seconds, self._settings.settle_seconds)
-        return sent_at + SEND_GRACE_SECONDS + slowest
+        return sent_at + SEND_GRACE_SECONDS + CONNECT_SECONDS + slowest
+
+    def settled_at(self, sent_at: float) -> float:
+        """Return when a call that was sent right at `sent_at` can no longer store its image."""
+        return sent_at + CONNECT_SECONDS + self._settings.settle_seconds
 
     def has_time(self, deadline: float, pause: float = 0.0) -> bool:
         """Tell whether a call that begins after `pause` seconds can be answered in time."""
@@ -40,11 +47,14 @@ class Turns:
         return self.has_time(deadline, self._pace.wait())
 
     def wait(self, deadline: float) -> bool:
-        """Wait for the next turn to call; False, without waiting, where it comes too late."""
-        wait = self._pace.take(self._spare(deadline))
-        if wait is None:
-            return False
-        self._clock.sleep(wait)
+        """Wait for the next turn to call; False where it comes too late.
+
+        The pace is asked again after each wait: it may have changed, and others wait as well.
+        """
+        while (wait := self._pace.take()) > 0:
+            if not self.has_time(deadline, wait):
+                return False
+            self._clock.sleep(wait)
         return True
 
     def _spare(self, deadline: float) -> float:

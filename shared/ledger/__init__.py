@@ -38,7 +38,7 @@ class Ledger(Protocol):
     def create(self, record: Record) -> Entry | None:
         """Write a claim where there is no pending record of that id; None if there is one.
 
-        A claim of the same owner counts as written: its answer was lost the first time.
+        One that equals `record` counts as written: its answer was lost the first time.
         """
         ...
 
@@ -81,6 +81,10 @@ class Ledger(Protocol):
 
     def reserve_name(self, name: str, record_id: str) -> str:
         """Reserve an output name that a user chose; return the id of the record that has it."""
+        ...
+
+    def move_name(self, name: str, holder: str, record_id: str) -> bool:
+        """Hand a name that `holder` reserved over to another record; tell whether it has it."""
         ...
 
     def spend(self, day: str, attempt: str, cap: int) -> bool:

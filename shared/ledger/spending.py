@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 
 from shared.documents import as_object
-from shared.errors import ConditionFailed, ObjectMissing
+from shared.errors import ConditionFailed, ObjectMissing, RecordUnreadable
 from shared.tos import Tos
 
 _TRIES = 50
@@ -72,7 +72,10 @@ class Spending:
         except ObjectMissing:
             return [], None
         attempts = (as_object(body) or {}).get("attempts")
-        return ([str(a) for a in attempts] if isinstance(attempts, list) else []), etag
+        if not isinstance(attempts, list):
+            # Taken for empty, it would be written over, and the cap with it.
+            raise RecordUnreadable(f"The spending of {day} in the ledger cannot be read.")
+        return [str(attempt) for attempt in attempts], etag
 
     def _key(self, day: str) -> str:
         return f"{self._prefix}{day}.json"

@@ -111,6 +111,15 @@ class SqliteLedger:
             row = connection.execute("SELECT id FROM names WHERE name = ?", (name,)).fetchone()
         return str(row[0])
 
+    def move_name(self, name: str, holder: str, record_id: str) -> bool:
+        """Hand a reserved name over; see `Ledger`."""
+        with self._transaction() as connection:
+            connection.execute(
+                "UPDATE names SET id = ? WHERE name = ? AND id = ?", (record_id, name, holder)
+            )
+            row = connection.execute("SELECT id FROM names WHERE name = ?", (name,)).fetchone()
+        return row is not None and row[0] == record_id
+
     def spend(self, day: str, attempt: str, cap: int) -> bool:
         """Count an attempt against the day's cap; see `Ledger`."""
         with self._transaction() as connection:

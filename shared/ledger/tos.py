@@ -17,9 +17,17 @@ The state bucket must not be versioned: conditional writes there are not documen
 import hashlib
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 
-from shared.documents import as_object
-from shared.errors import ConditionFailed, LeaseLost, ObjectMissing
+from shared.documents import as_object, as_text
+from shared.errors import (
+    ConditionFailed,
+    LeaseLost,
+    NoAnswer,
+    ObjectMissing,
+    RecordUnreadable,
+    TosError,
+)
 from shared.ledger import Entry
 from shared.ledger.record import Record
 from shared.ledger.spending import Spending
@@ -77,9 +85,15 @@ class TosLedger:
         try:
             self._put(self._done(record.id), record, create_only=True)
         except ConditionFailed:
-            # Somebody else's end record, or our own whose answer was lost: it stands.
-            stands = self.finished(record.id) or record
-        self.drop(entry)
+            # Somebody else's end record, or our own whose answer was lost: it stands. Where there
+            # is none, the refusal meant something else: the pending record must stay.
+            found = self.finished(record.id)
+            if found is None:
+                raise
+            stands = found
+        # What is left where this fails is removed by whoever meets it.
+        with suppress(TosError, NoAnswer):
+            self.drop(entry)
         return stands
 
     def drop(self, entry: Entry) -> None:
@@ -108,15 +122,28 @@ class TosLedger:
 
     def reserve_name(self, name: str, record_id: str) -> str:
         """Reserve an output name; see `Ledger`."""
-        key = f"{self._prefix}names/{hashlib.sha256(name.encode()).hexdigest()[:32]}.json"
+        key = self._name(name)
         document = json.dumps({"name": name, "id": record_id}).encode()
         try:
             self._tos.put(self._bucket, key, document, create_only=True)
         except ConditionFailed:
             # Ours, from an earlier attempt or a lost answer, or another upload's.
-            body, _ = self._tos.get(self._bucket, key)
-            return str((as_object(body) or {}).get("id"))
+            return self._holder(key)[0]
         return record_id
+
+    def move_name(self, name: str, holder: str, record_id: str) -> bool:
+        """Hand a reserved name over; see `Ledger`."""
+        key = self._name(name)
+        found, etag = self._holder(key)
+        if found != holder:
+            return found == record_id
+        document = json.dumps({"name": name, "id": record_id}).encode()
+        try:
+            self._tos.put(self._bucket, key, document, if_match=etag)
+        except ConditionFailed:
+            # Another's, or our own whose answer was lost.
+            return self._holder(key)[0] == record_id
+        return True
 
     def spend(self, day: str, attempt: str, cap: int) -> bool:
         """Count an attempt against the day's cap; see `Ledger`."""
@@ -137,6 +164,16 @@ class TosLedger:
         """Return the stored record where it is exactly the one that was to be written."""
         stored = self.pending(record.id)
         return stored if stored is not None and stored.record == record else None
+
+    def _name(self, name: str) -> str:
+        return f"{self._prefix}names/{hashlib.sha256(name.encode()).hexdigest()[:32]}.json"
+
+    def _holder(self, key: str) -> tuple[str, str]:
+        body, etag = self._tos.get(self._bucket, key)
+        holder = as_text((as_object(body) or {}).get("id"))
+        if holder is None:
+            raise RecordUnreadable(f"The reserved name {key} in the ledger cannot be read.")
+        return holder, etag
 
     def _put(
         self,

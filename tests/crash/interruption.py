@@ -107,6 +107,17 @@ def does_but_answers(status: int, body: bytes = b"") -> Callable[[Operation], An
     return broken
 
 
+def garbled(operation: Operation) -> Any:
+    """Do it, and answer with headers as they are and a body that is none."""
+    answer = operation()
+    return Response(answer.status, answer.headers, b"\x00<garbage>")
+
+
+def conflict(_operation: Operation) -> Any:
+    """Refuse for a reason of the store's own, which only looks like somebody having been first."""
+    return Response(409, {}, b'{"Code": "OperationAborted"}')
+
+
 def refused(_operation: Operation) -> Any:
     raise NotExecuted("connection refused")
 
@@ -126,6 +137,8 @@ FAULTS: dict[str, Callable[[Operation], Any]] = {
     "reset, executed": cut_after,
     **{f"{status}, not executed": answers(status) for status in (500, 502, 503, 504)},
     **{f"{status}, executed": does_but_answers(status) for status in (500, 502, 503, 504)},
+    "garbled, executed": garbled,
+    "conflict, not executed": conflict,
     "garbage, executed": does_but_answers(200, b"\x00<garbage>"),
     "truncated, executed": does_but_answers(200, b'{"ResponseMetadata": {"Requ'),
 }

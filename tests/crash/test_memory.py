@@ -18,7 +18,7 @@ from tests.crash.interruption import FAULTS, Killed, Operation, Plan, process
 from tests.fakes import FakeCloud, World
 
 LEDGERS = ("tos", "sqlite")
-LEASE_SECONDS = 41.0
+LEASE_SECONDS = 47.0
 KILLS = {"before": interruption.killed_before, "after": interruption.killed_after}
 
 

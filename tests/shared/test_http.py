@@ -345,7 +345,7 @@ def test_a_process_killed_anywhere_costs_one_charge_for_its_key(tmp_path: Path, 
                     ask(world, sent, process(world, plan))
                 except Killed:
                     assert plan.met
-                world.clock.advance(41)
+                world.clock.advance(47)
                 answer = ask(world, sent)
                 assert answer["statusCode"] == 200, (ledger, n, answer)
                 assert len(world.cloud.charges) == 1, (ledger, n, world.cloud.history)

@@ -28,8 +28,42 @@ def test_two_uploads_with_one_name_are_paid_once_even_if_neither_finds_a_file(
     world.cloud.reactions = [meanwhile]
 
     assert world.deliver(first).status == "generated"
-    assert inside == ["rejected"]
+    assert inside == ["deferred"]
+    world.finish()
+    assert world.deliver(second).reason.startswith("It is rejected already.")
     assert world.cloud.charges == ["repaint/mine.png"]
+
+
+@pytest.mark.parametrize("first_ends", ["rejected", "superseded"])
+def test_a_name_whose_holder_left_no_file_is_handed_over(world: World, first_ends: str) -> None:
+    bad = world.cloud.upload("1.png", prompt="a cat", output="mine.png", body=b"one")
+    if first_ends == "rejected":
+        world.cloud.reactions = [fakes.model_refuses(50411)]
+        world.deliver(bad)
+    else:
+        assert world.deliver(bad, seconds=20).status == "deferred"
+    good = world.cloud.upload("1.png", prompt="a cat", output="mine.png", body=b"two")
+    world.deliver(good)
+    world.finish()
+
+    assert world.deliver(good).reason == "It is generated already."
+    assert world.cloud.charges == ["repaint/mine.png"]
+
+
+def test_who_overwrites_waits_for_who_is_at_work_on_the_name(world: World) -> None:
+    first = world.cloud.upload("1.png", prompt="a cat", output="mine.png")
+    second = world.cloud.upload("2.png", prompt="x", output="mine.png", overwrite="true")
+
+    def nothing_while_another_comes(cloud: FakeCloud, request: Any) -> Any:
+        assert world.deliver(second).status == "deferred"
+        return fakes.nothing_made(cloud, request)
+
+    world.cloud.reactions = [nothing_while_another_comes]
+    result = world.deliver(first)
+
+    assert [f"repaint/mine-{(result.record or '')[:8]}-2.png"] == world.cloud.charges
+    world.finish()
+    assert "repaint/mine.png" in world.cloud.charges
 
 
 def test_a_lost_answer_for_a_chosen_name_is_found_by_looking(world: World) -> None:

@@ -184,7 +184,7 @@ def test_an_error_with_number_0_under_http_200_is_none() -> None:
         ),
         (Verdict.UNKNOWN, response(200, {"ImageUrls": ["a"], "StoreUris": ["b"]}, Message="boom")),
         (
-            Verdict.REFUSED,
+            Verdict.UNKNOWN,  # it contradicts itself
             response(200, {"ImageUrls": ["a"], "StoreUris": ["b"], "RespJson": {"code": 50411}}),
         ),
     ],
@@ -203,6 +203,7 @@ def test_an_answer_without_a_code_is_unknown_unless_it_says_too_many(
         "store of repaint/50429 timed out",
         "cannot read http://photos.example.com/uploads/IMG_50411.jpg?X=50411",
         "file 50429.png",
+        "no answer after 50429 ms",
     ],
 )
 def test_a_number_in_a_name_an_address_or_an_id_is_not_taken_for_a_code(message: str) -> None:

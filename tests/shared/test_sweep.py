@@ -87,24 +87,46 @@ def test_after_a_configuration_error_one_goes_first_and_the_rest_once_it_passes(
     broken = True
 
     def refuse(cloud: fakes.FakeCloud, request: Any) -> Any:
-        return fakes.model_refuses(50400)(cloud, request) if broken else fakes.made(cloud, request)
+        # One of them is wrong for good: it must not hold the others.
+        wrong = json.loads(request.body)["ReqJson"]["prompt"] == "a cat 3"
+        return (
+            fakes.model_refuses(50400)(cloud, request)
+            if broken or wrong
+            else fakes.made(cloud, request)
+        )
 
     world.cloud.reactions = [refuse] * 1000
     records = park(world, 10)
     calls = []
-    for _ in range(6):
+    for _ in range(12):
         before = len(world.cloud.bodies)
         world.clock.advance(61)
         world.sweep(seconds=900)
         calls.append(len(world.cloud.bodies) - before)
     broken = False
-    world.clock.advance(3601)
+    for _ in range(4):
+        world.clock.advance(1801)
+        world.sweep(seconds=900)
+
+    assert set(calls) <= {0, 1}
+    assert sum(calls) > 6
+    assert {"generated": 9, "pending": 1} == states(world, records)
+
+
+def test_a_canary_that_says_nothing_about_the_configuration_lets_nobody_pass(
+    world: World,
+) -> None:
+    world.cloud.reactions = [fakes.model_refuses(50400)] * 100
+    records = park(world, 5)
+    world.cloud.objects = {
+        k: v for k, v in world.cloud.objects.items() if k[0] != "photos" or "/0" not in k[1]
+    }
+    calls = len(world.cloud.bodies)
+    world.clock.advance(61)
     world.sweep(seconds=900)
 
-    assert {"generated": 10} == states(world, records)
-    assert set(calls) <= {0, 1}
-    assert sum(calls) < 6, "the pause grows"
-    assert calls[0] == 1
+    assert len(world.cloud.bodies) <= calls + 1
+    assert states(world, records)["generated"] == 0
 
 
 @pytest.mark.parametrize("cap", [0, 1, 7])
@@ -191,9 +213,48 @@ def test_a_damaged_record_does_not_keep_the_others_from_being_finished() -> None
     records = park(world, 3, seconds=20)
     broken = fakes.StoredObject(json.dumps({"id": 7}).encode(), {}, 8)
     world.cloud.objects["photos", ".repaint/pending/0.json"] = broken
-    world.sweep(seconds=900)
+    counts = world.sweep(seconds=900)
 
     assert {"generated": 3} == states(world, records)
+    assert (4, 1) == (counts["pending"], counts["unreadable"])
+    (line,) = world.lines.named("record.unreadable")
+    assert "move it away" in line["reason"]
+
+
+def test_a_paid_image_is_looked_for_also_where_there_is_no_time_to_pay(world: World) -> None:
+    world.cloud.reactions = [fakes.answer_lost]
+    event = world.cloud.upload(prompt="a cat")
+    assert world.deliver(event, seconds=40).status == "incomplete"
+    world.clock.advance(60)
+
+    assert world.sweep(seconds=10)["generated"] == 1
+    assert len(world.cloud.charges) == 1
+
+
+def test_what_is_throttled_or_gone_keeps_no_place_of_the_day(world: World) -> None:
+    world.environment["REPAINT_DAILY_CAP"] = "1"
+
+    def throttled_and_gone(cloud: fakes.FakeCloud, request: Any) -> Any:
+        cloud.objects.pop(("photos", "gone.png"))
+        return fakes.model_refuses(50429)(cloud, request)
+
+    world.cloud.reactions = [throttled_and_gone]
+    first = world.deliver(world.cloud.upload("gone.png", prompt="a cat"))
+    second = world.deliver(world.cloud.upload("here.png", prompt="a cat"))
+
+    assert ("skipped", "generated") == (first.status, second.status)
+
+
+def test_spending_that_cannot_be_read_is_not_taken_for_none() -> None:
+    with World() as world:
+        world.environment["REPAINT_DAILY_CAP"] = "1"
+        world.deliver(world.cloud.upload("1.png", prompt="a cat"))
+        (key,) = [k for k in world.cloud.objects if "/spent/" in k[1]]
+        world.cloud.objects[key] = fakes.StoredObject(b"<garbage>", {}, 9)
+        result = world.deliver(world.cloud.upload("2.png", prompt="a cat"))
+
+        assert result.status == "incomplete"
+        assert len(world.cloud.charges) == 1
 
 
 def side_by_side(do: Callable[[int], object], count: int) -> None:
