@@ -7,7 +7,6 @@ from there on slowly. It climbs with the time and not with the calls: more calls
 let it outrun every refusal.
 """
 
-import math
 import threading
 
 from shared.clock import Clock
@@ -26,7 +25,8 @@ class Pace:
         self._max = max_qps
         self._lock = threading.Lock()
         self._rate = max_qps or _FIRST
-        self._ceiling = math.inf  # never refused yet
+        # Not to climb fast before the first refusal: of several instances each would, at once.
+        self._ceiling = self._rate
         self._next = 0.0
         self._fell_at = 0.0
         self._climbed_at = clock.now()

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StrictBool,
@@ -28,11 +29,18 @@ MAX_IMAGE_BYTES = 35 * 1024 * 1024
 # What of ReqJson has a key of its own, and which.
 OWN_KEYS = {"prompt": "prompt", "seed": "seed", "ddim_step": "steps", "scale": "scale"}
 
-Seed = Annotated[StrictInt, Field(ge=-1)]
-Steps = Annotated[StrictInt, Field(ge=1, le=50)]
+
+def _as_whole(value: Any) -> Any:
+    """Take 7.0 for 7, as JSON Schema does."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+_Whole = BeforeValidator(_as_whole)
+Seed = Annotated[StrictInt, Field(ge=-1), _Whole]
+Steps = Annotated[StrictInt, Field(ge=1, le=50), _Whole]
 Scale = Annotated[float, Field(strict=False, ge=1, le=30, allow_inf_nan=False)]
 Weight = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Index = Annotated[StrictInt, Field(ge=0)]
+Index = Annotated[StrictInt, Field(ge=0), _Whole]
 Text = Annotated[str, StringConstraints(min_length=1)]
 
 
@@ -66,8 +74,8 @@ class LogoInfo(Strict):
     """
 
     add_logo: StrictBool
-    position: Annotated[StrictInt, Field(ge=0, le=3)] | None = None
-    language: Annotated[StrictInt, Field(ge=0, le=1)] | None = None
+    position: Annotated[StrictInt, Field(ge=0, le=3), _Whole] | None = None
+    language: Annotated[StrictInt, Field(ge=0, le=1), _Whole] | None = None
     opacity: Weight | None = None
     logo_text_content: str | None = None
 

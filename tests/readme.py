@@ -4,6 +4,7 @@ A block stands behind a line `<!-- output: COMMAND -->`. `python -m tests.readme
 and puts in what they print; the tests compare, leaving aside what differs from run to run.
 """
 
+import json
 import os
 import re
 import shutil
@@ -11,6 +12,11 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+import urllib3
+
+from local.cloud import Cloud
+from local.invoke import put_samples
 
 ROOT = Path(__file__).parents[1]
 FILES = ("README.md", "README.zh-CN.md")
@@ -23,6 +29,7 @@ _VARYING = (
     (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:<port>"),
     (re.compile(r'"(request_id|model_request_id)": "\w+"'), r'"\1": "<id>"'),
     (re.compile(r'"duration_ms": \d+'), '"duration_ms": <ms>'),
+    (re.compile(r"[0-9a-f]{32}(?=[\"-])"), "<record>"),
 )
 
 
@@ -40,6 +47,8 @@ def steady(text: str) -> str:
 
 def produce(command: str, folder: Path) -> str:
     """Run a shown command in `folder` and return what it prints."""
+    if command == "curl":
+        return _ask(folder)
     # `make` prints nothing of its own once the packages are installed.
     words = command.replace("make run", "python -m local run").split()
     arguments = [str(ROOT / w) if (ROOT / w).is_file() else w for w in words[1:]]
@@ -54,6 +63,22 @@ def produce(command: str, folder: Path) -> str:
         check=True,
     )
     return done.stdout
+
+
+def _ask(folder: Path) -> str:
+    """Ask the HTTP door of a local cloud what the READMEs' curl command asks."""
+    with Cloud(folder / "cloud", on_log=lambda _function, _line: None) as cloud:
+        put_samples(cloud)
+        answer = urllib3.request(
+            "POST",
+            f"{cloud.gateway.address}/generations",
+            body=json.dumps({"bucket": "photos", "key": "uploads/coffee.png", "prompt": "油画"}),
+            headers={
+                "Authorization": f"Bearer {cloud.http_token}",
+                "Content-Type": "application/json",
+            },
+        )
+        return answer.data.decode() + "\n"
 
 
 def main() -> None:

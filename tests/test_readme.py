@@ -55,12 +55,8 @@ def test_every_setting_and_every_metadata_key_is_explained_and_nothing_else() ->
     assert set(KEYS) <= set(cells)
 
 
-# Settings that are read, and used by doors that are not there yet.
-NOT_YET = {
-    "REPAINT_HTTP_TOKENS",
-    "REPAINT_WEBHOOK_URL",
-    "REPAINT_WEBHOOK_SECRET",
-}
+# Read already, and used by nobody yet.
+NOT_YET = {"REPAINT_WEBHOOK_URL", "REPAINT_WEBHOOK_SECRET"}
 
 
 def test_the_links_of_both_readmes_lead_somewhere() -> None:

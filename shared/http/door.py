@@ -13,7 +13,16 @@ from pydantic import BaseModel, ValidationError
 from shared.addresses import image_url_problem, store_uri_problem
 from shared.config import BUCKET_NAME, Settings
 from shared.errors import ObjectMissing, RejectedUpload, RepaintError
-from shared.http.models import SHOWN_STATUSES, GenerationList, GenerationRequest, Health, shown
+from shared.http.models import (
+    IMAGE_URL,
+    SHOWN_STATUSES,
+    STORE_PATH,
+    GenerationList,
+    GenerationRequest,
+    Health,
+    OwnModel,
+    shown,
+)
 from shared.http.openapi import openapi_document
 from shared.http.problems import Problem
 from shared.http.requests import (
@@ -208,9 +217,13 @@ class HttpDoor:
                 allow_http=self._settings.http_allow_http,
                 allowed_hosts=self._settings.http_image_hosts,
             )
+            if not problem and not re.fullmatch(IMAGE_URL, asked.image_url):
+                problem = "A host's name in ASCII is needed, and the rest percent-encoded."
             errors += [_error("/image_url", problem)] if problem else []
         if asked.store_uri:
             problem = store_uri_problem(asked.store_uri, self._settings.service_id)
+            if not problem and not re.fullmatch(rf"[^/]+{STORE_PATH}", asked.store_uri):
+                problem = "Its name has a character that is not possible here."
             errors += [_error("/store_uri", problem)] if problem else []
         return errors
 
@@ -245,7 +258,9 @@ def _as_metadata(asked: GenerationRequest) -> dict[str, str]:
     )
     texts = {name: str(v).lower() if isinstance(v, bool) else str(v) for name, v in given.items()}
     if asked.req_json is not None:
-        texts["req-json"] = asked.req_json.model_dump_json(exclude_unset=True)
+        # Of our own model's parts null means "not given"; another model's are its own affair.
+        ours = isinstance(asked.req_json, OwnModel)
+        texts["req-json"] = asked.req_json.model_dump_json(exclude_unset=True, exclude_none=ours)
     return texts
 
 

@@ -28,6 +28,13 @@ Output = (
     Annotated[str, StringConstraints(pattern=rf"^{_ASCII}+(/{_ASCII}+)*$", max_length=140)]
     | Annotated[str, StringConstraints(pattern=rf"^{_CHINESE}+(/{_CHINESE}+)*$", max_length=45)]
 )
+# A public host's name, a port if it must be, and whatever stands behind it in visible ASCII.
+IMAGE_URL = (
+    r"https?://([A-Za-z0-9](-?[A-Za-z0-9]){0,40}\.)+[A-Za-z]{2,24}(:[1-9][0-9]{1,3})?"
+    r"(/[!-\"$-\[\]-~]*)?"
+)
+_NO_DOT, _ANY = r"[!-\-0-\[\]-}\u4e00-\u9fff]", r"[!-.0-\[\]-}\u4e00-\u9fff]"
+STORE_PATH = rf"(/{_NO_DOT}{_ANY}*)+"
 TemplateName = Annotated[str, StringConstraints(pattern=r"^[!-}]+$", max_length=256)]
 Bucket = Annotated[str, StringConstraints(pattern=BUCKET_NAME.pattern)]
 # A segment of dots would be taken for a folder on the way.

@@ -7,7 +7,9 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from shared.http.models import (
+    IMAGE_URL,
     SHOWN_STATUSES,
+    STORE_PATH,
     Generation,
     GenerationList,
     GenerationRequest,
@@ -33,14 +35,10 @@ def openapi_document(service_id: str, allow_http: bool) -> dict[str, Any]:
         ref_template=_SCHEMAS + "{model}",
     )
     asked = schemas["$defs"]["GenerationRequest"]["properties"]
-    # What the guard of addresses takes for sure; it knows of more than a pattern can say.
-    scheme = "https?" if allow_http else "https"
-    asked["image_url"]["pattern"] = (
-        rf"^{scheme}://([a-z][a-z0-9]{{0,20}}\.){{1,3}}[a-z]{{2,6}}(/[A-Za-z0-9_-]{{1,40}})*$"
-    )
-    asked["store_uri"]["pattern"] = (
-        rf"^tos-cn-i-{re.escape(service_id)}(/[A-Za-z0-9_-][A-Za-z0-9_.-]{{0,40}}){{1,5}}$"
-    )
+    # The guard of addresses refuses some more, of internal networks, than a pattern can say.
+    pattern = IMAGE_URL if allow_http else IMAGE_URL.replace("https?", "https", 1)
+    asked["image_url"]["pattern"] = f"^{pattern}$"
+    asked["store_uri"]["pattern"] = f"^tos-cn-i-{re.escape(service_id)}{STORE_PATH}$"
     return {
         "openapi": "3.1.0",
         "info": {
@@ -74,13 +72,12 @@ def _create() -> dict[str, Any]:
     return {
         "operationId": "create",
         "summary": "Repaint a picture.",
+        "description": (
+            "With the header `Idempotency-Key` (1 to 255 visible characters; a UUID is a good "
+            "one) the same key and body get the same answer and one charge: 409 while it is "
+            "running, 422 with another body. Without it, identical requests are not merged."
+        ),
         "parameters": [
-            {
-                "name": "Idempotency-Key",
-                "in": "header",
-                "description": "The same key and body: the same answer, one charge.",
-                "schema": {"type": "string", "pattern": '^"?[!#-~]{1,255}"?$', "maxLength": 257},
-            },
             {
                 "name": "Prefer",
                 "in": "header",

@@ -13,8 +13,10 @@ _TURNS_UP = f"{_CRASH}an_image_that_turns_up_after_all_ends_the_doubt"
 _THREE = f"{_CRASH}three_calls_that_leave_nothing_end_in_doubt_and_are_never_paid_for_again"
 _LEDGER = "tests/shared/test_ledger.py"
 _NAMES = "tests/shared/test_names.py"
+_OUTCOME = "tests/shared/test_outcome.py"
 _PIPELINE = "tests/shared/test_pipeline.py"
 _PROTECTIONS = "tests/mutation/test_protections.py"
+_SWEEP = "tests/shared/test_sweep.py"
 _WRITTEN = f"{_PIPELINE}::test_the_claim_is_written_before_anything_is_paid"
 _LOG_LINE = (
     "tests/shared/test_redaction.py::test_a_log_line_shows_no_secret_and_keeps_chinese_readable"
@@ -105,15 +107,29 @@ TAKEOVER = [
     Mutant(
         "nobody takes over while the lease runs",
         "shared/pipeline.py",
-        "if record.lease_until > now or (record.parked and record.due_at > now):",
-        "if record.parked and record.due_at > now:",
+        "if record.lease_until > now or waits:",
+        "if waits:",
         _PROTECTIONS,
+    ),
+    Mutant(
+        "what is parked is left alone until it is due",
+        "shared/pipeline.py",
+        "waits = record.parked and record.due_at > now and not early",
+        "waits = False",
+        _PIPELINE,
     ),
     Mutant(
         "a lease lasts until the attempt is settled",
         "shared/turns.py",
-        "return sent_at + SEND_GRACE_SECONDS + slowest",
-        "return sent_at + SEND_GRACE_SECONDS",
+        "return sent_at + SEND_GRACE_SECONDS + CONNECT_SECONDS + slowest",
+        "return sent_at + SEND_GRACE_SECONDS + CONNECT_SECONDS",
+        _PROTECTIONS,
+    ),
+    Mutant(
+        "a lease counts the time until the first byte is sent",
+        "shared/turns.py",
+        "return sent_at + SEND_GRACE_SECONDS + CONNECT_SECONDS + slowest",
+        "return sent_at + slowest",
         _PROTECTIONS,
     ),
     Mutant(
@@ -126,8 +142,15 @@ TAKEOVER = [
     Mutant(
         "a call that would go out late is not sent",
         "shared/generation.py",
-        "if work.sent_at > attempt.sent_at + SEND_GRACE_SECONDS:",
-        "if work.sent_at > attempt.sent_at + 86400.0:",
+        "too_late = work.sent_at > attempt.sent_at + SEND_GRACE_SECONDS",
+        "too_late = work.sent_at > attempt.sent_at + 86400.0",
+        _PROTECTIONS,
+    ),
+    Mutant(
+        "a call that cannot be answered in time any more is not sent",
+        "shared/generation.py",
+        "if too_late or not self._turns.has_time(work.deadline):",
+        "if too_late:",
         _PROTECTIONS,
     ),
 ]
@@ -138,6 +161,13 @@ END = [
         "shared/ledger/tos.py",
         "        stands = record\n        try:",
         "        stands = record\n        self.drop(entry)\n        try:",
+        _PROTECTIONS,
+    ),
+    Mutant(
+        "a refused end record does not count as written where there is none",
+        "shared/ledger/tos.py",
+        "            if found is None:\n                raise\n",
+        "            found = found or record\n",
         _PROTECTIONS,
     ),
     Mutant(
@@ -207,9 +237,16 @@ PROBE = [
         _LATE,
     ),
     Mutant(
+        "the look counts the time until the first byte is sent",
+        "shared/turns.py",
+        "return sent_at + CONNECT_SECONDS + self._settings.settle_seconds",
+        "return sent_at + self._settings.settle_seconds",
+        _PROTECTIONS,
+    ),
+    Mutant(
         "a look that cannot tell is no proof of absence",
         "shared/generation.py",
-        'return self._cannot_look(work, "in_doubt", reason, error)',
+        'return self._end.cannot_look(work, "in_doubt", reason, error)',
         "made = None",
         _BLIND,
     ),
@@ -226,6 +263,27 @@ PROBE = [
         "if attempt.before is not None and found.last_modified == attempt.before:",
         "if attempt.before is not None and found.last_modified is None:",
         _NAMES,
+    ),
+    Mutant(
+        "a file older than the call is not taken for what the call made",
+        "shared/outputs.py",
+        "if changed_long_before(found.last_modified, attempt.sent_at):",
+        "if changed_long_before(found.last_modified, 0.0):",
+        _NAMES,
+    ),
+    Mutant(
+        "an answer that contradicts itself counts as unknown",
+        "shared/outcome.py",
+        "if uris and (error or",
+        "if uris is None and (error or",
+        _OUTCOME,
+    ),
+    Mutant(
+        "a paid image is looked for also where there is no time to pay",
+        "shared/sweep.py",
+        "if due.pays and not self._turns.has_next(deadline):",
+        "if not self._turns.has_next(deadline):",
+        _SWEEP,
     ),
     Mutant(
         "what turns up after the last attempt is found",
@@ -313,6 +371,20 @@ CAP = [
         _PROTECTIONS,
     ),
     Mutant(
+        "spending that cannot be read is not taken for none",
+        "shared/ledger/spending.py",
+        "        if not isinstance(attempts, list):\n",
+        "        if not isinstance(attempts, list):\n            return [], etag\n",
+        _SWEEP,
+    ),
+    Mutant(
+        "what is throttled takes no place of the day",
+        "shared/generation.py",
+        "self._end.uncount(work, work.attempt)\n        if not self._turns.has_time(",
+        "if not self._turns.has_time(",
+        _SWEEP,
+    ),
+    Mutant(
         "two that count at the same time do not overwrite each other",
         "shared/ledger/spending.py",
         "self._bucket, self._key(day), body, create_only=etag is None, if_match=etag",
@@ -324,10 +396,52 @@ CAP = [
 CHOSEN = [
     Mutant(
         "two uploads under one chosen name are not both paid for",
-        "shared/generation.py",
-        "if holder != work.record.id:",
+        "shared/names.py",
+        "if holder != record.id:",
         "if not holder:",
         _NAMES,
+    ),
+    Mutant(
+        "a name stays with a holder that is still at work",
+        "shared/names.py",
+        "if ended is None or not ledger.move_name(",
+        "if not ledger.move_name(",
+        _NAMES,
+    ),
+    Mutant(
+        "a name is handed over where its holder left no file",
+        "shared/names.py",
+        "if made and not overwrite:",
+        "if ended and not overwrite:",
+        _NAMES,
+    ),
+    Mutant(
+        "a name is handed over to who overwrites",
+        "shared/names.py",
+        "if made and not overwrite:",
+        "if made:",
+        _PROTECTIONS,
+    ),
+    Mutant(
+        "a name stays with the upload that made its file",
+        "shared/names.py",
+        "if made and not overwrite:",
+        "if made is None:",
+        _PROTECTIONS,
+    ),
+    Mutant(
+        "a name in object storage is handed over once",
+        "shared/ledger/tos.py",
+        "self._tos.put(self._bucket, key, document, if_match=etag)",
+        "self._tos.put(self._bucket, key, document)",
+        _PROTECTIONS,
+    ),
+    Mutant(
+        "a name in SQLite is handed over once",
+        "shared/ledger/sqlite.py",
+        '"UPDATE names SET id = ? WHERE name = ? AND id = ?"',
+        '"UPDATE names SET id = ? WHERE name = ? AND ? IS NOT NULL"',
+        _PROTECTIONS,
     ),
     Mutant(
         "a chosen name in object storage is reserved once",
@@ -345,7 +459,7 @@ CHOSEN = [
     ),
     Mutant(
         "nothing is paid for a name that exists already",
-        "shared/generation.py",
+        "shared/names.py",
         "if changed_at is not None and not overwrite:",
         "if changed_at is None and overwrite is None:",
         _PIPELINE,
@@ -366,6 +480,20 @@ UPLOADS = [
         "if upload.etag not in (None, info.etag):",
         "if upload.etag is None and not info.etag:",
         _PIPELINE,
+    ),
+    Mutant(
+        "a bucket that is not there does not pass for an object that is gone",
+        "shared/pipeline.py",
+        "if not storage.has_bucket(upload.bucket):",
+        "if storage.has_bucket is None:",
+        _PIPELINE,
+    ),
+    Mutant(
+        "after a configuration error only who passed it lets the rest go",
+        "shared/sweep.py",
+        'result.status in ("generated", "rejected"):',
+        'result.status != "deferred":',
+        _PROTECTIONS,
     ),
     Mutant(
         "an output of ours is left alone",

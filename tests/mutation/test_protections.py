@@ -11,11 +11,16 @@ from typing import Any
 
 import pytest
 
+from shared.config import Settings
+from shared.errors import ConditionFailed, MaybeExecuted
 from shared.transport import Request, Response, Timeouts
+from shared.turns import CONNECT_SECONDS, SEND_GRACE_SECONDS
 from tests import fakes
 from tests.fakes import FakeCloud, World
 
-LEASE_SECONDS = 41.0
+SETTLE_SECONDS = float(Settings.model_fields["settle_seconds"].default)
+# A second more than an attempt's lease.
+LEASE_SECONDS = SEND_GRACE_SECONDS + CONNECT_SECONDS + SETTLE_SECONDS + 1.0
 
 
 class Killed(BaseException):
@@ -103,13 +108,14 @@ def test_while_one_who_took_over_looks_nobody_else_takes_over(world: World) -> N
     assert others == ["incomplete"]
 
 
-@pytest.mark.parametrize("seconds", [6.0, 20.0, 34.0])
+@pytest.mark.parametrize("seconds", [6.0, 20.0, 34.0, 45.0])
 def test_nobody_takes_over_while_a_dead_owners_call_may_still_store_its_image(
     world: World, seconds: float
 ) -> None:
     def killed_and_stored_late(cloud: FakeCloud, request: Any) -> Any:
+        # As late as can be: sent at the end of the grace, over a connection that took its time.
         (output,) = json.loads(request.body)["Outputs"]
-        cloud.late.append((cloud.clock.now() + 34.9, output))
+        cloud.late.append((cloud.clock.now() + LEASE_SECONDS - 1.1, output))
         raise Killed
 
     event = world.cloud.upload(prompt="a cat")
@@ -120,6 +126,40 @@ def test_nobody_takes_over_while_a_dead_owners_call_may_still_store_its_image(
 
     assert world.deliver(event).status == "incomplete"
     world.clock.advance(LEASE_SECONDS)
+    assert world.deliver(event).status == "generated"
+    assert len(world.cloud.charges) == 1
+
+
+def test_an_image_of_a_call_that_was_long_in_connecting_is_found_and_not_paid_for_again(
+    world: World,
+) -> None:
+    def cut_off_and_stored_late(cloud: FakeCloud, request: Any) -> Any:
+        (output,) = json.loads(request.body)["Outputs"]
+        cloud.late.append((cloud.clock.now() + CONNECT_SECONDS + SETTLE_SECONDS - 0.1, output))
+        raise MaybeExecuted("reset")
+
+    world.cloud.reactions = [cut_off_and_stored_late]
+
+    assert world.deliver(world.cloud.upload(prompt="a cat")).status == "generated"
+    assert len(world.cloud.charges) == 1
+
+
+def test_a_paid_image_whose_end_record_is_refused_is_found_by_the_next_owner(
+    tos_world: World,
+) -> None:
+    world = tos_world
+    event = world.cloud.upload(prompt="a cat")
+
+    def refused(name: str, _request: Any) -> None:
+        if name.startswith("PUT /.repaint/done/"):
+            raise ConditionFailed("no", status=412)
+
+    world.cloud.interfere = refused
+    assert world.deliver(event).status == "incomplete"
+    assert len(list(world.ledger.pending_ids())) == 1
+    world.cloud.interfere = lambda _name, _request: None
+    world.clock.advance(LEASE_SECONDS)
+
     assert world.deliver(event).status == "generated"
     assert len(world.cloud.charges) == 1
 
@@ -161,6 +201,23 @@ def test_an_owner_frozen_right_before_sending_does_not_pay_after_another_did(
 
     assert world.deliver(event, world.runtime(transport=Freezing())).status == "incomplete"
     assert others == ["generated"]
+    assert len(world.cloud.charges) == 1
+
+
+def test_a_call_for_which_too_little_time_is_left_by_now_is_not_sent(tos_world: World) -> None:
+    world = tos_world
+    event = world.cloud.upload(prompt="a cat")
+    # The claim's own look for the end record is the last thing before the call.
+    before_next(
+        world,
+        "PUT /.repaint/pending/",
+        lambda: before_next(world, "GET /.repaint/done/", lambda: world.clock.advance(4.0)),
+    )
+
+    result = world.deliver(event, seconds=40)
+    assert (result.status, result.cause) == ("deferred", "time")
+    assert world.cloud.bodies == []
+    world.finish()
     assert len(world.cloud.charges) == 1
 
 
@@ -208,6 +265,22 @@ def test_an_upload_that_goes_away_while_it_waits_is_not_paid_for(
     assert ended is not None
     assert state == ended.state
     assert world.cloud.charges == []
+
+
+def test_after_a_configuration_error_one_whose_object_is_gone_lets_nobody_pass(
+    world: World,
+) -> None:
+    world.cloud.reactions = [fakes.model_refuses(50400)] * 9
+    for number in range(5):
+        result = world.deliver(world.cloud.upload(f"{number}.png", prompt="a cat"))
+        assert result.cause == "configuration"
+        world.clock.advance(1)
+    # The one that is due first, and so goes first.
+    del world.cloud.objects["photos", "0.png"]
+    world.clock.advance(60)
+    counts = world.sweep(seconds=900)
+
+    assert (counts["skipped"], len(world.cloud.bodies)) == (1, 5)
 
 
 def test_a_longer_name_that_begins_the_same_does_not_pass_for_the_output(world: World) -> None:
@@ -258,6 +331,52 @@ def test_a_chosen_name_stays_with_the_upload_that_reserved_it_first(world: World
     ledger = world.ledger
 
     assert [ledger.reserve_name("a/猫.png", upload) for upload in ("1", "2", "1")] == ["1"] * 3
+
+
+def test_of_two_that_a_name_is_handed_over_to_one_has_it(world: World) -> None:
+    ledger = world.ledger
+    ledger.reserve_name("a/猫.png", "1")
+
+    assert [ledger.move_name("a/猫.png", "1", upload) for upload in ("2", "3", "2")] == [
+        True, False, True,
+    ]  # fmt: skip
+    assert ledger.reserve_name("a/猫.png", "3") == "2"
+
+
+def test_of_two_that_a_name_is_handed_over_to_at_the_same_moment_one_has_it(
+    tos_world: World,
+) -> None:
+    world, ledger = tos_world, tos_world.ledger
+    ledger.reserve_name("a/猫.png", "1")
+    others: list[bool] = []
+    before_next(
+        world,
+        "PUT /.repaint/names/",
+        lambda: others.append(ledger.move_name("a/猫.png", "1", "2")),
+    )
+
+    assert not ledger.move_name("a/猫.png", "1", "3")
+    assert others == [True]
+
+
+def test_a_name_under_which_an_upload_was_made_is_that_uploads_also_if_no_file_shows(
+    world: World,
+) -> None:
+    world.deliver(world.cloud.upload("1.png", prompt="a cat", output="mine.png"))
+    world.cloud.outputs.clear()
+    result = world.deliver(world.cloud.upload("2.png", prompt="a cat", output="mine.png"))
+
+    assert result.status == "rejected"
+    assert len(world.cloud.charges) == 1
+
+
+def test_who_overwrites_has_the_name_of_an_upload_that_was_made(world: World) -> None:
+    world.deliver(world.cloud.upload("1.png", prompt="a cat", output="mine.png"))
+    world.clock.advance(60)
+    second = world.cloud.upload("2.png", prompt="x", output="mine.png", overwrite="true")
+
+    assert world.deliver(second).status == "generated"
+    assert world.cloud.charges == ["repaint/mine.png"] * 2
 
 
 def model_says(message: str) -> Response:

@@ -1,0 +1,112 @@
+"""The HTTP door on the local cloud, as applications use it: real requests at one address."""
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import urllib3
+
+from local.cloud import UPLOADS_BUCKET, Cloud
+from local.imagex import FaultSettings
+
+CAT = (Path(__file__).parents[2] / "examples" / "images" / "chelsea.png").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    faults = FaultSettings(latency_seconds=0.0)
+    with Cloud(tmp_path_factory.mktemp("cloud"), faults=faults) as cloud:
+        cloud.store.put(UPLOADS_BUCKET, "in/cat.png", CAT, {"x-tos-meta-prompt": "x"})
+        yield cloud
+
+
+def ask(
+    cloud: Cloud, method: str, path: str, body: Any = None, **headers: str
+) -> urllib3.BaseHTTPResponse:
+    given = {"Authorization": f"Bearer {cloud.http_token}", "Content-Type": "application/json"}
+    given |= {name.replace("_", "-"): value for name, value in headers.items()}
+    sent = None if body is None else json.dumps(body)
+    return urllib3.request(
+        method, cloud.gateway.address + path, body=sent, headers=given, timeout=60.0
+    )
+
+
+def test_an_application_gets_the_repainted_picture_in_the_answer(cloud: Cloud) -> None:
+    answer = ask(
+        cloud, "POST", "/generations", {"bucket": UPLOADS_BUCKET, "key": "in/cat.png", "seed": 3}
+    )
+    made = answer.json()
+
+    assert (200, "generated") == (answer.status, made["status"])
+    assert urllib3.request("GET", made["image_urls"][0]).status == 200
+    assert made == ask(cloud, "GET", answer.headers["Location"]).json()
+
+
+def test_fifty_requests_at_once_with_one_key_make_one_charge(cloud: Cloud) -> None:
+    before = len(cloud.book.charges())
+    body = {"bucket": UPLOADS_BUCKET, "key": "in/cat.png", "prompt": "fifty"}
+
+    def go(_number: int) -> int:
+        return ask(cloud, "POST", "/generations", body, Idempotency_Key="fifty").status
+
+    with ThreadPoolExecutor(50) as pool:
+        statuses = Counter(pool.map(go, range(50)))
+
+    assert len(cloud.book.charges()) == before + 1
+    assert statuses[200] >= 1
+    assert set(statuses) <= {200, 409}
+
+
+def test_who_has_no_token_is_refused(cloud: Cloud) -> None:
+    assert ask(cloud, "GET", "/generations", Authorization="Bearer x").status == 401
+    assert ask(cloud, "GET", "/healthz", Authorization="").status == 200
+
+
+def test_bytes_that_are_no_utf8_are_refused(cloud: Cloud) -> None:
+    answer = urllib3.request(
+        "POST",
+        f"{cloud.gateway.address}/generations",
+        body=b'{"prompt": "\xff"}',
+        headers={
+            "Authorization": f"Bearer {cloud.http_token}",
+            "Content-Type": "application/json",
+        },
+    )
+
+    assert answer.status == 400
+    assert answer.json()["type"].endswith("bad-encoding")
+
+
+def test_schemathesis_finds_nothing(cloud: Cloud, tmp_path: Path) -> None:
+    # Every check, the stateful ones along the document's links included.
+    done = subprocess.run(
+        [
+            str(Path(sys.executable).parent / "schemathesis"),
+            "run",
+            f"{cloud.gateway.address}/openapi.json",
+            *("--header", f"Authorization: Bearer {cloud.http_token}"),
+            *("--checks", "all", "--max-examples", "15", "--seed", "1", "--no-color"),
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
+    assert "Stateful" in done.stdout
+
+
+def test_the_document_is_openapi_3_1_and_made_for_this_deployment(cloud: Cloud) -> None:
+    document = ask(cloud, "GET", "/openapi.json").json()
+
+    assert document["openapi"] == "3.1.0"
+    asked = document["components"]["schemas"]["GenerationRequest"]["properties"]
+    assert asked["image_url"]["pattern"].startswith("^https://")
+    assert ask(cloud, "GET", "/openapi.json", Authorization="").status == 401
