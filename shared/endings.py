@@ -32,6 +32,8 @@ class Endings:
         ended = work.record.changed(
             state=state, reason=reason, parked=None, cause="", owner="", lease_until=0.0,
             updated_at=now,
+            # A caller's address may hold a signature of its own: it is kept while it is needed.
+            source=work.record.source and work.record.source.partition("?")[0],
             **fields,
         )  # fmt: skip
         return work.ledger.finish(work.entry, ended)

@@ -34,7 +34,7 @@ class Attempt(BaseModel):
 
 
 class Record(BaseModel):
-    """One upload's entry in the ledger. Never holds an address with a signature.
+    """One upload's entry in the ledger. Never holds an address that we signed.
 
     `owner` may act until `lease_until`; from then on anybody may take over. `due_at` is when a
     parked record wants to be looked at again. Times are seconds since the epoch.

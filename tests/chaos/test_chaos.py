@@ -9,22 +9,11 @@ from local.cloud import STATE_BUCKET, UPLOADS_BUCKET
 from local.imagex import Charge
 from local.tos import ObjectStore
 from shared.ledger import Attempt, Record
-from tests.chaos.run import (
-    SETTLE_SECONDS,
-    Judge,
-    Kind,
-    Ledger,
-    NotedBook,
-    Plan,
-    Store,
-    Tally,
-    Upload,
-    picture,
-    planned,
-    run,
-    table,
-    write_readmes,
-)
+from tests.chaos.evidence import Ledger, NotedBook
+from tests.chaos.judge import Judge, Tally
+from tests.chaos.plan import SETTLE_SECONDS, Kind, Plan, Store, Upload, picture, planned
+from tests.chaos.table import table, write_readmes
+from tests.chaos.world import run
 
 SMALL = Plan(uploads=60, seed=1, instances=2, qps=20.0, kill_every=1.5, backlog=40)
 ASKED = 1_760_000_000.0

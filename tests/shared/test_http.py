@@ -306,6 +306,9 @@ def test_a_caller_sees_no_query_of_an_address_and_no_secret(world: World) -> Non
     assert answer["document"]["image_url"] == "https://pictures.example.org/c.png"
     assert "hush" not in answer["body"] + world.lines.text
     assert world.cloud.bodies[0]["ImageUrl"] == secret["image_url"]
+    record = world.runtime().http()._find(answer["document"]["id"])
+    assert record is not None
+    assert record.source == "https://pictures.example.org/c.png"
 
 
 def test_where_the_ledger_cannot_be_reached_nothing_is_paid_and_503_is_answered(
