@@ -1,5 +1,7 @@
 """Names that users choose: nothing is paid for one that is taken, no old file passes for a new."""
 
+import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -132,3 +134,23 @@ def test_where_it_cannot_be_known_whether_a_name_is_taken_nothing_is_paid(world:
 
     assert result.status == "deferred"
     assert world.cloud.charges == []
+
+
+@pytest.mark.parametrize("ahead", [20, 1200])
+@pytest.mark.parametrize("output", [None, "mine.png"])
+def test_a_clock_that_is_ahead_does_not_make_a_new_file_old_and_pay_again(
+    world: World, ahead: int, output: str | None
+) -> None:
+    def answer_lost_elsewhere(cloud: FakeCloud, request: Any) -> Any:
+        # The provider's clock is behind ours.
+        uri = cloud.store(json.loads(request.body)["Outputs"][0])
+        behind = datetime.fromtimestamp(cloud.clock.now() - ahead, UTC).isoformat()
+        cloud.outputs[uri.partition("/")[2]] = behind
+        raise MaybeExecuted("reset")
+
+    world.cloud.reactions = [answer_lost_elsewhere]
+    metadata = {"output": output} if output else {}
+    result = world.deliver(world.cloud.upload(prompt="a cat", **metadata))  # type: ignore[arg-type]  # metadata is text
+
+    assert len(world.cloud.charges) == 1
+    assert result.status == ("in_doubt" if output else "generated")

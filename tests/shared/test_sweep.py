@@ -117,16 +117,18 @@ def test_a_canary_that_says_nothing_about_the_configuration_lets_nobody_pass(
     world: World,
 ) -> None:
     world.cloud.reactions = [fakes.model_refuses(50400)] * 100
-    records = park(world, 5)
-    world.cloud.objects = {
-        k: v for k, v in world.cloud.objects.items() if k[0] != "photos" or "/0" not in k[1]
-    }
+    records = park(world, 1)
+    world.clock.advance(1)
+    for number in range(1, 5):
+        event = world.cloud.upload(f"uploads/later {number}.png", prompt="a cat")
+        records.append(world.deliver(event).record or "")
+    del world.cloud.objects["photos", "uploads/0.png"]  # the one that is tried first
     calls = len(world.cloud.bodies)
     world.clock.advance(61)
     world.sweep(seconds=900)
 
-    assert len(world.cloud.bodies) <= calls + 1
-    assert states(world, records)["generated"] == 0
+    assert calls == len(world.cloud.bodies)
+    assert {"skipped": 1, "pending": 4} == states(world, records)
 
 
 @pytest.mark.parametrize("cap", [0, 1, 7])

@@ -1,0 +1,192 @@
+"""Whether every promise was kept, by the provider's own book, the bucket and the ledger."""
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from types import MappingProxyType
+from urllib.parse import unquote, urlsplit
+
+from local.cloud import UPLOADS_BUCKET
+from local.imagex import Charge
+from local.tos import ObjectStore
+from shared.ledger import Record
+from tests.chaos.evidence import Ledger, NotedBook
+from tests.chaos.plan import SETTLE_SECONDS, Kind, Upload
+
+PAID_ACTION = "GetCVImageGenerateResult"
+ENDS: dict[Kind, tuple[str, ...]] = {
+    "refused": ("rejected",),
+    "invalid": ("rejected",),
+    "no prompt": ("skipped",),
+    "same name": ("generated", "rejected"),
+}
+
+
+@dataclass(slots=True)
+class Tally:
+    """What one run came to; `broken` are sentences, one for each rule that was broken."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    broken: list[str] = field(default_factory=list)
+
+    @property
+    def kept(self) -> bool:
+        """Whether every promise was."""
+        return not (self.counts["lost"] or self.counts["unexplained"] or self.broken)
+
+
+class Judge:
+    """Judges a run that is at rest. `earlier` are the digests of end records in mid-run."""
+
+    def __init__(
+        self,
+        objects: ObjectStore,
+        book: NotedBook,
+        ledger: Ledger,
+        earlier: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        self._objects = objects
+        self._book = book
+        self._ledger = ledger
+        self._earlier = earlier
+        self._pending = ledger.pending()
+        self._arrived = {call.request_id: call.at for call in book.calls()}
+        self._tally = Tally()
+
+    def judge(self, uploads: list[Upload]) -> Tally:
+        """Look at every upload, then at what belongs to none."""
+        counts, charges = self._tally.counts, self._charges(uploads)
+        counts["uploads"], counts["charges"] = len(uploads), len(self._book.charges())
+        holders: Counter[str] = Counter()
+        for upload in uploads:
+            paid = charges.pop(upload.id, [])
+            state = self._one(upload, paid)
+            if upload.kind == "same name" and state == "generated":
+                holders[upload.metadata["output"]] += 1
+        for name in (name for name, number in holders.items() if number > 1):
+            self._broken(f"The output name {name} was given to {holders[name]} uploads.")
+        for record_id, strange in charges.items():
+            counts["unexplained"] += len(strange)
+            self._broken(f"{len(strange)} charges for {record_id}, which nobody uploaded.")
+        calls = [call.outcome for call in self._book.calls() if call.action == PAID_ACTION]
+        counts["calls"] = len(calls)
+        counts["refused"] = sum(o in ("FlowLimitExceeded", "50429", "50430") for o in calls)
+        known = {upload.id for upload in uploads}
+        for record_id, document in self._ledger.documents(finished=True):
+            if record_id not in known:
+                self._broken(f"There is an end record {record_id}, which nobody uploaded.")
+            if self._earlier.get(record_id, digest(document)) != digest(document):
+                self._broken(f"The end record {record_id} changed after it was written.")
+        return self._tally
+
+    def _charges(self, uploads: list[Upload]) -> dict[str, list[Charge]]:
+        """Return each upload's charges, oldest first, by the id of its record."""
+        by_key = {upload.key: upload.id for upload in uploads}
+        found: dict[str, list[Charge]] = defaultdict(list)
+        for charge in self._book.charges():
+            name = charge.output.removeprefix("repaint/").rpartition("-")[0]
+            # A name that the user chose tells no id, and the keys of those are put but once.
+            key = unquote(urlsplit(charge.source).path).removeprefix("/")
+            chosen = charge.output.startswith(("repaint/named/", "repaint/same/", "repaint/over/"))
+            found[by_key.get(key, charge.output) if chosen else name].append(charge)
+        return found
+
+    def _one(self, upload: Upload, paid: list[Charge]) -> str:
+        """Judge one upload; return how it ended."""
+        counts, record = self._tally.counts, self._ledger.end(upload.id)
+        pending = self._pending.get(upload.id)
+        if record is not None and pending is not None:
+            self._broken(f"{upload.key} ended and is pending still.")
+        if record is not None:
+            state: str = record.state
+        elif pending is not None:
+            state = "parked" if pending.parked == "in_doubt" else "lost"
+        elif upload.kind == "no prompt":
+            state = "skipped"
+        else:
+            state = "superseded" if self._is_replaced(upload) else "lost"
+        counts[state] += 1
+        if state == "lost":
+            self._broken(f"{upload.key} ({upload.id}, {upload.kind}) has no end: {pending!r}")
+        elif state not in ("parked", *self._allowed(upload)):
+            reason = record.reason if record else ""
+            self._broken(f"{upload.key} ({upload.kind}) ended {state}: {reason}")
+        if record is not None:
+            counts["found"] += any(a.outcome == "found" for a in record.attempts)
+            self._stored(upload, record, paid)
+        self._explain(upload, record, state, paid)
+        return state
+
+    def _allowed(self, upload: Upload) -> tuple[str, ...]:
+        if upload.kind == "replaced" and self._is_replaced(upload):
+            return ("generated", "superseded")
+        return ENDS.get(upload.kind, ("generated",))
+
+    def _is_replaced(self, upload: Upload) -> bool:
+        return self._objects.head(UPLOADS_BUCKET, upload.key).etag != upload.etag
+
+    def _stored(self, upload: Upload, record: Record, paid: list[Charge]) -> None:
+        """Check that what is called generated exists and was paid for."""
+        if record.state != "generated":
+            return
+        names = [uri.partition("/")[2] for uri in record.store_uris]
+        if not names or not all(self._book.find(name) for name in names):
+            self._broken(f"{upload.key} is called generated; {names} are not all stored.")
+        # Two may overwrite one name, and whose file is there at a look nobody can tell.
+        shared = upload.kind == "overwriting"
+        if not shared and not any(c.stored and c.output in names for c in paid):
+            self._broken(f"{upload.key} is called generated; nothing was charged for {names}.")
+
+    def _explain(
+        self, upload: Upload, record: Record | None, state: str, paid: list[Charge]
+    ) -> None:
+        """Ask of every charge but the image's own why it was made."""
+        counts = self._tally.counts
+        made = [c for c in paid if record and c.store_uri in record.store_uris and c.stored]
+        for charge in paid:
+            if made and charge is made[0]:
+                continue
+            after = charge.at - self._asked(charge, record or self._pending.get(upload.id))
+            if not charge.stored:
+                counts["nothing stored"] += 1
+            elif after > SETTLE_SECONDS:
+                counts["too late"] += 1
+            elif state == "parked" and charge is paid[-1]:
+                counts["in doubt"] += 1
+            else:
+                counts["unexplained"] += 1
+                self._broken(
+                    f"{upload.key} ({state}): {charge.output} was charged and stored {after:.3f} s "
+                    f"after it was asked for, and is not the image. {self._history(paid)} {record}"
+                )
+        for first, second in pairwise(paid):
+            sent, sent_again = (self._asked(c) for c in (first, second))
+            looks = self._book.looks.get(first.output, ())
+            if not any(sent <= look <= sent_again for look in looks):
+                counts["unexplained"] += 1
+                self._broken(
+                    f"{upload.key}: {second.output} was paid without a look for {first.output}. "
+                    f"{self._history(paid)} {record}"
+                )
+
+    def _asked(self, charge: Charge, record: Record | None = None) -> float:
+        """Return when a charge's call arrived, or was sent if the record knows that."""
+        sent = [a.sent_at for a in record.attempts if a.output == charge.output] if record else []
+        return min([self._arrived.get(charge.request_id, charge.at), *sent])
+
+    def _history(self, paid: list[Charge]) -> str:
+        return "; ".join(
+            f"{c.output} asked {self._asked(c):.3f} charged {c.at:.3f} "
+            f"stored {c.stored} looked {self._book.looks.get(c.output, [])}"
+            for c in paid
+        )
+
+    def _broken(self, sentence: str) -> None:
+        self._tally.broken.append(sentence)
+
+
+def digest(document: bytes) -> str:
+    """Return what tells one end record from another, or from its changed self."""
+    return hashlib.sha256(document).hexdigest()

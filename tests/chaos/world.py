@@ -1,0 +1,159 @@
+"""The run itself: the local cloud with failing services, killed workers and the uploads."""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import quote
+
+from local.cloud import (
+    SWEEP_FUNCTION,
+    SWEEP_TIMER,
+    UPLOAD_FUNCTION,
+    UPLOADS_BUCKET,
+    Cloud,
+    Scale,
+)
+from local.faas import DeliverySettings
+from shared.metadata import identity, recognised
+from tests.chaos.evidence import Ledger, NotedBook
+from tests.chaos.judge import Judge, Tally, digest
+from tests.chaos.plan import (
+    FAULTS,
+    RETRY_DELAYS,
+    SETTLE_SECONDS,
+    TIMEOUT_SECONDS,
+    Plan,
+    Store,
+    Upload,
+    picture,
+    planned,
+)
+
+
+class Killer:
+    """Kills workers from entering the context to leaving it, at moments drawn by chance."""
+
+    def __init__(self, cloud: Cloud, plan: Plan) -> None:
+        self.kills = 0
+        self._platform = cloud.platform
+        self._every = plan.kill_every
+        self._rng = random.Random(plan.seed)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="killer")
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._rng.uniform(0.5, 1.5) * self._every):
+            name = SWEEP_FUNCTION if self._rng.random() < 0.2 else UPLOAD_FUNCTION
+            instances = self._platform._find(name)._instances
+            if self._rng.random() < 0.1:
+                self.kills += len(instances)
+                self._platform.kill(name)
+            else:
+                # One of several, as when a machine fails; the platform replaces it when needed.
+                self.kills += 1
+                self._rng.choice(instances).kill()
+
+
+def run(plan: Plan, store: Store, folder: Path, told: Callable[[str, int], None]) -> Tally:
+    """Do one run in `folder` and judge it; `told` gets a line on the state now and then."""
+    environment = {
+        "VEIMAGEX_TIMEOUT_SECONDS": f"{TIMEOUT_SECONDS}",
+        "VEIMAGEX_SETTLE_SECONDS": f"{SETTLE_SECONDS}",
+        "REPAINT_DEADLINE_SECONDS": "20",
+        "REPAINT_LOG_LEVEL": "warning",
+    }
+    path = folder.resolve() / "ledger.sqlite" if store == "sqlite" else None
+    if path:
+        environment["REPAINT_LEDGER"] = f"sqlite://{path}"
+    began = time.monotonic()
+    book = NotedBook(folder / "book")
+    with Cloud(
+        folder,
+        faults=FAULTS.model_copy(update={"seed": plan.seed, "qps": plan.qps}),
+        delivery=DeliverySettings(
+            duplicate_probability=0.1, retry_delays=RETRY_DELAYS, seed=plan.seed
+        ),
+        environment=environment,
+        scale=Scale(plan.instances, plan.concurrency, sweep_seconds=2.0),
+        book=book,
+        paint=lambda image, _prompt, _seed: image,
+    ) as cloud:
+        ledger, earlier = Ledger(cloud.store, path), dict[str, str]()
+        with Killer(cloud, plan) as killer:
+            uploads: list[Upload] = []
+            for uploaded in _put(cloud, plan):
+                uploads = uploaded
+                if not earlier and 2 * len(uploads) >= plan.uploads:
+                    earlier = {i: digest(text) for i, text in ledger.documents(finished=True)}
+                told(f"{len(uploads)} uploaded, {killer.kills} killed", ledger.ended())
+            (timer,) = (t for t in cloud.platform.timers if t.name == SWEEP_TIMER)
+            until = time.monotonic() + plan.rest_within
+            # With a tick's lock held no tick runs: what is at rest then, stays at rest.
+            while timer.running.acquire() and not _at_rest(cloud, ledger):
+                if time.monotonic() > until:
+                    break
+                timer.running.release()
+                told(f"waiting for {len(ledger.pending())} pending", ledger.ended())
+                time.sleep(0.5)
+        try:
+            tally = Judge(cloud.store, book, ledger, earlier).judge(uploads)
+            tally.counts["dropped"] = len(cloud.platform.queue.dropped)
+        finally:
+            timer.running.release()
+    tally.counts["kills"] = killer.kills
+    tally.counts["seconds"] = round(time.monotonic() - began)
+    return tally
+
+
+def _put(cloud: Cloud, plan: Plan) -> Iterator[list[Upload]]:
+    """Upload what is planned, no faster than it is worked on; yield what was put by now."""
+    storage, done = cloud.runtime().storage(None), list[Upload]()
+
+    def put(upload: Upload) -> Upload:
+        metadata = {name: quote(value) for name, value in upload.metadata.items()}
+        etag = storage.put(
+            UPLOADS_BUCKET,
+            upload.key,
+            picture(upload.picture),
+            content_type="image/png",
+            metadata=metadata,
+        )
+        record_id = identity(UPLOADS_BUCKET, upload.key, etag, recognised(metadata))
+        return replace(upload, etag=etag, id=record_id)
+
+    waiting = planned(plan)
+    with ThreadPoolExecutor(4) as pool:
+        while waiting:
+            queue = cloud.platform.queue
+            busy = len(queue.waiting) + len(queue.in_flight) + len(queue.delayed)
+            room = max(0, plan.backlog - busy)
+            batch, waiting = waiting[:room], waiting[room:]
+            done += pool.map(put, batch)
+            yield done
+            time.sleep(0.5)
+
+
+def _at_rest(cloud: Cloud, ledger: Ledger) -> bool:
+    """Say whether nothing is left to be done but what is in doubt."""
+    return cloud.platform.idle() and all(
+        record.parked == "in_doubt" for record in ledger.pending().values()
+    )
