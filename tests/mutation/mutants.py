@@ -260,15 +260,22 @@ PROBE = [
     Mutant(
         "a file that was there before is not taken for the new one",
         "shared/outputs.py",
-        "if attempt.before is not None and found.last_modified == attempt.before:",
-        "if attempt.before is not None and found.last_modified is None:",
+        "if found.last_modified == attempt.before:",
+        "if found.last_modified is None:",
         _NAMES,
     ),
     Mutant(
         "a file older than the call is not taken for what the call made",
         "shared/outputs.py",
-        "if changed_long_before(found.last_modified, attempt.sent_at):",
-        "if changed_long_before(found.last_modified, 0.0):",
+        "is_old = changed_long_before(last_modified, attempt.sent_at)",
+        "is_old = False",
+        _NAMES,
+    ),
+    Mutant(
+        "a clock that is off does not make an image of our own name somebody else's",
+        "shared/outputs.py",
+        "if record.instructions and record.instructions.output and attempt.number == 1:",
+        "if record.instructions:",
         _NAMES,
     ),
     Mutant(
