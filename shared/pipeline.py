@@ -21,10 +21,11 @@ from shared.instructions import Instructions, resolve
 from shared.ledger import Entry, Ledger, Record
 from shared.logs import Log, tell_misconfigured
 from shared.metadata import GENERATED_MARK, META, identity, recognised
+from shared.objects import ObjectInfo
 from shared.redaction import redact_text
 from shared.results import Result, Status, duplicate_of, incomplete, result_of
 from shared.suitability import problems_of
-from shared.tos import ObjectInfo, Tos
+from shared.tos import Tos
 from shared.trace import Trace, is_denied
 from shared.turns import Turns
 from shared.work import Work

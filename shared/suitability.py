@@ -3,8 +3,8 @@
 from pathlib import PurePosixPath
 
 from shared.config import SUPPORTED_SUFFIXES
+from shared.objects import ObjectInfo
 from shared.req_json import MAX_IMAGE_BYTES
-from shared.tos import ObjectInfo
 
 SUPPORTED_TYPES = frozenset(
     f"image/{name}"

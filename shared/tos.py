@@ -8,7 +8,6 @@ import hashlib
 import random
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from shared.clock import Clock
@@ -17,41 +16,13 @@ from shared.credentials import CredentialSource
 from shared.documents import as_object
 from shared.errors import ConditionFailed, MaybeExecuted, NoAnswer, ObjectMissing, TosError
 from shared.metadata import META
+from shared.objects import ListedObject, ObjectInfo, Page
 from shared.redaction import redact_text
 from shared.signing import canonical_query, object_path, tos_headers, tos_presigned_url
 from shared.transport import Request, Response, Timeouts, Transport, time_of
 
 _PAUSES = (0.0, 0.2, 0.8)
 _ALREADY_EXISTS = "0017-00000004"  # document 6349/1189259
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectInfo:
-    """What a HEAD tells. `etag` is without quotes, `size` in bytes, metadata not yet decoded."""
-
-    etag: str
-    size: int
-    content_type: str
-    version_id: str | None
-    metadata: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class ListedObject:
-    """One entry of a listing."""
-
-    key: str
-    etag: str
-    size: int
-    last_modified: str
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A part of a listing; `next_token` is None on the last one."""
-
-    objects: list[ListedObject]
-    next_token: str | None
 
 
 class Tos:
