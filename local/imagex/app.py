@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -94,7 +94,10 @@ class _Api:
 
     async def answer(self, request: Request) -> Response:
         """Answer one request to the API, and enter it into the book before the answer leaves."""
-        body = await request.body()
+        try:
+            body = await request.body()
+        except ClientDisconnect:
+            return Response()  # nobody is there to read it, and nothing was asked for
         pairs = parse_qsl(request.url.query, keep_blank_values=True)
         query = dict(pairs)
         action, version = query.get("Action", ""), query.get("Version", "")
