@@ -63,10 +63,12 @@ class Judge:
         for upload in uploads:
             paid = charges.pop(upload.id, [])
             state = self._one(upload, paid)
-            if upload.kind == "same name" and state == "generated":
-                holders[upload.metadata["output"]] += 1
+            record = self._ledger.end(upload.id)
+            if upload.kind == "same name" and record is not None and state == "generated":
+                # What it was stored under: a first attempt that left nothing leaves the name, too.
+                holders.update(record.store_uris)
         for name in (name for name, number in holders.items() if number > 1):
-            self._broken(f"The output name {name} was given to {holders[name]} uploads.")
+            self._broken(f"The output {name} was given to {holders[name]} uploads.")
         for record_id, strange in charges.items():
             counts["unexplained"] += len(strange)
             self._broken(f"{len(strange)} charges for {record_id}, which nobody uploaded.")
