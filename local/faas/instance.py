@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -16,6 +17,7 @@ from typing import Any
 LOOPBACK = "127.0.0.1"
 START_SECONDS = 60.0
 STOP_SECONDS = 2.0
+MARK_SECONDS = 2.0
 _WORKER = Path(__file__).with_name("worker.py")
 _TAIL_LINES = 40
 
@@ -46,6 +48,7 @@ class Instance:
         self.in_flight = 0
         self._on_line = on_line
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
+        self._marks: dict[str, threading.Event] = {}
         self._ready = False
         self._ready_lock = threading.Lock()
         # The parent listens and the child inherits: nobody else can take the port in between.
@@ -83,7 +86,16 @@ class Instance:
             if not self._ready:
                 self._request("GET", b"", {}, START_SECONDS, "its index.py was not imported")
                 self._ready = True
-        return self._request("POST", body, headers, timeout, "the handler did not return")
+        mark, seen = secrets.token_hex(8), threading.Event()
+        self._marks[mark] = seen
+        try:
+            marked = {**headers, "X-Faas-Log-Mark": mark}
+            answer = self._request("POST", body, marked, timeout, "the handler did not return")
+            # What the handler printed is told before its answer is.
+            seen.wait(MARK_SECONDS)
+        finally:
+            del self._marks[mark]
+        return answer
 
     def kill(self) -> None:
         """End the process, and those that it started, at once."""
@@ -145,6 +157,12 @@ class Instance:
             return
         with self._process.stdout as lines:
             for line in lines:
-                text = line.decode(errors="replace").rstrip("\r\n")
+                text, marked, mark = line.decode(errors="replace").rstrip("\r\n").partition("\x1f")
+                if marked:
+                    seen = self._marks.get(mark)
+                    if seen is not None:
+                        seen.set()
+                    if not text:
+                        continue
                 self._tail.append(text)
                 self._on_line(text)

@@ -117,7 +117,12 @@ def serve(listener: socket.socket, handler: Handler) -> None:
 
         def do_POST(self) -> None:
             event = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            self._send(answer(handler, event, self.headers.get("X-Faas-Request-Id", "")))
+            document = answer(handler, event, self.headers.get("X-Faas-Request-Id", ""))
+            # Behind everything that the handler printed: who reads it has read all of that.
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os.write(1, f"\x1f{self.headers.get('X-Faas-Log-Mark', '')}\n".encode())
+            self._send(document)
 
         def _send(self, document: dict[str, Any]) -> None:
             body = json.dumps(document).encode()
