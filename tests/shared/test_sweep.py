@@ -74,10 +74,17 @@ def test_a_tick_without_time_leaves_the_rest_to_the_next_one_and_all_get_their_t
 
 def test_what_is_being_worked_on_or_not_due_is_left_alone(world: World) -> None:
     world.cloud.reactions = [fakes.model_refuses(50400)]
-    park(world, 1)
+    (waiting,) = park(world, 1)
+    held = world.ledger.pending(waiting)
+    assert held is not None
+    at_work = held.record.changed(
+        id="a" * 32, parked=None, owner="another", lease_until=world.clock.now() + 40
+    )
+    assert world.ledger.create(at_work) is not None
     calls = len(world.cloud.bodies)
-    world.sweep()
+    counts = world.sweep()
 
+    assert counts == {"pending": 2}
     assert calls == len(world.cloud.bodies)
 
 
