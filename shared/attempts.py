@@ -32,13 +32,31 @@ def output_name(prefix: str, record_id: str, chosen: str | None, number: int) ->
         return f"{prefix}{record_id}-{number}"
     if number == 1:
         return prefix + chosen
+    # The end of the id: its beginning is the same for all records of an object.
+    suffixed = _suffixed(prefix, chosen, f"-{record_id[-8:]}-{number}")
+    return prefix + (suffixed or f"{record_id}-{number}")
+
+
+def name_for_again(prefix: str, record_id: str, chosen: str | None) -> str | None:
+    """Return what to choose instead of `chosen` where an earlier record may have used that name.
+
+    None, as for `chosen`, where the output gets a name of our own.
+    """
+    return _suffixed(prefix, chosen, f"-{record_id[-8:]}") if chosen else None
+
+
+def _suffixed(prefix: str, chosen: str, suffix: str) -> str | None:
+    """Put `suffix` before a name's ending, if need be in place of its last letters.
+
+    None where even so it would be too long.
+    """
     folder, slash, name = chosen.rpartition("/")
     stem, dot, ending = name.rpartition(".") if "." in name[1:] else (name, "", "")
-    suffix = f"-{record_id[:8]}-{number}{dot}{ending}"
-    room = MAX_OUTPUT_BYTES - len(f"{prefix}{folder}{slash}{suffix}".encode())
+    rest = f"{suffix}{dot}{ending}"
+    room = MAX_OUTPUT_BYTES - len(f"{prefix}{folder}{slash}{rest}".encode())
     if room < 1:
-        return f"{prefix}{record_id}-{number}"
-    return f"{prefix}{folder}{slash}{stem.encode()[:room].decode(errors='ignore')}{suffix}"
+        return None
+    return f"{folder}{slash}{stem.encode()[:room].decode(errors='ignore')}{rest}"
 
 
 def billing_day(now: float) -> str:

@@ -1,10 +1,11 @@
-"""Find the access key: the role's file, then the event's headers, then the SDK's chain.
+"""Find the access key: the role's file, the environment, the event's headers, the SDK's chain.
 
 The platform refreshes the role's file, so it is looked at again for every request. (The file and
 the headers are documented for other runtimes than Python's events: the order is safe either way.)
 """
 
 import json
+import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -41,7 +42,9 @@ class FunctionCredentials:
 
         Raises CredentialsError, naming every place that was looked at, where there is none.
         """
-        return self._from_file() or _from_headers.get() or self._from_sdk()
+        # Behind a gateway it is the caller who writes headers: whose key signs is not his choice.
+        from_headers = None if os.environ.get("VOLCENGINE_ACCESS_KEY") else _from_headers.get()
+        return self._from_file() or from_headers or self._from_sdk()
 
     def _from_file(self) -> Credentials | None:
         try:

@@ -26,7 +26,7 @@ from shared.names import Names
 from shared.outcome import Failed, Generated
 from shared.outputs import Outputs
 from shared.pace import Pace
-from shared.redaction import hide_query
+from shared.redaction import hide_queries
 from shared.turns import SEND_GRACE_SECONDS, WRITE_SECONDS, Turns
 from shared.work import Work
 
@@ -189,8 +189,9 @@ class Generation:
             self._pace.accepted()
         if isinstance(outcome, Generated):
             return self._end.made(work, outcome, attempt)
-        # A refusal may repeat the source's address, in whatever form.
-        message = hide_query(outcome.message, source)
+        # A refusal may repeat a picture's address, in whatever form.
+        pictures = [source, record.instructions.req_json]
+        message = hide_queries(outcome.message, pictures)
         return self._failed(work, replace(outcome, message=message))
 
     def _failed(self, work: Work, outcome: Failed) -> "Record | Step":

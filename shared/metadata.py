@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import unquote
 
 META = "x-tos-meta-"
@@ -34,14 +35,26 @@ def recognised(metadata: Mapping[str, str]) -> dict[str, str]:
     return {key: decode_value(metadata[key]) for key in KEYS if key in metadata}
 
 
+def object_id(bucket: str, key: str) -> str:
+    """Return what the ids of all uploads under this key begin with: 20 hexadecimal digits.
+
+    So the records of an object can be listed, also those of contents that were overwritten.
+    """
+    return _digest([bucket, key], 20)
+
+
 def identity(bucket: str, key: str, version: str, metadata: Mapping[str, str]) -> str:
     """Return the id of an upload: the same for every delivery of it, 32 hexadecimal digits.
 
     `version` is the object's version id or ETag. The configuration is no part of it: a new
     deployment must not make an old event new.
     """
-    parts = json.dumps([bucket, key, version, sorted(metadata.items())])
-    return hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return object_id(bucket, key) + _digest([version, sorted(metadata.items())], 12)
+
+
+def _digest(parts: list[Any], digits: int) -> str:
+    text = json.dumps(parts).encode("utf-8", "surrogatepass")
+    return hashlib.sha256(text).hexdigest()[:digits]
 
 
 def _unquote_or_keep(raw: str) -> str:

@@ -1,7 +1,7 @@
 """What object storage tells of objects."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +17,16 @@ class ObjectInfo:
 
 @dataclass(frozen=True, slots=True)
 class ListedObject:
-    """One entry of a listing."""
+    """One entry of a listing; `metadata` as `ObjectInfo` has it, empty where it was not asked for.
+
+    `last_modified` is in ISO 8601.
+    """
 
     key: str
     etag: str
     size: int
     last_modified: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from shared.errors import (
     TosError,
 )
 from shared.events import Upload
+from shared.filters import outside
 from shared.generation import Generation
 from shared.instructions import Instructions, resolve
 from shared.ledger import Entry, Ledger, Record
@@ -267,17 +268,9 @@ class Pipeline:
 
     def _not_ours(self, upload: Upload, key: str) -> str | None:
         """Say why an upload is none of ours, without a request; None where it is."""
-        settings = self._settings
         if not upload.is_creation:
             return f"{upload.name} is not the creation of an object."
-        scheme, _, place = settings.ledger_for(upload.bucket).partition("://")
-        if scheme == "tos" and f"{upload.bucket}/{key}".startswith(place):
-            return f"The object belongs to Repaint's own state ({place})."
-        if settings.prefixes and not key.startswith(settings.prefixes):
-            return f"The key begins with none of REPAINT_PREFIXES ({', '.join(settings.prefixes)})."
-        if not key.lower().endswith(tuple(suffix.lower() for suffix in settings.suffixes)):
-            return f"The key ends with none of REPAINT_SUFFIXES ({', '.join(settings.suffixes)})."
-        return None
+        return outside(self._settings, upload.bucket, key)
 
 
 def _find(storage: Tos, upload: Upload) -> tuple[str, ObjectInfo]:

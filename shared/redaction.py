@@ -3,7 +3,9 @@
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs, quote
+
+from shared.documents import is_address, texts_in
 
 HIDDEN = "•••"
 _SECRET_LENGTH = 20
@@ -48,9 +50,32 @@ def redact(value: Any, name: str = "") -> Any:
     return value
 
 
+def hide_queries(text: str, value: Any) -> str:
+    """Replace, in `text`, the queries of every address in a value of JSON's types."""
+    for _, address in texts_in(value):
+        if is_address(address):
+            text = hide_query(text, address)
+    return text
+
+
+def without_queries(value: Any) -> Any:
+    """Return a value of JSON's types whose addresses have lost their queries."""
+    if isinstance(value, str):
+        return value.partition("?")[0] if is_address(value) else value
+    if isinstance(value, dict):
+        return {name: without_queries(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [without_queries(inner) for inner in value]
+    return value
+
+
 def hide_query(text: str, address: str) -> str:
-    """Replace, in `text`, every value of the address's query that is long enough to be a secret."""
-    for value in parse_qs(urlsplit(address).query).values():
+    """Replace, in `text`, an address's query, and its values that are long enough to be secrets."""
+    query = address.partition("?")[2].partition("#")[0]
+    if query:
+        for form in (f"?{query}", quote(f"?{query}", safe="")):
+            text = text.replace(form, HIDDEN)
+    for value in parse_qs(query).values():
         for form in (value[0], quote(value[0], safe="")):
             if len(form) >= _SECRET_LENGTH:
                 text = text.replace(form, HIDDEN)

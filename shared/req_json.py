@@ -19,6 +19,8 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_pascal
 
+from shared.documents import depth_of
+
 MODEL = "i2i_xl_sft"
 MODEL_ACTION = "Img2ImgXLSft"
 MODEL_VERSION = "2022-08-31"
@@ -38,8 +40,8 @@ def _as_whole(value: Any) -> Any:
 _Whole = BeforeValidator(_as_whole)
 Seed = Annotated[StrictInt, Field(ge=-1), _Whole]
 Steps = Annotated[StrictInt, Field(ge=1, le=50), _Whole]
-Scale = Annotated[float, Field(strict=False, ge=1, le=30, allow_inf_nan=False)]
-Weight = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Scale = Annotated[float, Field(strict=True, ge=1, le=30, allow_inf_nan=False)]
+Weight = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
 Index = Annotated[StrictInt, Field(ge=0), _Whole]
 Text = Annotated[str, StringConstraints(min_length=1)]
 
@@ -163,16 +165,11 @@ def merge_problems(fragment: dict[str, Any]) -> list[str]:
         problems.append("'image_urls' is not a list of addresses.")
     try:
         json.dumps(fragment, ensure_ascii=False).encode()
-        if _depth(fragment) > MAX_DEPTH:
+        if depth_of(fragment) > MAX_DEPTH:
             problems.append(f"it is nested more than {MAX_DEPTH} levels deep.")
     except (UnicodeEncodeError, RecursionError):
         problems.append("it cannot be written as JSON in UTF-8.")
     return problems
-
-
-def _depth(value: Any) -> int:
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return 1 + max((_depth(part) for part in inner), default=0)
 
 
 def model_problems(fragment: dict[str, Any]) -> list[str]:

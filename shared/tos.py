@@ -133,12 +133,17 @@ class Tos:
         token: str | None = None,
         start_after: str | None = None,
         limit: int = 1000,
+        with_metadata: bool = False,
     ) -> Page:
         """Return up to `limit` (1–1000) objects below `prefix` in the order of their keys.
 
-        From where the page before ended with its `token`, or behind the key `start_after`.
+        From where the page before ended with its `token`, or behind the key `start_after`. The
+        official SDK can ask for metadata, the API's documents do not tell of it: with
+        `with_metadata` what is there is right, but what is missing may be there all the same.
         """
         query = {"list-type": "2", "prefix": prefix, "max-keys": str(limit)}
+        if with_metadata:
+            query["fetch-meta"] = "true"
         if token:
             query["continuation-token"] = token
         if start_after:
@@ -152,6 +157,7 @@ class Tos:
                 str(entry.get("ETag") or "").strip('"'),
                 int(entry.get("Size") or 0),
                 str(entry.get("LastModified") or ""),
+                _listed_metadata(entry.get("UserMeta")),
             )
             for entry in document.get("Contents") or []
         ]
@@ -245,6 +251,15 @@ class Tos:
 
 def _version(version_id: str | None) -> dict[str, str]:
     return {"versionId": version_id} if version_id else {}
+
+
+def _listed_metadata(pairs: object) -> dict[str, str]:
+    """Read a listing's `UserMeta`, a list of {Key, Value}."""
+    return {
+        str(pair.get("Key")).lower().removeprefix(META): str(pair.get("Value") or "")
+        for pair in (pairs if isinstance(pairs, list) else [])
+        if isinstance(pair, dict)
+    }
 
 
 def _as_utf8(value: str) -> str:

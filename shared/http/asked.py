@@ -2,19 +2,21 @@
 
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from pydantic import ValidationError
 
 from shared.addresses import image_url_problem, store_uri_problem
-from shared.config import BUCKET_NAME, Settings
+from shared.config import Settings
+from shared.documents import as_text, is_address, pointer_to, texts_in
 from shared.errors import ObjectMissing, RejectedUpload
-from shared.http.models import IMAGE_URL, STORE_PATH, GenerationRequest, OwnModel
+from shared.http.models import STORE_PATH, GenerationRequest, OwnModel
 from shared.http.problems import Problem
 from shared.instructions import resolve
 from shared.ledger import Record
 from shared.metadata import GENERATED_MARK, META, recognised
 from shared.redaction import redact_text
+from shared.req_json import MODEL
 from shared.suitability import problems_of
 from shared.tos import Tos
 
@@ -22,6 +24,10 @@ _MESSAGES = {
     "string_pattern_mismatch": "it has a form that is not possible; /openapi.json says which is"
 }
 _BRANCHES = ("OwnModel", "OtherModel", "constrained-str")
+# A little more than the document promises: names in Punycode are for the guard to judge.
+_WHOLE_URL = re.compile(
+    r"https?://([A-Za-z0-9-]+\.)+[A-Za-z][A-Za-z0-9-]*(:[0-9]+)?(/[!-\"$-\[\]-~]*)?"
+)
 _POINTED = re.compile(rf"{META}([a-z-]+)")
 
 
@@ -32,14 +38,18 @@ class Asking:
         self._settings = settings
         self._storage = storage
 
-    def record(self, asked: GenerationRequest, record_id: str, fingerprint: str) -> Record:
+    def record(self, document: object, record_id: str, fingerprint: str) -> Record:
         """Return the record of what is asked for. Raises Problem with everything that is wrong."""
-        errors = self._source_errors(asked)
-        if errors:
-            raise _invalid(errors)
+        errors = [_error(*item) for item in self._address_problems(document)]
+        try:
+            asked = GenerationRequest.model_validate(document)
+        except ValidationError as error:
+            raise _invalid(_field_errors(error) + errors) from None
         metadata: dict[str, str] = {}
         etag, version_id = "", None
-        if asked.bucket and asked.key:
+        # Without its metadata, nothing can be said of what the request leaves to an object.
+        is_looked_at = bool(asked.bucket and asked.key and not errors)
+        if asked.bucket and asked.key and is_looked_at:
             try:
                 info = self._storage(None).head(asked.bucket, asked.key)
             except ObjectMissing:
@@ -53,7 +63,7 @@ class Asking:
             instructions = resolve(asked.key or "", metadata | _as_metadata(asked), self._settings)
         except RejectedUpload as error:
             raise _invalid(errors + [_pointed(reason) for reason in error.reasons]) from None
-        if isinstance(instructions, str):
+        if isinstance(instructions, str) and (is_looked_at or not errors):
             errors.append(_error("/prompt", "There is no prompt, here or in the defaults."))
         if errors or isinstance(instructions, str):
             raise _invalid(errors)
@@ -69,44 +79,61 @@ class Asking:
             owner=secrets.token_hex(8),
         )
 
-    def _source_errors(self, asked: GenerationRequest) -> list[dict[str, str]]:
-        errors = []
-        if asked.bucket and not BUCKET_NAME.fullmatch(asked.bucket):
-            errors.append(_error("/bucket", "This cannot be a bucket's name."))
-        if asked.image_url:
-            problem = image_url_problem(
-                asked.image_url,
-                allow_http=self._settings.http_allow_http,
-                allowed_hosts=self._settings.http_image_hosts,
-            )
-            if not problem and not re.fullmatch(IMAGE_URL, asked.image_url):
-                problem = "A host's name in ASCII is needed, and the rest percent-encoded."
-            errors += [_error("/image_url", problem)] if problem else []
-        if asked.store_uri:
-            problem = store_uri_problem(asked.store_uri, self._settings.service_id)
-            if not problem and not re.fullmatch(rf"[^/]+{STORE_PATH}", asked.store_uri):
-                problem = "Its name has a character that is not possible here."
-            errors += [_error("/store_uri", problem)] if problem else []
-        return errors
+    def _address_problems(self, document: object) -> Iterator[tuple[str, str]]:
+        """Go through the addresses that may not be handed on, with what is wrong with each."""
+        fields = document if isinstance(document, dict) else {}
+        image_url, store_uri = as_text(fields.get("image_url")), as_text(fields.get("store_uri"))
+        if image_url and (problem := self._image_url_problem(image_url)):
+            yield "/image_url", problem
+        if store_uri and (problem := self._store_uri_problem(store_uri)):
+            yield "/store_uri", problem
+        req_json = fields.get("req_json")
+        parts = req_json if isinstance(req_json, dict) else {}
+        pictures = pointer_to("req_json", "image_urls")
+        of_this_model = parts.get("req_key", MODEL) == MODEL
+        for pointer, text in texts_in(parts, pointer_to("req_json")):
+            if pointer.startswith(f"{pictures}/"):
+                stored = text.startswith("tos-cn-i-")
+                problem = (self._store_uri_problem if stored else self._image_url_problem)(text)
+            elif of_this_model or not is_address(text):
+                # What another model takes is not known: it may fetch any address.
+                continue
+            else:
+                problem = self._image_url_problem(text)
+            if problem:
+                yield pointer, problem
+
+    def _image_url_problem(self, url: str) -> str | None:
+        problem = image_url_problem(
+            url,
+            allow_http=self._settings.http_allow_http,
+            allowed_hosts=self._settings.http_image_hosts,
+        )
+        if not problem and not _WHOLE_URL.fullmatch(url):
+            return "A host's name in ASCII is needed, and the rest percent-encoded."
+        return problem
+
+    def _store_uri_problem(self, uri: str) -> str | None:
+        problem = store_uri_problem(uri, self._settings.service_id)
+        if not problem and not re.fullmatch(rf"[^/]+{STORE_PATH}", uri):
+            return "Its name has a character that is not possible here."
+        return problem
 
 
-def validated(document: object) -> GenerationRequest:
-    """Return a request's body as a value. Raises Problem with every invalid field."""
-    try:
-        return GenerationRequest.model_validate(document)
-    except ValidationError as error:
-        found = {
-            _pointer(problem["loc"]): _MESSAGES.get(
-                problem["type"], problem["msg"].removeprefix("Value error, ")
-            )
-            for problem in error.errors(include_url=False, include_input=False)
-        }
-        raise _invalid([_error(*item) for item in found.items()]) from None
+def _field_errors(error: ValidationError) -> list[dict[str, str]]:
+    """Return one error for each place that pydantic complains of."""
+    found = {
+        _pointer(problem["loc"]): _MESSAGES.get(
+            problem["type"], problem["msg"].removeprefix("Value error, ")
+        )
+        for problem in error.errors(include_url=False, include_input=False)
+    }
+    return [_error(*item) for item in found.items()]
 
 
 def _pointer(place: tuple[str | int, ...]) -> str:
     """Return the JSON pointer of a place, without the names of a type's branches."""
-    return "".join(f"/{part}" for part in place if part not in _BRANCHES)
+    return pointer_to(*(part for part in place if part not in _BRANCHES))
 
 
 def _as_metadata(asked: GenerationRequest) -> dict[str, str]:

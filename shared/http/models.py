@@ -35,6 +35,8 @@ IMAGE_URL = (
 )
 _NO_DOT, _ANY = r"[!-\-0-\[\]-}\u4e00-\u9fff]", r"[!-.0-\[\]-}\u4e00-\u9fff]"
 STORE_PATH = rf"(/{_NO_DOT}{_ANY}*)+"
+# What Python strips besides: regular expressions do not agree that it is space.
+_VISIBLE = r"[^\s\x1c-\x1f\x85]"
 TemplateName = Annotated[str, StringConstraints(pattern=r"^[!-}]+$", max_length=256)]
 Bucket = Annotated[str, StringConstraints(pattern=BUCKET_NAME.pattern)]
 # A segment of dots would be taken for a folder on the way.
@@ -45,18 +47,21 @@ RecordId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 
 
 class OwnModel(ReqJsonParts):
-    """Further parts of this model's request."""
+    """Further parts of this model's request; `image_urls` are pictures that follow the first."""
 
 
 class OtherModel(BaseModel):
-    """Another model's request: its `req_key`, and whatever that model takes."""
+    """Another model's request: its `req_key`, and whatever that model takes.
+
+    An address in it is a public https one, as `image_url` is.
+    """
 
     model_config = ConfigDict(
         extra="allow",
         json_schema_extra={
             "properties": {
                 "req_key": {"type": "string", "minLength": 1, "not": {"const": MODEL}},
-                "image_urls": {"type": "array", "items": {"type": "string", "minLength": 1}},
+                "image_urls": {"type": "array"},
                 **dict.fromkeys((*OWN_KEYS, "binary_data_base64"), False),
             },
         },
@@ -96,7 +101,7 @@ class GenerationRequest(BaseModel):
         default=None, description="A picture that the veImageX service holds already."
     )
     prompt: (
-        Annotated[str, StringConstraints(pattern=r"\S", min_length=1, max_length=8192)] | None
+        Annotated[str, StringConstraints(pattern=_VISIBLE, min_length=1, max_length=8192)] | None
     ) = Field(default=None, description="What to make of it, in Chinese or English.")
     seed: Seed | None = Field(default=None, description="-1 draws one.")
     steps: Steps | None = None

@@ -36,9 +36,14 @@ def openapi_document(service_id: str, allow_http: bool) -> dict[str, Any]:
     )
     asked = schemas["$defs"]["GenerationRequest"]["properties"]
     # The guard of addresses refuses some more, of internal networks, than a pattern can say.
-    pattern = IMAGE_URL if allow_http else IMAGE_URL.replace("https?", "https", 1)
-    asked["image_url"]["pattern"] = f"^{pattern}$"
-    asked["store_uri"]["pattern"] = f"^tos-cn-i-{re.escape(service_id)}{STORE_PATH}$"
+    image_url = IMAGE_URL if allow_http else IMAGE_URL.replace("https?", "https", 1)
+    store_uri = f"tos-cn-i-{re.escape(service_id)}{STORE_PATH}"
+    asked["image_url"]["pattern"] = f"^{image_url}$"
+    asked["store_uri"]["pattern"] = f"^{store_uri}$"
+    further = {"type": "string", "pattern": f"^({image_url}|{store_uri})$"}
+    of_own_model = schemas["$defs"]["OwnModel"]["properties"]["image_urls"]
+    of_own_model["anyOf"][0]["items"] = further
+    schemas["$defs"]["OtherModel"]["properties"]["image_urls"]["items"] = further
     return {
         "openapi": "3.1.0",
         "info": {
@@ -100,6 +105,7 @@ def _create() -> dict[str, Any]:
                 "too-large",
                 "unsupported-media-type",
                 "invalid-fields",
+                "internal",
                 "unavailable",
             ),
         },
@@ -125,7 +131,7 @@ def _list() -> dict[str, Any]:
         ],
         "responses": {
             "200": _json("GenerationList", "A page."),
-            **_problems("bad-parameter", "unauthorized", "unavailable"),
+            **_problems("bad-parameter", "unauthorized", "internal", "unavailable"),
         },
     }
 
@@ -144,7 +150,7 @@ def _show() -> dict[str, Any]:
         ],
         "responses": {
             "200": _json("Generation", "Its record."),
-            **_problems("unauthorized", "not-found", "unavailable"),
+            **_problems("unauthorized", "not-found", "internal", "unavailable"),
         },
     }
 

@@ -18,6 +18,7 @@ KINDS: dict[str, HTTPStatus] = {
     "unsupported-media-type": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     "invalid-fields": HTTPStatus.UNPROCESSABLE_ENTITY,
     "key-reused": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "internal": HTTPStatus.INTERNAL_SERVER_ERROR,
     "unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
 }
 

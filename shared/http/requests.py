@@ -2,25 +2,30 @@
 
 import hmac
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from pydantic import SecretStr
 
-from shared.documents import is_utf8
+from shared.documents import depth_of, is_utf8
 from shared.http.problems import Problem
 
 MAX_BODY_BYTES = 1024 * 1024
+_MAX_DEPTH, _TOO_DEEP = 100, "it is nested too deep"
 # Behind whatever the gateway puts before it, such as a stage.
 _ROUTE = re.compile(r"/(generations(?:/(?P<id>[^/]+))?|healthz|openapi\.json)/?$")
 
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """A request; header names are lower case, `path` is behind the gateway's `stage`."""
+    """A request; header names are lower case, `path` is behind the gateway's `stage`.
+
+    `stage` is percent-encoded and fit for a header: empty, or it begins with one slash.
+    """
 
     method: str
     stage: str
@@ -40,18 +45,22 @@ def read_request(event: object) -> HttpRequest:
     query = fields.get("queryStringParameters")
     path = unquote(str(fields.get("path") or "/"))
     found = _ROUTE.search(path)
+    # Two slashes at its beginning would make another host of it.
+    before = path[: found.start()].strip("/") if found else ""
     return HttpRequest(
         method=str(fields.get("httpMethod") or "GET").upper(),
-        stage=path[: found.start()] if found else "",
+        stage=f"/{quote(before, errors='replace')}" if before else "",
         path=f"/{found[1]}" if found else path,
-        query={str(k): str(v) for k, v in query.items()} if isinstance(query, dict) else {},
-        headers=(
-            {str(k).lower(): str(v) for k, v in headers.items()}
-            if isinstance(headers, dict)
-            else {}
-        ),
+        query=_given(query),
+        headers={name.lower(): value for name, value in _given(headers).items()},
         body=fields.get("body"),
     )
+
+
+def _given(fields: object) -> dict[str, str]:
+    """Return what of a part of the event is given: null is not."""
+    pairs = fields.items() if isinstance(fields, dict) else ()
+    return {str(name): str(value) for name, value in pairs if value is not None}
 
 
 def authorize(request: HttpRequest, tokens: Sequence[SecretStr]) -> None:
@@ -100,10 +109,16 @@ def read_json(request: HttpRequest) -> Any:
     if len(body.encode()) > MAX_BODY_BYTES:
         raise Problem("too-large", f"The body is over {MAX_BODY_BYTES} bytes (1 MB).")
     try:
-        return json.loads(body, parse_constant=_no_constant)
+        document = json.loads(body, parse_constant=_no_constant, parse_float=_finite)
     except (ValueError, RecursionError) as error:
-        reason = "nested too deep" if isinstance(error, RecursionError) else str(error)
+        reason = _TOO_DEEP if isinstance(error, RecursionError) else str(error)
         raise Problem("malformed-json", f"The body is not JSON: {reason}.") from None
+    if depth_of(document) > _MAX_DEPTH:
+        # Whoever writes it again, for the ledger or the model, goes less deep than who reads it.
+        raise Problem("malformed-json", f"The body is not JSON: {_TOO_DEEP}.")
+    if not is_utf8(json.dumps(document, ensure_ascii=False)):
+        raise Problem("bad-encoding", r"The body has half a character, such as '\ud83d' alone.")
+    return document
 
 
 def idempotency_key(request: HttpRequest) -> str | None:
@@ -124,6 +139,13 @@ def wants_async(request: HttpRequest) -> bool:
     """Tell whether `Prefer: respond-async` (RFC 7240) asks for an answer at once."""
     preferences = request.headers.get("prefer", "").split(",")
     return any(p.partition(";")[0].strip().lower() == "respond-async" for p in preferences)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError("a number is out of range")
+    return number
 
 
 def _no_constant(name: str) -> NoReturn:

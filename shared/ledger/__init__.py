@@ -79,6 +79,13 @@ class Ledger(Protocol):
         """Return up to `limit` ids of what is unfinished, in their order, behind `after`."""
         ...
 
+    def finished_ids(self, beginning: str = "") -> Iterator[tuple[str, float]]:
+        """Go through the ids of end records, with when each was written (seconds since the epoch).
+
+        In the order of the ids, only those that begin so; its cost grows with these only.
+        """
+        ...
+
     def reserve_name(self, name: str, record_id: str) -> str:
         """Reserve an output name that a user chose; return the id of the record that has it."""
         ...

@@ -29,6 +29,7 @@ CREATE TABLE IF NOT EXISTS spending (
 ) WITHOUT ROWID;
 """
 _BUSY_SECONDS = 10.0
+_PAGE = 1000
 
 
 class SqliteLedger:
@@ -101,6 +102,21 @@ class SqliteLedger:
                 (after, limit),
             ).fetchall()
         return [str(row[0]) for row in rows]
+
+    def finished_ids(self, beginning: str = "") -> Iterator[tuple[str, float]]:
+        """Go through the ids of end records; see `Ledger`."""
+        after = beginning
+        while True:
+            with self._transaction() as connection:
+                rows = connection.execute(
+                    "SELECT id, touched FROM records WHERE finished AND id >= ? AND id < ? "
+                    "ORDER BY id LIMIT ?",
+                    (after, f"{beginning}g", _PAGE),  # ids are hexadecimal: none is behind g
+                ).fetchall()
+            yield from rows
+            if len(rows) < _PAGE:
+                return
+            after = f"{rows[-1][0]}\0"
 
     def reserve_name(self, name: str, record_id: str) -> str:
         """Reserve an output name; see `Ledger`."""

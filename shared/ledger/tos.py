@@ -18,6 +18,8 @@ import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import datetime
+from itertools import islice
 
 from shared.documents import as_object, as_text
 from shared.errors import (
@@ -31,6 +33,7 @@ from shared.errors import (
 from shared.ledger import Entry
 from shared.ledger.record import Record
 from shared.ledger.spending import Spending
+from shared.objects import ListedObject
 from shared.tos import Tos
 
 
@@ -102,23 +105,21 @@ class TosLedger:
 
     def pending_ids(self) -> Iterator[str]:
         """Go through what is unfinished; see `Ledger`."""
-        found: list[tuple[str, str]] = []
-        token, prefix = None, f"{self._prefix}pending/"
-        while True:
-            page = self._tos.list_page(self._bucket, prefix, token=token)
-            found += [(listed.last_modified, listed.key) for listed in page.objects]
-            token = page.next_token
-            if token is None:
-                break
-        return (key.removeprefix(prefix).removesuffix(".json") for _, key in sorted(found))
+        prefix = f"{self._prefix}pending/"
+        found = sorted((listed.last_modified, listed.key) for listed in self._listed(prefix))
+        return (_id_of(key) for _, key in found)
 
     def pending_page(self, after: str, limit: int) -> list[str]:
         """Return ids of what is unfinished; see `Ledger`."""
         prefix = f"{self._prefix}pending/"
-        page = self._tos.list_page(
-            self._bucket, prefix, start_after=self._pending(after) if after else None, limit=limit
-        )
-        return [o.key.removeprefix(prefix).removesuffix(".json") for o in page.objects]
+        last = self._pending(after) if after else None
+        found = islice(self._listed(prefix, start_after=last, limit=limit), limit)
+        return [_id_of(listed.key) for listed in found]
+
+    def finished_ids(self, beginning: str = "") -> Iterator[tuple[str, float]]:
+        """Go through the ids of end records; see `Ledger`."""
+        for listed in self._listed(f"{self._prefix}done/{beginning}"):
+            yield _id_of(listed.key), datetime.fromisoformat(listed.last_modified).timestamp()
 
     def reserve_name(self, name: str, record_id: str) -> str:
         """Reserve an output name; see `Ledger`."""
@@ -160,6 +161,20 @@ class TosLedger:
     def close(self) -> None:
         """Do nothing: the connections are the transport's."""
 
+    def _listed(
+        self, prefix: str, *, start_after: str | None = None, limit: int = 1000
+    ) -> Iterator[ListedObject]:
+        """Go through what lies below `prefix`, a page of at most `limit` at a time.
+
+        A page may be shorter than was asked for, and more may follow.
+        """
+        while True:
+            page = self._tos.list_page(self._bucket, prefix, start_after=start_after, limit=limit)
+            yield from page.objects
+            if page.next_token is None or not page.objects:
+                return
+            start_after = page.objects[-1].key
+
     def _own(self, record: Record) -> Entry | None:
         """Return the stored record where it is exactly the one that was to be written."""
         stored = self.pending(record.id)
@@ -192,3 +207,7 @@ class TosLedger:
 
     def _done(self, record_id: str) -> str:
         return f"{self._prefix}done/{record_id}.json"
+
+
+def _id_of(key: str) -> str:
+    return key.rpartition("/")[2].removesuffix(".json")

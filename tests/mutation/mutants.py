@@ -16,6 +16,7 @@ _NAMES = "tests/shared/test_names.py"
 _OUTCOME = "tests/shared/test_outcome.py"
 _PIPELINE = "tests/shared/test_pipeline.py"
 _PROTECTIONS = "tests/mutation/test_protections.py"
+_HTTP = "tests/shared/test_http.py::test_"
 _SWEEP = "tests/shared/test_sweep.py"
 _WRITTEN = f"{_PIPELINE}::test_the_claim_is_written_before_anything_is_paid"
 _LOG_LINE = (
@@ -317,6 +318,13 @@ ATTEMPTS = [
         _NAMES,
     ),
     Mutant(
+        "later attempts of two uploads to one key do not share a name",
+        "shared/attempts.py",
+        'f"-{record_id[-8:]}-{number}"',
+        'f"-{record_id[:8]}-{number}"',
+        _NAMES,
+    ),
+    Mutant(
         "an attempt that was throttled keeps its number",
         "shared/attempts.py",
         "return last.number if last.outcome in _NOT_EXECUTED else last.number + 1",
@@ -477,8 +485,8 @@ UPLOADS = [
     Mutant(
         "another prompt makes another upload",
         "shared/metadata.py",
-        "json.dumps([bucket, key, version, sorted(metadata.items())])",
-        "json.dumps([bucket, key, version])",
+        "_digest([version, sorted(metadata.items())], 12)",
+        "_digest([version], 12)",
         _PIPELINE,
     ),
     Mutant(
@@ -511,6 +519,100 @@ UPLOADS = [
     ),
 ]
 
+CALLERS = [
+    Mutant(
+        "a caller's further pictures are as public as the first",
+        "shared/http/asked.py",
+        "(self._store_uri_problem if stored else self._image_url_problem)(text)",
+        "None",
+        f"{_HTTP}further_pictures_are_judged_as_the_first_one_is",
+    ),
+    Mutant(
+        "another model is handed no address of an internal network",
+        "shared/http/asked.py",
+        "elif of_this_model or not is_address(text):",
+        "elif text:",
+        f"{_HTTP}further_pictures_are_judged_as_the_first_one_is",
+    ),
+    Mutant(
+        "a header that is null is no Idempotency-Key",
+        "shared/http/requests.py",
+        "for name, value in pairs if value is not None",
+        "for name, value in pairs",
+        f"{_HTTP}headers_and_parameters_that_are_null_count_as_not_given",
+    ),
+    Mutant(
+        "an answer's address names no other host",
+        "shared/http/requests.py",
+        'path[: found.start()].strip("/") if found',
+        "path[: found.start()][1:] if found",
+        f"{_HTTP}an_answers_address_stays_at_this_host_and_in_its_header",
+    ),
+    Mutant(
+        "an answer's address breaks out of no header",
+        "shared/http/requests.py",
+        "quote(before, errors='replace')",
+        "before",
+        f"{_HTTP}an_answers_address_stays_at_this_host_and_in_its_header",
+    ),
+    Mutant(
+        "nothing nested too deep is written on",
+        "shared/http/requests.py",
+        "if depth_of(document) > _MAX_DEPTH:",
+        "if depth_of(document) > 10**6:",
+        f"{_HTTP}what_is_nested_too_deep_is_refused_however_deep_it_is",
+    ),
+    Mutant(
+        "no half character is written on",
+        "shared/http/requests.py",
+        "if not is_utf8(json.dumps(document, ensure_ascii=False)):",
+        "if not is_utf8(body):",
+        f"{_HTTP}each_mistake_has_its_status",
+    ),
+    Mutant(
+        "no number is lost on its way",
+        "shared/http/requests.py",
+        "if math.isinf(number):",
+        "if math.isnan(number):",
+        f"{_HTTP}each_mistake_has_its_status",
+    ),
+    Mutant(
+        "a key is answered by its record, not by what its object is now",
+        "shared/http/door.py",
+        "record = earlier.changed(owner=secrets.token_hex(8))",
+        "record = self._asking.record(document, record_id, fingerprint)",
+        f"{_HTTP}a_key_is_answered_by_its_record_whatever_became_of_the_object",
+    ),
+    Mutant(
+        "who works on a key's record is told apart from who asks again",
+        "shared/http/door.py",
+        "record = earlier.changed(owner=secrets.token_hex(8))",
+        "record = earlier",
+        f"{_HTTP}the_same_key_while_it_is_running_is_told_so",
+    ),
+    Mutant(
+        "a damaged record hides no other one",
+        "shared/http/door.py",
+        "except RecordUnreadable as error:",
+        "except ZeroDivisionError as error:",
+        f"{_HTTP}a_record_that_cannot_be_read_hides_no_other_one_of_the_list",
+    ),
+    Mutant(
+        "a mistake of ours is told to no caller",
+        "shared/http/door.py",
+        "except Exception:",
+        "except ZeroDivisionError:",
+        f"{_HTTP}a_mistake_of_ours_is_answered_as_a_problem_that_tells_nothing",
+    ),
+    Mutant(
+        "a caller does not choose whose key signs",
+        "shared/credentials.py",
+        'None if os.environ.get("VOLCENGINE_ACCESS_KEY") else _from_headers.get()',
+        "_from_headers.get()",
+        "tests/shared/test_credentials.py",
+    ),
+]
+
 SECRETS = [
     Mutant(
         "no secret in what the gateway says",
@@ -529,9 +631,16 @@ SECRETS = [
     Mutant(
         "no value of a source's address, in whatever form it is repeated",
         "shared/generation.py",
-        "hide_query(outcome.message, source)",
+        "hide_queries(outcome.message, pictures)",
         "outcome.message",
         _PROTECTIONS,
+    ),
+    Mutant(
+        "no query of a caller's addresses outlives its request",
+        "shared/endings.py",
+        'update={"req_json": without_queries(instructions.req_json)}',
+        "update={}",
+        f"{_HTTP}no_query_of_a_further_picture_is_kept_or_told",
     ),
     Mutant(
         "no secret in a line of the log",
@@ -543,5 +652,6 @@ SECRETS = [
 ]
 
 MUTANTS = [
-    *CLAIM, *TAKEOVER, *END, *PROBE, *ATTEMPTS, *CAP, *CHOSEN, *UPLOADS, *SECRETS,
+    *CLAIM, *TAKEOVER, *END, *PROBE, *ATTEMPTS, *CAP, *CHOSEN, *UPLOADS, *CALLERS,
+    *SECRETS,
 ]  # fmt: skip

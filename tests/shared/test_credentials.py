@@ -35,15 +35,29 @@ def test_the_roles_file_comes_first_and_is_read_anew_each_time(tmp_path: Path) -
         assert source.get().access_key == "AKREFRESHED"
 
 
-def test_the_events_headers_come_next_and_only_for_that_event(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def set_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VOLCENGINE_ACCESS_KEY", "AKENV")
     monkeypatch.setenv("VOLCENGINE_SECRET_KEY", "env-secret")
     monkeypatch.delenv("VOLCENGINE_SESSION_TOKEN", raising=False)
+
+
+def test_a_key_that_the_operator_set_comes_before_a_callers_headers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_key(monkeypatch)
+    source = FunctionCredentials(tmp_path / "none")
+    with credentials_of_event(HEADERS):
+        assert Credentials("AKENV", "env-secret") == source.get()
+
+
+def test_the_events_headers_come_next_and_only_for_that_event(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("VOLCENGINE_ACCESS_KEY", raising=False)
     source = FunctionCredentials(tmp_path / "none")
     with credentials_of_event(HEADERS):
         assert Credentials("AKHEADER", "header-secret", "header-token") == source.get()
+    set_key(monkeypatch)
     with credentials_of_event({"X-Faas-Access-Key-Id": "half"}):
         assert Credentials("AKENV", "env-secret") == source.get()
     with credentials_of_event(None):

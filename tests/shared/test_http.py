@@ -5,11 +5,13 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from shared.errors import NotExecuted
 from shared.http.problems import TYPE_PREFIX
+from shared.ledger.sqlite import SqliteLedger
 from tests import fakes
 from tests.crash import interruption
 from tests.crash.interruption import Killed, Plan, process
@@ -134,6 +136,34 @@ def test_the_same_key_while_it_is_running_is_told_so(world: World) -> None:
     assert inside == [(409, "still-running")]
 
 
+def test_a_key_is_answered_by_its_record_whatever_became_of_the_object(world: World) -> None:
+    body = {"bucket": "photos", "key": "uploads/cat.png", "prompt": "x"}
+    inside: list[tuple[int, str]] = []
+
+    def meanwhile(cloud: FakeCloud, request: Any) -> Any:
+        del cloud.objects["photos", "uploads/cat.png"]
+        inside.append(problem(post(world, body, Idempotency_Key="k")))
+        return fakes.made(cloud, request)
+
+    world.cloud.upload("uploads/cat.png")
+    world.cloud.reactions = [meanwhile]
+    answer = post(world, body, Idempotency_Key="k")
+
+    assert [(409, "still-running")] == inside
+    assert answer["body"] == post(world, body, Idempotency_Key="k")["body"]
+    assert len(world.cloud.charges) == 1
+
+
+def test_a_hosts_name_in_punycode_is_accepted(world: World) -> None:
+    url = "https://xn--fiq228c.xn--fiqs8s/a.png"
+
+    assert post(world, {"image_url": url, "prompt": "x"})["statusCode"] == 200
+    assert url == world.cloud.bodies[0]["ImageUrl"]
+    for host in ("8.8.8.8", "[2606:4700::1111]", "图.example.org", "xn--abc.example.org"):
+        answer = post(world, {"image_url": f"https://{host}/a.png", "prompt": "x"})
+        assert (422, "invalid-fields") == problem(answer)
+
+
 def test_without_a_key_identical_requests_are_not_merged(world: World) -> None:
     assert len({post(world, SOURCE)["document"]["id"] for _ in range(2)}) == 2
     assert len(world.cloud.charges) == 2
@@ -174,14 +204,17 @@ def test_what_the_model_refuses_ends_rejected_with_its_reason(world: World) -> N
 
 
 def test_all_invalid_fields_are_told_at_once(world: World) -> None:
-    body = {"image_url": "http://127.1/", "seed": "x", "steps": 51, "scale": 0, "oops": 1}
+    body = {"image_url": "http://127.1/", "seed": "x", "steps": 51, "scale": 0, "a/b~": 1}
     answer = post(world, body)
 
     assert (422, "invalid-fields") == problem(answer)
     pointers = {error["pointer"] for error in answer["document"]["errors"]}
-    assert {"/seed", "/steps", "/scale", "/oops"} == pointers
+    assert {"/image_url", "/seed", "/steps", "/scale", "/a~1b~0"} == pointers
     answer = post(world, {"image_url": "http://127.1/", "prompt": "x"})
     assert [{"/image_url"}] == [{e["pointer"] for e in answer["document"]["errors"]}]
+    answer = post(world, {"store_uri": "x", "prompt": "x", "req_json": {"req_key": "o", "seed": 1}})
+    pointers = {error["pointer"] for error in answer["document"]["errors"]}
+    assert {"/store_uri", "/req_json"} == pointers
     answer = post(world, {**SOURCE, "output": "a b", "template": "a~b", "req_json": {"seed": 1}})
     pointers = {error["pointer"] for error in answer["document"]["errors"]}
     assert {"/output", "/template", "/req_json/seed", "/req_json/req_key"} == pointers
@@ -199,16 +232,52 @@ def test_all_invalid_fields_are_told_at_once(world: World) -> None:
         {"store_uri": "tos-cn-i-other/a.png", "prompt": "x"},
         {"image_url": "https://pictures.example.org/a.png"},
         {"image_url": "https://169.254.169.254/latest", "prompt": "x"},
+        {**SOURCE, "prompt": "\x1c \x1f\x85"},
+        {**SOURCE, "scale": "7"},
+        {**SOURCE, "scale": True},
         [],
         "text",
         None,
     ],
 )
 def test_what_cannot_be_done_is_refused_before_anything_is_paid(world: World, body: Any) -> None:
+    if isinstance(body, dict) and "prompt" in body:
+        world.environment["REPAINT_DEFAULT_PROMPT"] = "not for this one"
     answer = post(world, json.dumps(body))
 
     assert (422, "invalid-fields") == problem(answer)
     assert world.cloud.bodies == []
+
+
+@pytest.mark.parametrize(
+    ("req_json", "pointer"),
+    [
+        ({"image_urls": ["https://a.example.org/b.png", "https://10.0.0.1/"]}, "image_urls/1"),
+        ({"image_urls": ["http://pictures.example.org/b.png"]}, "image_urls/0"),
+        ({"image_urls": ["file:///etc/passwd"]}, "image_urls/0"),
+        ({"image_urls": ["tos-cn-i-other/b.png"]}, "image_urls/0"),
+        ({"req_key": "other", "image_urls": ["https://169.254.169.254/"]}, "image_urls/0"),
+        ({"req_key": "other", "mask": {"a/b": [" HTTPS://[::1]/"]}}, "mask/a~1b/0"),
+        ({"req_key": "other", "mask": "gopher://pictures.example.org/"}, "mask"),
+    ],
+)
+def test_further_pictures_are_judged_as_the_first_one_is(
+    world: World, req_json: dict[str, Any], pointer: str
+) -> None:
+    answer = post(world, {**SOURCE, "image_url": "https://127.0.0.1/", "req_json": req_json})
+
+    assert (422, "invalid-fields") == problem(answer)
+    pointers = [error["pointer"] for error in answer["document"]["errors"]]
+    assert ["/image_url", f"/req_json/{pointer}"] == pointers
+    assert world.cloud.bodies == []
+
+
+def test_further_pictures_that_are_public_are_handed_on(world: World) -> None:
+    further = ["https://a.example.org/b.png", "tos-cn-i-serviceid/in/cat.png"]
+    answer = post(world, {**SOURCE, "req_json": {"image_urls": further}})
+
+    assert answer["statusCode"] == 200
+    assert [SOURCE["image_url"], *further] == world.cloud.bodies[0]["ReqJson"]["image_urls"]
 
 
 @pytest.mark.parametrize(
@@ -222,6 +291,9 @@ def test_what_cannot_be_done_is_refused_before_anything_is_paid(world: World, bo
         (event("POST", "/generations", b"\xff"), (400, "bad-encoding")),
         (event("POST", "/generations", '"\ufffd"'), (400, "bad-encoding")),
         (event("POST", "/generations", f'"{chr(0xD800)}"'), (400, "bad-encoding")),
+        (event("POST", "/generations", r'{"req_json": {"a": "\ud800"}}'), (400, "bad-encoding")),
+        (event("POST", "/generations", r'{"\ud800": 1}'), (400, "bad-encoding")),
+        (event("POST", "/generations", '{"req_json": {"a": -1e400}}'), (400, "malformed-json")),
         (event("POST", "/generations", f'"{"x" * 2**20}"'), (413, "too-large")),
         (
             event("POST", "/generations", "{}", content_type="text/plain") | {"x": 1},
@@ -247,6 +319,53 @@ def test_each_mistake_has_its_status(world: World, sent: Any, expected: tuple[in
 
     assert expected == problem(ask(world, sent))
     assert world.cloud.bodies == []
+
+
+@pytest.mark.parametrize(
+    ("depth", "expected"),
+    [
+        (33, (422, "invalid-fields")),
+        (300, (400, "malformed-json")),
+        (800, (400, "malformed-json")),
+        (100_000, (400, "malformed-json")),
+    ],
+)
+def test_what_is_nested_too_deep_is_refused_however_deep_it_is(
+    world: World, depth: int, expected: tuple[int, str]
+) -> None:
+    nested = "[" * depth + "]" * depth
+    body = json.dumps({**SOURCE, "req_json": {"req_key": "other", "a": 0}})
+    answer = post(world, body.replace('"a": 0', f'"a": {nested}'))
+
+    assert expected == problem(answer)
+
+
+def test_headers_and_parameters_that_are_null_count_as_not_given(world: World) -> None:
+    ids = set()
+    for _ in range(2):
+        sent = event("POST", "/generations", SOURCE)
+        sent["headers"] |= {"Idempotency-Key": None, "Prefer": None}
+        ids.add(ask(world, sent)["document"]["id"])
+    listing = event("GET", "/generations") | {
+        "queryStringParameters": {"status": None, "cursor": None}
+    }
+
+    assert len(ids) == 2
+    assert ask(world, listing)["statusCode"] == 200
+
+
+def test_a_mistake_of_ours_is_answered_as_a_problem_that_tells_nothing(world: World) -> None:
+    def garbled(name: str, _request: Any) -> None:
+        if "cat.png" in name:
+            raise KeyError("inside")
+
+    world.cloud.interfere = garbled
+    answer = post(world, {"bucket": "photos", "key": "cat.png", "prompt": "x"})
+
+    assert (500, "internal") == problem(answer)
+    assert "inside" not in answer["body"]
+    assert "inside" in world.lines.named("request.failed")[0]["exception"]
+    assert [500] == [line["status"] for line in world.lines.named("request.finished")]
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Bearer token", "Basic token-two"])
@@ -281,6 +400,34 @@ def test_a_stage_before_the_path_is_kept_in_the_addresses_of_answers(world: Worl
     assert ask(world, sent)["headers"]["Location"].startswith("/prod/v1/generations/")
 
 
+@pytest.mark.parametrize(
+    ("path", "stage"),
+    [
+        ("//evil.example.org/generations", "/evil.example.org"),
+        ("/a%0d%0aSet-Cookie:%20b/generations", "/a%0D%0ASet-Cookie%3A%20b"),
+        ("/阶段/generations", "/%E9%98%B6%E6%AE%B5"),
+        ("/\ud800/generations", "/%3F"),
+        ("v1/generations", "/v1"),
+        ("generations", ""),
+    ],
+)
+def test_an_answers_address_stays_at_this_host_and_in_its_header(
+    world: World, path: str, stage: str
+) -> None:
+    answer = ask(world, event("POST", path, SOURCE))
+
+    assert f"{stage}/generations/{answer['document']['id']}" == answer["headers"]["Location"]
+
+
+def test_no_answer_is_kept_by_who_passes_it_on(world: World) -> None:
+    for sent in (
+        event("GET", "/generations"),
+        event("GET", "/elsewhere"),
+        event("GET", "/healthz"),
+    ):
+        assert ask(world, sent)["headers"]["Cache-Control"] == "no-store"
+
+
 def test_what_is_pending_is_listed_in_pages_and_by_its_status(world: World) -> None:
     ids = {post(world, SOURCE, seconds=20)["document"]["id"] for _ in range(60)}
     seen: list[str] = []
@@ -299,6 +446,22 @@ def test_what_is_pending_is_listed_in_pages_and_by_its_status(world: World) -> N
     assert (400, "bad-parameter") == problem(ask(world, sent))
 
 
+def test_a_record_that_cannot_be_read_hides_no_other_one_of_the_list(world: World) -> None:
+    ids = [post(world, SOURCE, Prefer="respond-async")["document"]["id"] for _ in range(2)]
+    runtime = world.runtime()
+    ledger = runtime.shared_ledger("a test")
+    if isinstance(ledger, SqliteLedger):
+        with ledger._transaction() as connection:
+            connection.execute("UPDATE records SET json = '{}' WHERE id = ?", (ids[0],))
+    else:
+        runtime.storage(None).put("state", f"ledger/pending/{ids[0]}.json", b"{}")
+    answer = ask(world, event("GET", "/generations"), runtime)
+
+    assert answer["statusCode"] == 200
+    assert [ids[1]] == [item["id"] for item in answer["document"]["items"]]
+    assert [ids[0]] == [line["record"] for line in world.lines.named("record.unreadable")]
+
+
 def test_a_caller_sees_no_query_of_an_address_and_no_secret(world: World) -> None:
     secret = {"image_url": "https://pictures.example.org/c.png?sign=hush-hush", "prompt": "x"}
     answer = post(world, secret)
@@ -309,6 +472,22 @@ def test_a_caller_sees_no_query_of_an_address_and_no_secret(world: World) -> Non
     record = world.runtime().http()._find(answer["document"]["id"])
     assert record is not None
     assert record.source == "https://pictures.example.org/c.png"
+
+
+def test_no_query_of_a_further_picture_is_kept_or_told(world: World) -> None:
+    first, further = (f"https://pictures.example.org/{n}.png?sign=hush-{n}" for n in "ab")
+    parts = {"req_key": "other", "image_urls": [further], "mask": {"url": further}}
+    said = f"cannot read {first} and {quote(further, safe='')}"
+    world.cloud.reactions = [
+        lambda _cloud, _request: fakes.answer({"RespJson": {"code": 50412, "message": said}})
+    ]
+    answer = post(world, {"image_url": first, "prompt": "x", "req_json": parts})
+
+    assert answer["document"]["status"] == "rejected"
+    assert further == world.cloud.bodies[0]["ReqJson"]["mask"]["url"]
+    record = world.runtime().http()._find(answer["document"]["id"])
+    assert record is not None
+    assert "hush" not in answer["body"] + world.lines.text + record.to_json().decode()
 
 
 def test_where_the_ledger_cannot_be_reached_nothing_is_paid_and_503_is_answered(

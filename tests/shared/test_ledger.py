@@ -1,8 +1,9 @@
 """Both stores keep the same rules."""
 
+import json
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,8 @@ from shared.ledger import Attempt, Ledger, Record
 from shared.ledger.sqlite import SqliteLedger
 from shared.ledger.tos import TosLedger
 from shared.tos import Tos
-from shared.transport import Request
-from tests.fakes import FakeCloud, StaticCredentials
+from shared.transport import Request, Response
+from tests.fakes import START, FakeCloud, StaticCredentials
 
 RECORD = Record(id="a" * 32, bucket="photos", key="猫.png", etag="e", owner="me")
 
@@ -100,6 +101,22 @@ def test_only_what_is_unfinished_is_gone_through(ledger: Ledger) -> None:
     assert ids[::5] == list(ledger.pending_ids())
 
 
+def test_what_has_ended_is_gone_through_by_the_beginning_of_its_id(ledger: Ledger) -> None:
+    ids = [f"{n % 3:020x}{n:012x}" for n in range(30)]
+    for number, record_id in enumerate(ids):
+        entry = ledger.create(RECORD.changed(id=record_id, updated_at=START))
+        assert entry is not None
+        if number % 5:
+            ledger.finish(entry, entry.record.changed(state="generated"))
+    ended = [record_id for number, record_id in enumerate(ids) if number % 5]
+
+    assert sorted(ended) == [found for found, _ in ledger.finished_ids()]
+    one = [found for found, _ in ledger.finished_ids(f"{1:020x}")]
+    assert sorted(e for e in ended if e.startswith(f"{1:020x}")) == one
+    assert {START} == {written for _, written in ledger.finished_ids()}
+    assert [] == list(ledger.finished_ids("f"))
+
+
 @pytest.mark.parametrize("racers", [8])
 def test_of_many_that_take_over_one_wins(ledger: Ledger, racers: int) -> None:
     entry = ledger.create(RECORD)
@@ -162,3 +179,19 @@ def test_a_damaged_record_is_told_in_a_sentence() -> None:
         Record.from_json(b'{"id": 7}')
     with pytest.raises(RecordUnreadable):
         Record.from_json(b"{")
+
+
+def test_a_page_is_full_even_where_object_storage_answers_in_smaller_ones() -> None:
+    class Sparing(FakeCloud):
+        def _list(self, bucket: str, query: Mapping[str, str]) -> Response:
+            whole = json.loads(super()._list(bucket, query).body)["Contents"]
+            page = {"Contents": whole[:2], "IsTruncated": len(whole) > 2}
+            return Response(200, {}, json.dumps({**page, "NextContinuationToken": "t"}).encode())
+
+    ledger = tos_ledger(Sparing())
+    ids = [str(number) * 32 for number in range(6)]
+    for record_id in ids:
+        ledger.create(RECORD.changed(id=record_id))
+
+    assert ids[:5] == ledger.pending_page("", 5)
+    assert ids[5:] == ledger.pending_page(ids[4], 5)

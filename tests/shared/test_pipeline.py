@@ -10,6 +10,7 @@ import pytest
 from shared.attempts import output_name
 from shared.errors import NotExecuted
 from shared.events import Upload, parse_uploads
+from shared.metadata import object_id
 from shared.req_json import output_name_problem
 from shared.results import Result
 from tests import fakes
@@ -119,6 +120,14 @@ def test_the_same_picture_with_another_prompt_is_another_upload(world: World) ->
 
     assert first.record != second.record
     assert len(world.cloud.charges) == 2
+
+
+def test_all_records_of_an_object_begin_alike(world: World) -> None:
+    records = [deliver(world, world.cloud.upload(prompt=prompt)).record for prompt in ("a", "b")]
+    other = deliver(world, world.cloud.upload("uploads/dog.png", prompt="a")).record
+
+    assert {object_id("photos", "uploads/cat.png")} == {str(record)[:20] for record in records}
+    assert object_id("photos", "uploads/dog.png") == str(other)[:20] != str(records[0])[:20]
 
 
 def test_a_new_deployment_does_not_make_an_old_event_new(world: World) -> None:
