@@ -39,17 +39,19 @@ def serve(
     tos_port: Annotated[int, typer.Option(help="Where object storage listens.")] = 8801,
     imagex_port: Annotated[int, typer.Option(help="Where veImageX listens.")] = 8802,
     gateway_port: Annotated[int, typer.Option(help="Where the API gateway listens.")] = 8800,
+    console_port: Annotated[int, typer.Option(help="Where the web console listens.")] = 8803,
 ) -> None:
     """Keep the local cloud running until Ctrl-C, with its state in .repaint/cloud.
 
     Example: python -m local serve --tos-port 9001
     """
     try:
-        cloud = Cloud(SERVED, ports=Ports(tos_port, imagex_port, gateway_port), on_log=_show)
+        ports = Ports(tos_port, imagex_port, gateway_port, console_port)
+        cloud = Cloud(SERVED, ports=ports, on_log=_show)
     except OSError as error:
         typer.echo(
             f"The local cloud cannot start: {error}. Another one may be running; choose other "
-            "ports with --tos-port, --imagex-port and --gateway-port.",
+            "ports with --tos-port, --imagex-port, --gateway-port and --console-port.",
             err=True,
         )
         raise typer.Exit(1) from None
@@ -59,6 +61,7 @@ def serve(
     with cloud:
         if not cloud.book.charges():
             invoking.put_samples(cloud)
+        typer.echo(f"open {cloud.console.address}/ in a browser: drop a picture on it, break it\n")
         typer.echo(
             f"object storage  {cloud.tos.address}  (bucket {UPLOADS_BUCKET}, "
             f"uploads below {UPLOAD_PREFIX} are repainted)"

@@ -4,6 +4,8 @@
                       ▲                          │                        │
                       └── ledger ◀───────────────┘        source ◀────────┘
 
+Its console shows all that in a browser, and breaks it on request.
+
 State is in one folder; a cloud started there again goes on where the last one stopped.
 """
 
@@ -19,6 +21,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from local import gateway, imagex, tos
+from local.console import Console, Parts
 from local.faas import DeliverySettings, FunctionSpec, Platform
 from local.imagex.generate import Painter
 from local.imagex.restyle import restyle
@@ -50,6 +53,7 @@ class Ports:
     tos: int = 0
     imagex: int = 0
     gateway: int = 0
+    console: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +122,25 @@ class Cloud:
             gateway.application(lambda event: self.platform.invoke(HTTP_FUNCTION, event)),
             ports.gateway,
         )
+        self._console = Console(
+            Parts(
+                platform=self.platform,
+                book=self.book,
+                faults=self.faults,
+                runtime=self.runtime,
+                logs=self.folder / "faas" / "logs",
+                bucket=UPLOADS_BUCKET,
+                prefix=UPLOAD_PREFIX,
+                template=TEMPLATE,
+                sweep=SWEEP_TIMER,
+                addresses={
+                    "tos": self.tos.address,
+                    "imagex": self.imagex.address,
+                    "gateway": self.gateway.address,
+                },
+            )
+        )
+        self.console = Server(self._console.application, ports.console)
 
     @property
     def settings(self) -> dict[str, str]:
@@ -154,6 +177,9 @@ class Cloud:
             stack.enter_context(self.tos)
             stack.enter_context(self.platform)
             stack.enter_context(self.gateway)
+            stack.enter_context(self.console)
+            # Its streams never end by themselves, and the server waits for what it still serves.
+            stack.callback(self._console.live.close)
             self._stack = stack.pop_all()
         return self
 

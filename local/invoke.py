@@ -15,16 +15,11 @@ import urllib3
 
 from local.cloud import ROOT, SERVED, UPLOAD_PREFIX, UPLOADS_BUCKET, Cloud, Fixed, assemble
 from local.faas import FunctionSpec, Invocation, Platform
+from local.samples import SAMPLE_PROMPTS, SAMPLES
 from shared.runtime import Runtime
 from shared.signing import Credentials
 
 SETTINGS_PREFIXES = ("VEIMAGEX_", "TOS_", "REPAINT_", "VOLCENGINE_")
-SAMPLE_PROMPTS = {
-    "chelsea.png": "水彩画",
-    "coffee.png": "油画",
-    "rocket.jpg": "赛博朋克",
-    "astronaut.png": "漫画风格",
-}
 
 
 def object_event(bucket: str, key: str) -> dict[str, Any]:
@@ -46,7 +41,7 @@ def door_of(event: Any) -> str:
 def put_samples(cloud: Cloud) -> None:
     """Put the sample photographs there, with prompts, and without anybody being told."""
     for name, prompt in SAMPLE_PROMPTS.items():
-        picture = (ROOT / "examples" / "images" / name).read_bytes()
+        picture = (SAMPLES / name).read_bytes()
         metadata = {"x-tos-meta-prompt": quote(prompt, safe="")}
         cloud.store.put(UPLOADS_BUCKET, UPLOAD_PREFIX + name, picture, metadata)
 

@@ -1,4 +1,4 @@
-"""The READMEs' output blocks: read them, produce them, and write them anew.
+"""The READMEs' output blocks and pictures: read them, produce them, and write them anew.
 
 A block stands behind a line `<!-- output: COMMAND -->`. `python -m tests.readme` runs the commands
 and puts in what they print; the tests compare, leaving aside what differs from run to run.
@@ -17,6 +17,7 @@ import urllib3
 
 from local.cloud import Cloud
 from local.invoke import put_samples
+from tests.local.console.browser import chromium, screenshot
 
 ROOT = Path(__file__).parents[1]
 FILES = ("README.md", "README.zh-CN.md")
@@ -82,7 +83,7 @@ def _ask(folder: Path) -> str:
 
 
 def main() -> None:
-    """Write the output blocks of both READMEs, and the picture, anew."""
+    """Write the output blocks of both READMEs, and the pictures, anew."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         shown: dict[str, str] = {}
@@ -93,6 +94,10 @@ def main() -> None:
             text = _BLOCK.sub(lambda b: b["head"] + shown[b["command"]] + b["tail"], text)
             (ROOT / file).write_text(text, "utf-8")
         shutil.copy(folder / ".repaint" / "run" / "before-after.png", ROOT / "docs")
+        if chromium.find() is None:
+            sys.exit(f"docs/console.png stays as it was. {chromium.missing()}")
+        with chromium.running() as browser:
+            shutil.copy(screenshot.take(browser, folder), ROOT / "docs")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,11 @@
 """What a delivery is, and the rules of delivery, with what the platform leaves open settable."""
 
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+_ID_DIGITS = 16
 
 RetryDelays = Sequence[float] | Callable[[int], float]
 
@@ -74,6 +77,20 @@ class Delivery:
     last_error: str | None
     dropped_because: str | None
     copy_of: str | None
+
+    def new_request_id(self) -> str:
+        """Return an id for one attempt at this delivery: the log's lines tell whose they are."""
+        return self.id + secrets.token_hex(4)
+
+
+def delivery_of(request_id: str) -> str:
+    """Return the id of the delivery that a request belongs to, if it belongs to one."""
+    return request_id[:_ID_DIGITS]
+
+
+def new_delivery_id() -> str:
+    """Return an id for a new delivery."""
+    return secrets.token_hex(_ID_DIGITS // 2)
 
 
 @dataclass(frozen=True)

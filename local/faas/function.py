@@ -81,6 +81,16 @@ class Invocation:
         return None
 
 
+@dataclass(frozen=True)
+class FunctionState:
+    """How a function runs now: living instances, requests in flight, kills since it started."""
+
+    name: str
+    instances: int
+    in_flight: int
+    kills: int
+
+
 class Function:
     """One deployed function; safe to use from several threads.
 
@@ -95,8 +105,21 @@ class Function:
         self._changed = threading.Condition()
         self._busy = 0
         self._closed = False
+        self._kills = 0
         self._instances = [start(spec) for _ in range(spec.instances)]
         self._retired: list[Instance] = []
+
+    @property
+    def state(self) -> FunctionState:
+        """How it runs now."""
+        with self._changed:
+            everyone = self._instances + self._retired
+            return FunctionState(
+                self.spec.name,
+                sum(instance.alive for instance in everyone),
+                sum(instance.in_flight for instance in everyone),
+                self._kills,
+            )
 
     def reserve(self, wait_seconds: float = 0) -> bool:
         """Take a place, waiting so long for one; say whether there was one."""
@@ -171,6 +194,7 @@ class Function:
                 return
             killed = self._instances + self._retired
             self._retired = []
+            self._kills += 1
             self._instances = [self._start(self.spec) for _ in range(self.spec.instances)]
         for instance in killed:
             instance.kill()

@@ -11,16 +11,16 @@ held until the original's first attempt has ended.
 
 import json
 import random
-import secrets
 import sqlite3
 import threading
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from local.faas.delivery import Delivery, DeliverySettings, QueueSnapshot
+from local.faas.delivery import Delivery, DeliverySettings, QueueSnapshot, new_delivery_id
 from shared.clock import Clock
 
 _SCHEMA = """
@@ -74,9 +74,18 @@ class EventQueue:
                 "stop the other local cloud that runs on this folder, or choose another folder."
             ) from error
 
+    @property
+    def settings(self) -> DeliverySettings:
+        """The rules of delivery in place."""
+        return self._settings
+
+    def duplicate(self, probability: float) -> None:
+        """Deliver that share (0 to 1) of the events to come twice. Raises ValueError."""
+        self._settings = replace(self._settings, duplicate_probability=probability)
+
     def enqueue(self, function_id: str, event: Mapping[str, Any]) -> str:
         """Store an event and return its delivery's id; it is committed by then."""
-        delivery_id = secrets.token_hex(8)
+        delivery_id = new_delivery_id()
         text = json.dumps(event, ensure_ascii=False)
         now = self._clock.now()
         with self._transaction() as database:
@@ -84,7 +93,7 @@ class EventQueue:
             if self._random.random() < self._settings.duplicate_probability:
                 # In the same transaction: a process that dies here leaves both or neither.
                 state = self._random.choice(["waiting", "held"])
-                rows.append((secrets.token_hex(8), state, delivery_id))
+                rows.append((new_delivery_id(), state, delivery_id))
             database.executemany(
                 "INSERT INTO delivery (id, state, copy_of, function_id, event, enqueued_at, due_at)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -178,6 +187,22 @@ class EventQueue:
             done=done[0],
             dropped=tuple(found["dropped"]),
         )
+
+    def changes(self) -> int:
+        """Return a number that grows with every change."""
+        with self._lock:
+            return self._database.total_changes
+
+    def newest(self, limit: int) -> list[tuple[str, Delivery]]:
+        """Return the `limit` newest deliveries, oldest first, each behind its state.
+
+        That is `waiting`, `held`, `in_flight`, `done` or `dropped`.
+        """
+        with self._transaction() as database:
+            rows = database.execute(
+                "SELECT * FROM delivery ORDER BY sequence DESC LIMIT ?", (limit,)
+            ).fetchall()
+        return [(row["state"], _delivery(row)) for row in reversed(rows)]
 
     def close(self) -> None:
         """Close the file; what is in flight is delivered again by the next that opens it."""

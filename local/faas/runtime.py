@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from local.faas.delivery import Delivery, DeliverySettings, QueueSnapshot
-from local.faas.function import Function, FunctionSpec, Invocation
+from local.faas.function import Function, FunctionSpec, FunctionState, Invocation
 from local.faas.launcher import Launcher, LogSink
 from local.faas.queue import EventQueue
 from local.faas.role import RoleFiles
@@ -94,6 +94,13 @@ class Platform:
             return {key: function.spec for key, function in self._functions.items()}
 
     @property
+    def states(self) -> tuple[FunctionState, ...]:
+        """How each function runs now, in the order in which they were deployed."""
+        with self._lock:
+            functions = list(self._functions.values())
+        return tuple(function.state for function in functions)
+
+    @property
     def timers(self) -> tuple[Timer, ...]:
         """The timers, in the order in which they were added."""
         return self._timers.all()
@@ -102,6 +109,11 @@ class Platform:
     def queue(self) -> QueueSnapshot:
         """What the event queue holds now."""
         return self._queue.snapshot()
+
+    @property
+    def events(self) -> EventQueue:
+        """The event queue itself, for who looks into it or changes its rules."""
+        return self._queue
 
     def deploy(self, spec: FunctionSpec) -> str:
         """Run a function, instead of the one that has its name if there is one; return its id.
@@ -207,7 +219,8 @@ class Platform:
 
     def _deliver(self, function: Function, delivery: Delivery) -> None:
         try:
-            ended = function.run(json.dumps(delivery.event).encode(), {}, None)
+            headers = {"X-Faas-Request-Id": delivery.new_request_id()}
+            ended = function.run(json.dumps(delivery.event).encode(), headers, None)
         finally:
             function.release()
         if ended.failure is None:

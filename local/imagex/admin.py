@@ -3,8 +3,6 @@
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from ipaddress import ip_address
-from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
@@ -12,9 +10,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from local.guard import REFUSAL, is_ours
 from local.imagex.book import Book
 from local.imagex.faults import Faults, FaultSettings
-from local.server import LOOPBACK
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -52,25 +50,8 @@ def routes(book: Book, faults: Faults) -> list[Route]:
 
 def _guarded(endpoint: Endpoint) -> Endpoint:
     async def guarded(request: Request) -> Response:
-        if not _is_ours(request):
-            return JSONResponse(
-                {"problem": "Only pages and programs of this machine may ask here."}, 403
-            )
+        if not is_ours(request):
+            return JSONResponse({"problem": REFUSAL}, 403)
         return await endpoint(request)
 
     return guarded
-
-
-def _is_ours(request: Request) -> bool:
-    """Say whether a request comes from this machine and from no other site's page.
-
-    A foreign name that was made to resolve to loopback would be its own origin: so the host has
-    to be loopback by name as well.
-    """
-    host = request.headers.get("host", "")
-    origin = request.headers.get("origin")
-    if origin is not None and origin != f"http://{host}":
-        return False
-    if urlsplit(f"//{host}").hostname not in (LOOPBACK, "localhost", "::1"):
-        return False
-    return request.client is not None and ip_address(request.client.host).is_loopback

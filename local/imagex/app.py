@@ -22,7 +22,7 @@ from local.imagex.faults import Faults
 from local.imagex.generate import BrokenAnswer, Generator, Painter
 from local.imagex.reading import ACTIONS, Reader
 from local.imagex.restyle import restyle
-from local.imagex.rules import Service
+from local.imagex.rules import NORMAL, Service
 from local.imagex.source import Sources
 from local.keys import KeyRing
 from shared.clock import Clock, SystemClock
@@ -43,16 +43,19 @@ def application(
     resolve: Mapping[str, int] | None = None,
     reach_out: bool = False,
     overwrite_switch: bool = True,
+    service_status: str = NORMAL,
+    domain_status: str = NORMAL,
     paint: Painter = restyle,
 ) -> Starlette:
     """Make the application; to be served by `local.server.Server`, which can hang up.
 
     `clock` dates the answers and the book. `resolve` maps host names of sources to ports on
     loopback; sources on other hosts are refused unless `reach_out`. `overwrite_switch` is the
-    service's 重名覆盖上传. `paint` stands in for the model.
+    service's 重名覆盖上传; the two statuses are what it says of itself and of its domain, nothing
+    else. `paint` stands in for the model.
     """
     clock = clock or SystemClock()
-    service = Service(service_id, domain, template, overwrite_switch)
+    service = Service(service_id, domain, template, overwrite_switch, service_status, domain_status)
     sources = Sources(resolve, reach_out=reach_out)
     generator = Generator(
         book=book,

@@ -126,6 +126,13 @@ class Book:
         charges = [Charge(*row) for row in rows]
         return [replace(c, seed=int(c.seed), stored=bool(c.stored)) for c in charges]
 
+    def totals(self) -> tuple[int, int]:
+        """Return how many charges there are, and how many outputs are stored."""
+        with self._lock:
+            (charges,) = self._database.execute("SELECT COUNT(*) FROM charges").fetchone()
+            (stored,) = self._database.execute("SELECT COUNT(*) FROM files").fetchone()
+        return charges, stored
+
     def calls(self) -> list[Call]:
         """Return every call, in the order in which their outcomes were settled."""
         with self._lock:

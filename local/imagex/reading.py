@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from local.imagex.generate import picture_address
 from local.imagex.rules import Service, check_service
 
 _CHINA_OFFSET_SECONDS = 8 * 3600
+_PATTERN = re.compile(r"[a-zA-Z0-9_-]*")
 _FORMATS = ("image", "jpeg", "jpg", "png", "webp", "avif", "heic", "awebp", "gif")
 
 
@@ -96,17 +98,30 @@ class Reader:
         return {"Services": [self._described()], "ServicesCnt": 1}
 
     def one_service(self, query: Mapping[str, str], host: str) -> dict[str, Any]:
-        """Answer GetImageService."""
+        """Answer GetImageService (508/9358)."""
         del host
         check_service(query.get("ServiceId"), self.service)
         return self._described()
 
     def templates(self, query: Mapping[str, str], host: str) -> dict[str, Any]:
-        """Answer GetAllImageTemplates."""
+        """Answer GetAllImageTemplates (508/9386): those whose name holds TemplateNamePattern."""
         del host
         check_service(query.get("ServiceId"), self.service)
-        template = {"TemplateName": self.service.template, "WithSig": False}
-        return {"ServiceId": self.service.id, "Templates": [template], "Total": 1}
+        pattern = query.get("TemplateNamePattern", "")
+        if not _PATTERN.fullmatch(pattern):
+            raise Refusal(
+                "InvalidParameter.TemplateNamePattern",
+                "TemplateNamePattern has other characters than letters, digits, _ and -.",
+            )
+        # The documents' examples show names without the suffix that addresses carry.
+        name = self.service.template.partition(".")[0]
+        found = [name] if pattern in name else []
+        offset, limit = _whole(query, "Offset", 0), _whole(query, "Limit", 10)
+        templates = [
+            {"ServiceID": self.service.id, "TemplateName": name, "WithSig": False}
+            for name in found[offset : offset + limit]
+        ]
+        return {"ServiceId": self.service.id, "Templates": templates, "Total": len(found)}
 
     def picture(self, address: str) -> tuple[StoredFile, bytes] | None:
         """Return the file shown at `<StoreUri>~<template>`, and its bytes; None without one."""
@@ -121,19 +136,19 @@ class Reader:
         return self.book.find(name) if bucket == self.service.bucket else None
 
     def _described(self) -> dict[str, Any]:
-        """Describe the service; the fields' names are documented, their values are plausible."""
+        """Describe the service; the fields' names and statuses are documented (508/9358)."""
         return {
             "ServiceName": "local",
             "ServiceId": self.service.id,
             "ServiceRegion": "cn" if self.region.startswith("cn") else "sg",
             "ServiceType": "Image",
-            "ServiceStatus": "enabled",
+            "ServiceStatus": self.service.status,
             "TemplatePrefix": f"tplv-{self.service.id}-",
             "DomainInfos": [
                 {
                     "DomainName": self.service.domain,
                     "CNAME": "",
-                    "Status": "enabled",
+                    "Status": self.service.domain_status,
                     "IsDefault": True,
                     "UrlAuth": False,
                 }
@@ -166,6 +181,13 @@ def _needed(query: Mapping[str, str], name: str) -> str:
     if not query.get(name):
         raise Refusal(f"MissingParameter.{name}", f"The query has no {name}.")
     return query[name]
+
+
+def _whole(query: Mapping[str, str], name: str, default: int) -> int:
+    value = query.get(name) or str(default)
+    if not value.isdecimal():
+        raise Refusal(f"InvalidParameter.{name}", f"{name} is not a whole number from 0.")
+    return int(value)
 
 
 def _to_marker(name: str) -> str:

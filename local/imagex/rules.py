@@ -33,6 +33,9 @@ REQ_KEY = "i2i_xl_sft"
 MAX_NAME_BYTES = 180
 MAX_BODY_BYTES = 10 * 1024 * 1024
 
+NORMAL = "正常"
+"""What a service and a domain that can be used have for a status (508/9358, 508/9379)."""
+
 _CONFIGURED = ("Domain", "Template", "ModelAction", "ModelVersion")
 _BODY = (*_CONFIGURED, "Outputs", "Overwrite", "ImageUrl", "ReqJson")
 _REQ_JSON = (
@@ -60,6 +63,8 @@ class Service:
     template: str
     overwrite: bool = True
     """The service's switch 重名覆盖上传, without which `Overwrite` has no effect."""
+    status: str = NORMAL
+    domain_status: str = NORMAL
 
     @property
     def bucket(self) -> str:

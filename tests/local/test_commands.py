@@ -10,10 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import urllib3
 from PIL import Image
 
 ROOT = Path(__file__).parents[2]
 EVENT = ROOT / "examples" / "events" / "upload.json"
+
+
+PORTS = [
+    *("--tos-port", "0", "--imagex-port", "0", "--gateway-port", "0"),
+    *("--console-port", "0"),
+]
 
 
 def command(*arguments: str) -> list[str]:
@@ -45,16 +52,18 @@ def lines(text: str) -> list[dict[str, Any]]:
 def served(tmp_path: Path) -> Iterator[Path]:
     """A folder in which the local cloud is kept running."""
     with subprocess.Popen(
-        command("serve", "--tos-port", "0", "--imagex-port", "0", "--gateway-port", "0"),
+        command("serve", *PORTS),
         cwd=tmp_path,
         env=environment(PYTHONUNBUFFERED="1"),
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
         assert process.stdout is not None
-        for line in process.stdout:
-            if "Ctrl-C" in line:
-                break
+        with (tmp_path / "told.txt").open("w") as told:
+            for line in process.stdout:
+                told.write(line)
+                if "Ctrl-C" in line:
+                    break
         yield tmp_path
         process.send_signal(signal.SIGINT)
         rest = process.stdout.read()
@@ -113,6 +122,14 @@ def test_invoke_takes_a_bucket_and_a_key(tmp_path: Path) -> None:
 
     (result,) = json.loads(json.loads(done.stdout)["body"])["results"]
     assert result["status"] == "skipped"
+
+
+def test_serve_tells_before_anything_else_where_its_console_is(served: Path) -> None:
+    first = (served / "told.txt").read_text("utf-8").splitlines()[0]
+    address = first.split()[1]
+
+    assert f"open {address} in a browser" in first
+    assert b"<!doctype html>" in urllib3.request("GET", address).data
 
 
 def test_invoke_uses_the_local_cloud_that_is_running(served: Path) -> None:
@@ -193,16 +210,14 @@ def test_serve_says_what_to_do_where_its_port_is_taken(served: Path, tmp_path: P
     settings = json.loads((served / ".repaint" / "cloud" / "settings.json").read_text("utf-8"))
     port = settings["TOS_ENDPOINT"].rpartition(":")[2]
     (tmp_path / "other").mkdir()
-    done = run(
-        tmp_path / "other", "serve", "--tos-port", port, "--imagex-port", "0", "--gateway-port", "0"
-    )
+    done = run(tmp_path / "other", "serve", *PORTS, "--tos-port", port)
 
     assert done.returncode == 1
     assert "choose other ports with --tos-port" in done.stderr
 
 
 def test_serve_says_what_to_do_where_another_one_has_its_folder(served: Path) -> None:
-    done = run(served, "serve", "--tos-port", "0", "--imagex-port", "0", "--gateway-port", "0")
+    done = run(served, "serve", *PORTS)
 
     assert done.returncode == 1
     assert "stop the other local cloud that runs on this folder" in done.stderr

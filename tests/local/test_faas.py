@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from local.faas import DeliverySettings, FunctionSpec, Platform
+from local.faas import DeliverySettings, FunctionSpec, FunctionState, Platform, delivery_of
 from local.faas.instance import Instance
 from local.keys import KeyRing
 
@@ -430,6 +430,43 @@ def test_a_delivery_whose_instance_is_killed_is_an_error_and_comes_again(
         (retried,) = platform.queue.in_flight
         assert 2 == retried.attempt
         assert "SIGKILL" in str(retried.last_error)
+
+
+def test_a_function_tells_its_instances_what_is_in_flight_and_how_often_it_was_killed(
+    tmp_path: Path, function: Write, gate: Gate
+) -> None:
+    code = gate.code + "def handler(event, context): gate()\n"
+    with Platform(tmp_path / "cloud", settings=AT_ONCE) as platform:
+        function_id = platform.deploy(function(code, instances=2))
+        idle = platform.states
+        platform.enqueue(function_id, {})
+        gate.arrive()
+        busy = platform.states
+        platform.kill("paint")
+        gate.arrive()
+        (after,) = platform.states
+
+    assert (FunctionState("paint", 2, 0, 0),) == idle
+    assert (FunctionState("paint", 2, 1, 0),) == busy
+    assert (2, 1) == (after.instances, after.kills)
+
+
+def test_a_deliverys_requests_tell_by_their_ids_that_they_are_its_own(
+    tmp_path: Path, function: Write, log: Log
+) -> None:
+    code = """
+        def handler(event, context):
+            print("asked by", context.request_id)
+            1 / event["n"]
+        """
+    with Platform(tmp_path / "cloud", settings=AT_ONCE, on_log=log) as platform:
+        function_id = platform.deploy(function(code))
+        delivery_id = platform.enqueue(function_id, {"n": 0})
+        log.wait_for("asked by", 2)
+
+    ids = [line.partition("asked by ")[2] for line in log.lines if "asked by " in line]
+    assert {delivery_id} == {delivery_of(each) for each in ids}
+    assert len(ids) == len(set(ids))
 
 
 def test_a_platform_that_stops_leaves_what_was_in_flight_to_the_next(

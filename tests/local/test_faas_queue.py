@@ -286,3 +286,47 @@ def test_a_period_is_a_number_of_seconds_or_its_text_and_is_scaled() -> None:
     assert Every(0.5) == schedule("30", time_scale=60)
     with pytest.raises(ValueError, match="cannot fire every 0 seconds"):
         schedule(0)
+
+
+def test_the_share_of_duplicates_can_be_changed_while_the_queue_runs(tmp_path: Path) -> None:
+    rules = DeliverySettings(seed=1, retry_delays=[60])
+    with opened(tmp_path, settings=rules) as queue:
+        queue.enqueue("fn", {"n": 1})
+        queue.duplicate(1.0)
+        queue.enqueue("fn", {"n": 2})
+
+        assert [1, 2, 2] == [delivery.event["n"] for _, delivery in queue.newest(9)]
+        assert ([60], 10) == (queue.settings.retry_delays, queue.settings.max_retries)
+        with pytest.raises(ValueError, match="between 0 and 1"):
+            queue.duplicate(1.5)
+
+
+def test_the_newest_deliveries_are_told_with_their_states_also_those_that_are_done(
+    tmp_path: Path,
+) -> None:
+    with opened(tmp_path) as queue:
+        for number in range(5):
+            queue.enqueue("fn", {"n": number})
+        for _ in range(2):
+            queue.finish(claimed(queue))
+        claimed(queue)
+
+        assert [("done", 1), ("in_flight", 2), ("waiting", 3), ("waiting", 4)] == [
+            (state, delivery.event["n"]) for state, delivery in queue.newest(4)
+        ]
+
+
+def test_every_change_of_the_queue_can_be_told_by_a_number(tmp_path: Path) -> None:
+    with opened(tmp_path) as queue:
+        seen = [queue.changes()]
+        queue.enqueue("fn", {})
+        seen.append(queue.changes())
+        delivery = claimed(queue)
+        seen.append(queue.changes())
+        queue.fail(delivery, "oh")
+        seen.append(queue.changes())
+        queue.snapshot()
+        assert queue.claim("fn") is None
+
+        assert sorted(set(seen)) == seen
+        assert seen[-1] == queue.changes()

@@ -220,8 +220,45 @@ def test_the_service_describes_itself(imagex: World) -> None:
 
     assert service == imagex.ask("GetImageService").result
     assert (SERVICE, DOMAIN) == (service["ServiceId"], service["DomainInfos"][0]["DomainName"])
+    assert "正常" == service["ServiceStatus"] == service["DomainInfos"][0]["Status"]
     [template] = imagex.ask("GetAllImageTemplates").result["Templates"]
-    assert TEMPLATE == template["TemplateName"]
+    assert TEMPLATE == f"{template['TemplateName']}.image"
+
+
+@pytest.mark.parametrize(
+    ("query", "found", "total"),
+    [
+        ({"TemplateNamePattern": "abc123-te"}, 1, 1),
+        ({"TemplateNamePattern": "other"}, 0, 0),
+        ({"Offset": "1"}, 0, 1),
+        ({"Limit": "100"}, 1, 1),
+    ],
+)
+def test_templates_are_listed_by_a_part_of_their_name_and_in_pages(
+    imagex: World, query: dict[str, str], found: int, total: int
+) -> None:
+    result = imagex.ask("GetAllImageTemplates", **query).result
+
+    assert (found, total) == (len(result["Templates"]), result["Total"])
+
+
+@pytest.mark.parametrize(
+    "query", [{"TemplateNamePattern": "tplv-a.image"}, {"Offset": "-1"}, {"Limit": "many"}]
+)
+def test_templates_are_not_listed_by_what_is_no_parameter(
+    imagex: World, query: dict[str, str]
+) -> None:
+    [name] = query
+
+    assert f"InvalidParameter.{name}" == imagex.ask("GetAllImageTemplates", **query).error["Code"]
+
+
+def test_a_service_tells_its_own_and_its_domains_status(tmp_path: Path) -> None:
+    with world(tmp_path, service_status="禁用", domain_status="配置中") as imagex:
+        service = imagex.ask("GetImageService").result
+
+    assert "禁用" == service["ServiceStatus"]
+    assert "配置中" == service["DomainInfos"][0]["Status"]
 
 
 OTHER_SECRET = {"secret_key": "another"}
@@ -336,6 +373,16 @@ def test_the_official_client_generates_and_finds_the_output(
     [item] = found["Result"]["Items"]
     assert made["Result"]["StoreUris"] == [item["StoreUri"]]
     assert ["OK", "OK"] == imagex.outcomes()
+
+
+def test_the_official_client_reads_the_service_and_its_templates(official: ImagexService) -> None:
+    service = official.get_image_service(query={"ServiceId": SERVICE})["Result"]
+    templates = official.get_all_image_templates(
+        query={"ServiceId": SERVICE, "TemplateNamePattern": "tplv-abc123-test", "Limit": 100}
+    )["Result"]["Templates"]
+
+    assert [DOMAIN] == [shown["DomainName"] for shown in service["DomainInfos"]]
+    assert ["tplv-abc123-test"] == [template["TemplateName"] for template in templates]
 
 
 def test_the_official_client_works_with_a_session_token(

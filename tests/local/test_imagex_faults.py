@@ -308,6 +308,7 @@ def test_settings_that_are_unknown_are_refused_with_their_names(imagex: World) -
         ({"Origin": "null"}, 403),
         ({"Origin": "http://rebound.example.com:1", "Host": "rebound.example.com:1"}, 403),
         ({"Host": "rebound.example.com:1"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
     ],
 )
 @pytest.mark.parametrize("path", ["faults", "charges", "calls"])

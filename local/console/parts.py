@@ -1,0 +1,30 @@
+"""What the console looks at and works on."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from local import imagex
+from local.faas import Platform
+from shared.runtime import Runtime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The parts of a cloud, and how it names things.
+
+    `runtime` makes what the functions are made of, pointed to this cloud. `logs` is the folder
+    of the functions' logs; `bucket` and `prefix` are where uploads are repainted; `sweep` is the
+    name of the timer that finishes what was parked. `addresses` tells where the servers listen.
+    """
+
+    platform: Platform
+    book: imagex.Book
+    faults: imagex.Faults
+    runtime: Callable[[], Runtime]
+    logs: Path
+    bucket: str
+    prefix: str
+    template: str
+    sweep: str
+    addresses: Mapping[str, str]
