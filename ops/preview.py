@@ -1,0 +1,121 @@
+"""`repaint preview`: what would be sent for a picture, with nothing called."""
+
+import hashlib
+import json
+import mimetypes
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from ops.deployment import Choice
+from ops.output import Exit, Refused, people, print_json
+from shared.attempts import output_name
+from shared.config import load_settings
+from shared.errors import RejectedUpload
+from shared.instructions import resolve
+from shared.metadata import META, identity, recognised
+from shared.objects import ObjectInfo
+from shared.suitability import problems_of
+
+SOURCE = "https://<signed for this attempt>/"
+
+
+def preview(
+    context: typer.Context,
+    image: Annotated[
+        Path, typer.Argument(help="The picture; it is read, not sent.", exists=True, dir_okay=False)
+    ],
+    *,
+    prompt: Annotated[str, typer.Option(help="x-tos-meta-prompt.")] = "",
+    meta: Annotated[
+        list[str] | None,
+        typer.Option(help="Other metadata as name=value, without x-tos-meta-; more than once."),
+    ] = None,
+    key: Annotated[
+        str, typer.Option(help="Its key in the bucket; a preset goes by it.", show_default=False)
+    ] = "",
+    bucket: Annotated[str, typer.Option(help="The bucket.")] = "photos",
+    as_json: Annotated[bool, typer.Option("--json", help="JSON for programs.")] = False,
+) -> None:
+    """Show what would be sent for a picture; nothing is called.
+
+    Example: [b]repaint preview cat.png --prompt 水彩 --meta seed=7[/]
+    """
+    choice: Choice = context.obj
+    found = _previewed(
+        image, _metadata(prompt, meta or []), bucket, key or f"uploads/{image.name}", choice
+    )
+    if as_json:
+        print_json(found)
+    else:
+        _show(found)
+    if found["status"] != "sent":
+        raise typer.Exit(Exit.NEEDS_YOU)
+
+
+def _metadata(prompt: str, meta: list[str]) -> dict[str, str]:
+    given = {"prompt": prompt} if prompt else {}
+    for item in meta:
+        name, equals, value = item.partition("=")
+        if not (name and equals):
+            raise Refused(f"--meta {item!r} is not name=value.")
+        given[name.lower().removeprefix(META)] = value
+    return given
+
+
+def _previewed(
+    image: Path, metadata: dict[str, str], bucket: str, key: str, choice: Choice
+) -> dict[str, Any]:
+    """Go the way of an upload as far as it goes without a request."""
+    settings = load_settings(choice.environment())
+    content = image.read_bytes()
+    info = ObjectInfo(
+        etag=hashlib.md5(content, usedforsecurity=False).hexdigest(),
+        size=len(content),
+        content_type=mimetypes.guess_type(key)[0] or "application/octet-stream",
+        version_id=None,
+        metadata=metadata,
+    )
+    preset = next((p for p in settings.presets if key.startswith(p.prefix)), None)
+    found: dict[str, Any] = {
+        "status": "sent",
+        "bucket": bucket,
+        "key": key,
+        "reasons": problems_of(key, info),
+        "preset": preset.prefix if preset else None,
+        "record": None,
+        "output": None,
+        "body": None,
+    }
+    try:
+        instructions = resolve(key, metadata, settings)
+    except RejectedUpload as error:
+        instructions = None
+        found["reasons"] += error.reasons
+    if isinstance(instructions, str):
+        return {**found, "status": "skipped", "reasons": [instructions]}
+    if found["reasons"] or instructions is None:
+        return {**found, "status": "rejected"}
+    known = recognised(metadata)
+    record_id = identity(bucket, key, info.etag, known)
+    output = output_name(settings.output_prefix, record_id, instructions.output, 1)
+    body = instructions.call_body(domain=settings.domain, output=output, image_url=SOURCE)
+    return {**found, "record": record_id, "output": output, "body": json.loads(body.to_json())}
+
+
+def _show(found: dict[str, Any]) -> None:
+    say = people()
+    preset = found["preset"]
+    say.print(f"[bold]object[/]   {escape(found['bucket'])}/{escape(found['key'])}")
+    say.print(f"[bold]preset[/]   {'none applies' if preset is None else repr(preset)}")
+    if found["status"] != "sent":
+        say.print(f"[bold]ends[/]     {found['status']}")
+        for reason in found["reasons"]:
+            say.print(f"         {escape(reason)}")
+        return
+    say.print(f"[bold]record[/]   {found['record']}")
+    say.print(f"[bold]output[/]   {escape(found['output'])}")
+    say.print("[bold]body[/]     of GetCVImageGenerateResult")
+    say.print_json(data=found["body"])
