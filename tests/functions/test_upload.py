@@ -81,6 +81,14 @@ def test_importing_the_door_brings_in_neither_requests_nor_anything_for_developm
     assert {m for m in modules if m.split(".")[0] in {"requests", "tos", "local", "ops"}} == set()
 
 
+@pytest.mark.parametrize("door", ["upload", "http", "sweep"])
+def test_the_garbage_collector_rests_during_a_doors_import_only(door: str, tmp_path: Path) -> None:
+    folder = assemble(door, tmp_path / "function")
+    code = "import index, gc, json; print(json.dumps([gc.isenabled(), gc.get_freeze_count() > 0]))"
+
+    assert python(folder, code).stdout == "[true, true]\n"
+
+
 def test_missing_settings_are_told_in_one_error(folder: Path) -> None:
     done = python(folder, "import index; index.handler({'events': []}, None)")
 
