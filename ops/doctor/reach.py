@@ -1,17 +1,16 @@
 """Whether the two services answer from here, and whether their clocks agree with this one."""
 
+import socket
 import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-import urllib3
-
 from ops.doctor.checks import Told, not_checked, ok, warning, wrong
 from ops.doctor.wire import WRONG_CLOCK_SECONDS, Wire
 from shared.documents import as_object
-from shared.errors import NoAnswer
+from shared.errors import NoAnswer, NotExecuted
 from shared.redaction import redact_text
 from shared.transport import Response, time_of
 
@@ -46,8 +45,9 @@ class Reach:
         try:
             return self._knock(endpoint, "TOS_ENDPOINT", "object storage", _is_object_storage)
         except NoAnswer as error:
-            unreachable = isinstance(error.__cause__, urllib3.exceptions.ConnectTimeoutError)
-            if not (unreachable and host.endswith("ivolces.com") and public != endpoint):
+            if not (
+                _is_out_of_reach(error) and host.endswith("ivolces.com") and public != endpoint
+            ):
                 return _explained(error, urlsplit(endpoint).netloc, "TOS_ENDPOINT")
             self._wire.tos_endpoint = public
             return warning(
@@ -135,33 +135,41 @@ def _is_gateway(answer: Response) -> bool:
     return "ResponseMetadata" in (as_object(answer.body) or {})
 
 
+def _is_out_of_reach(error: NoAnswer) -> bool:
+    """Tell whether no connection was made: one on which only TLS failed was."""
+    cause = error.__cause__
+    return (
+        isinstance(error, NotExecuted)
+        and isinstance(cause, OSError)
+        and not isinstance(cause, ssl.SSLError)
+    )
+
+
 def _explained(error: NoAnswer, host: str, variable: str) -> Told:
     """Tell a name that is not known, a closed door, a bad certificate and silence apart."""
     cause = error.__cause__
-    unreachable = isinstance(cause, urllib3.exceptions.ConnectTimeoutError)
-    refused = isinstance(getattr(cause, "__cause__", None), ConnectionRefusedError)
-    if isinstance(cause, urllib3.exceptions.NameResolutionError):
+    if isinstance(cause, socket.gaierror):
         return wrong(
             f"The name {host} is not known to DNS.",
             f"Check the spelling of {variable} and of the region, and this machine's DNS.",
         )
-    if refused:
+    if isinstance(cause, ConnectionRefusedError):
         return wrong(
             f"Nobody listens at {host}: the connection was refused.",
             f"Check the host and the port in {variable}.",
         )
-    if unreachable:
+    if _is_out_of_reach(error):
         return wrong(
             f"No connection to {host} within 3 seconds.",
             "Look for a firewall or a missing route; in a private network, for its way out.",
         )
-    if isinstance(cause, urllib3.exceptions.SSLError):
+    if isinstance(cause, ssl.SSLError):
         return wrong(
             f"No encrypted connection to {host}: {_reason(cause)}.",
             f"Check that {variable} names the service itself, that no proxy opens the connection, "
             "and the machine's clock and certificates.",
         )
-    if isinstance(cause, urllib3.exceptions.ReadTimeoutError):
+    if isinstance(cause, TimeoutError):
         return wrong(
             f"{host} takes the connection and does not answer within 10 seconds.",
             f"Check the scheme and the port in {variable}; run the doctor again.",
@@ -172,8 +180,7 @@ def _explained(error: NoAnswer, host: str, variable: str) -> Told:
     )
 
 
-def _reason(cause: BaseException) -> str:
-    inner = cause.args[0] if cause.args else cause
-    if isinstance(inner, ssl.SSLCertVerificationError):
-        return f"its certificate is not accepted ({inner.verify_message})"
-    return redact_text(str(inner)).rstrip(".")
+def _reason(cause: ssl.SSLError) -> str:
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"its certificate is not accepted ({cause.verify_message})"
+    return redact_text(str(cause)).rstrip(".")

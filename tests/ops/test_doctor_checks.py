@@ -1,19 +1,19 @@
 """The doctor's checks: how they need each other; settings, the key, the clock, who answers."""
 
+import socket
+import ssl
 from contextlib import closing
 from email.utils import formatdate
 from pathlib import Path
-from typing import Any
 
 import pytest
-import urllib3
 
 from ops.doctor.access import Access, shortened
 from ops.doctor.checks import Check, Finding, State, Told, ok, run, warning, wrong
 from ops.doctor.reach import Reach
 from ops.doctor.settings import settings_findings
 from shared.config import load_settings
-from shared.errors import MaybeExecuted, NotExecuted
+from shared.errors import MaybeExecuted, NoAnswer, NotExecuted
 from shared.transport import Request, Response
 from tests.fakes import ENVIRONMENT, START, FakeClock, StaticCredentials
 from tests.ops.doctor_wire import Script, always, answered, wire
@@ -205,31 +205,29 @@ def test_without_any_answer_the_clock_is_not_checked() -> None:
     assert State.NOT_CHECKED is Reach(wire(always(answered()))).clock().state
 
 
-def failing(cause: Exception) -> Script:
+def failing(error: NoAnswer, cause: Exception | None) -> Script:
     def fail(_: Request) -> Response:
-        raise NotExecuted("No connection.") from cause
+        raise error from cause
 
     return Script(fail)
 
 
-POOL: Any = None
-
-
 @pytest.mark.parametrize(
-    ("cause", "sentence"),
+    ("error", "cause", "sentence"),
     [
-        (
-            urllib3.exceptions.NameResolutionError("tos.example.com", POOL, OSError()),  # type: ignore[arg-type]
-            "not known to DNS",
-        ),
-        (urllib3.exceptions.ConnectTimeoutError("slow"), "No connection to tos.example.com within"),
-        (urllib3.exceptions.SSLError("bad certificate"), "No encrypted connection"),
-        (urllib3.exceptions.ReadTimeoutError(POOL, "/", "silent"), "does not answer within"),
-        (urllib3.exceptions.ProtocolError("cut"), "No connection."),
+        (NotExecuted(), socket.gaierror("unknown"), "not known to DNS"),
+        (NotExecuted(), ConnectionRefusedError(), "the connection was refused"),
+        (NotExecuted(), TimeoutError(), "No connection to tos.example.com within"),
+        (NotExecuted(), ssl.SSLError("bad certificate"), "No encrypted connection"),
+        (NotExecuted("The doctor's time was up."), None, "The doctor's time was up."),
+        (MaybeExecuted(), TimeoutError(), "does not answer within"),
+        (MaybeExecuted("Cut off."), ConnectionResetError(), "Cut off."),
     ],
 )
-def test_ways_of_not_reaching_a_service_are_told_apart(cause: Exception, sentence: str) -> None:
-    told = Reach(wire(failing(cause))).storage()
+def test_ways_of_not_reaching_a_service_are_told_apart(
+    error: NoAnswer, cause: Exception | None, sentence: str
+) -> None:
+    told = Reach(wire(failing(error, cause))).storage()
 
     assert State.WRONG is told.state
     assert sentence in told.found
@@ -239,7 +237,7 @@ def test_ways_of_not_reaching_a_service_are_told_apart(cause: Exception, sentenc
 def test_an_internal_endpoint_that_is_out_of_reach_is_explained_and_the_public_one_asked() -> None:
     def answer(request: Request) -> Response:
         if "ivolces.com" in request.url:
-            raise NotExecuted("No.") from urllib3.exceptions.ConnectTimeoutError("slow")
+            raise NotExecuted("No.") from TimeoutError()
         return dated(START)
 
     script = Script(answer)
