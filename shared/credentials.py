@@ -44,7 +44,7 @@ class FunctionCredentials:
         """
         # Behind a gateway it is the caller who writes headers: whose key signs is not his choice.
         from_headers = None if os.environ.get("VOLCENGINE_ACCESS_KEY") else _from_headers.get()
-        return self._from_file() or from_headers or self._from_sdk()
+        return self._from_file() or from_headers or _from_environment() or self._from_sdk()
 
     def _from_file(self) -> Credentials | None:
         try:
@@ -66,7 +66,7 @@ class FunctionCredentials:
     def _from_sdk(self) -> Credentials:
         with self._lock:
             if self._chain is None:
-                # Takes a while to import, and is not needed where the role's file is found.
+                # Takes a while to import, and is not needed where the key was found already.
                 from volcenginesdkcore.auth.providers.default_provider import (  # noqa: PLC0415
                     DefaultCredentialProvider,
                 )
@@ -82,6 +82,17 @@ class FunctionCredentials:
                 "or set VOLCENGINE_ACCESS_KEY and VOLCENGINE_SECRET_KEY."
             ) from None
         return Credentials(found.ak, found.sk, found.session_token or None)
+
+
+def _from_environment() -> Credentials | None:
+    """Return the key that the SDK's chain would find first, without its import."""
+    access_key, secret_key, session_token = (
+        os.environ.get(f"VOLCENGINE_{name}")
+        for name in ("ACCESS_KEY", "SECRET_KEY", "SESSION_TOKEN")
+    )
+    if not (access_key and secret_key):
+        return None
+    return Credentials(access_key, secret_key, session_token or None)
 
 
 @contextmanager
