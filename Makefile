@@ -4,13 +4,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run local test chaos check clean
+.PHONY: help run local test chaos bench check clean
 
 help:
 	@echo "make run    repaint one photograph on a local cloud, and show how"
 	@echo "make local  keep the local cloud running"
 	@echo "make test   run all tests"
 	@echo "make chaos  10,000 uploads with everything that can go wrong"
+	@echo "make bench  measure it and the obvious alternative side by side"
 	@echo "make check  lint and check types"
 	@echo "make clean  remove what these made"
 
@@ -26,6 +27,10 @@ test: .venv/dev
 # 10,000 uploads with everything that can go wrong, on both ledgers; some 20 minutes.
 chaos: .venv/dev
 	@$(BIN)/python -m tests.chaos.run --readme
+
+# Both side by side on the same local cloud; some 15 minutes, on a machine that does nothing else.
+bench: .venv/bench
+	@$(BIN)/python -m bench --readme
 
 check: .venv/dev
 	@$(BIN)/ruff check .

@@ -1,1 +1,9 @@
-"""How fast and how large: measurements, each a command of its own, none of them a test."""
+"""Measurements: this project and the obvious alternative, side by side on the same local cloud.
+
+    part (cold, warm, …) ──▶ figures ──▶ .repaint/bench/<part>.json ──▶ docs/bench.md, SVG, READMEs
+       │
+       └── a world (object storage and veImageX, which count) and processes that run a function
+
+`python -m bench` measures; none of it is a test. What runs beside this project lies in
+`alternative/`.
+"""

@@ -1,0 +1,83 @@
+"""The figures as pictures: SVG that reads on light and on dark, without a script in it."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import pygal
+from pygal.style import Style
+
+from bench.figures import Figure, Samples, number
+
+_COLOURS = (
+    "inline:svg{--ink:#1f2328;--guide:#d1d9e0;--ours:#0969da;--theirs:#bc4c00;--ideal:#818b98}"
+    "@media (prefers-color-scheme:dark){svg{--ink:#f0f6fc;--guide:#3d444d;--ours:#4493f8;"
+    "--theirs:#f0883e;--ideal:#9198a1}}"
+    ".line{stroke-width:2}"
+)
+_STYLE = Style(
+    background="transparent",
+    plot_background="transparent",
+    foreground="var(--ink)",
+    foreground_strong="var(--ink)",
+    foreground_subtle="var(--ink)",
+    guide_stroke_color="var(--guide)",
+    major_guide_stroke_color="var(--guide)",
+    guide_stroke_dasharray="none",
+    major_guide_stroke_dasharray="none",
+    colors=("var(--ours)", "var(--theirs)", "var(--ideal)"),
+    opacity="1",
+    opacity_hover="1",
+    font_family="system-ui, sans-serif",
+    title_font_size=14,
+    label_font_size=12,
+    major_label_font_size=12,
+    legend_font_size=12,
+)
+_COMMON: dict[str, Any] = {
+    "css": ("file://style.css", "file://graph.css", _COLOURS),
+    "js": (),
+    "style": _STYLE,
+    "width": 800,
+}
+
+
+def draw_ratios(rows: Sequence[tuple[str, Figure]], path: Path) -> None:
+    """Draw each figure as a share of the alternative's."""
+    chart = pygal.HorizontalBar(
+        **_COMMON,
+        height=84 + 30 * len(rows),
+        title="Repaint, in per cent of the alternative",
+        show_legend=False,
+    )
+    # It draws from below.
+    chart.x_labels = [f"{name}: {_beside(figure)}" for name, figure in reversed(rows)]
+    chart.add("", [100 * (figure.ratio or 0.0) for _, figure in reversed(rows)])
+    _write(chart, path)
+
+
+def draw_bulk(moments: Mapping[str, Samples], seconds: float, path: Path) -> None:
+    """Draw how many images there are as time goes by, and as it could go by at best."""
+    uploads = max(len(samples) for samples in moments.values())
+    chart = pygal.XY(
+        **_COMMON,
+        height=320,
+        title=f"{uploads} uploads: images made, by seconds",
+        show_dots=False,
+        legend_at_bottom=True,
+        legend_at_bottom_columns=3,
+    )
+    for name, samples in moments.items():
+        chart.add(name, [(moment, n) for n, moment in enumerate(sorted(samples), start=1)])
+    chart.add("at best", [(0, 0), (seconds, uploads)])
+    _write(chart, path)
+
+
+def _beside(figure: Figure) -> str:
+    return f"{number(figure.value)} / {number(median(figure.theirs))} {figure.unit}".rstrip()
+
+
+def _write(chart: Any, path: Path) -> None:
+    chart.uuid = path.stem  # drawn at random otherwise: the same figures are the same picture
+    path.write_bytes(chart.render())

@@ -1,0 +1,181 @@
+"""What was measured, written down: JSON for each part, tables, the READMEs' short one, pictures."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.bulk import ideal
+from bench.figures import Aim, Figure, shown
+from bench.parts import PARTS
+from bench.plot import draw_bulk, draw_ratios
+from local.cloud import ROOT
+
+# What the READMEs show, and how they call it.
+SHORT = {
+    "cold.wall": (
+        "cold start, to the first upload handled",
+        "冷启动，到第一个上传处理完",
+    ),
+    "cold.source": (
+        "the same without .pyc in the zip",
+        "同上，压缩包内没有 .pyc",
+    ),
+    "zips.compiled": (
+        "the zip",
+        "压缩包",
+    ),
+    "zips.install": (
+        "installing its packages",
+        "安装依赖包",
+    ),
+    "warm.requests": (
+        "round trips of an upload",
+        "一次上传的往返次数",
+    ),
+    "warm.ledger": (
+        "what the ledger adds to 12 s, at 10 ms a round trip",
+        "往返 10 毫秒时，账本给 12 秒增加的时间",
+    ),
+    "repeats.repeated": (
+        "round trips of a duplicate delivery",
+        "重复投递的往返次数",
+    ),
+    "repeats.repeated_charges": (
+        "generations paid for by a duplicate delivery",
+        "重复投递导致的付费生成次数",
+    ),
+    "hard.paid_again": (
+        "paid for again, of 250 uploads, 10 % of them delivered twice, 7 % of the calls cut off",
+        "250 次上传中再次付费（10% 重复投递，7% 的调用中断）",
+    ),
+    "brief.lost": (
+        "lost, of 500 uploads, where retries come a second apart",
+        "重试间隔 1 秒时，500 次上传中丢失",
+    ),
+    "memory.flight": (
+        "memory of a delivery in flight",
+        "每个进行中的投递占用内存",
+    ),
+}
+DRAWN = (
+    "cold.wall", "cold.source", "zips.compiled", "zips.install", "memory.flight", "warm.cpu",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One part's figures, with when, where and how they came about."""
+
+    part: str
+    date: str
+    machine: str
+    command: str
+    figures: tuple[Figure, ...]
+
+    @property
+    def provenance(self) -> str:
+        """Where the figures come from, in one line."""
+        return f"`{self.command}`, {self.date}, {self.machine}"
+
+    def save(self, folder: Path) -> None:
+        """Write it to `<folder>/<part>.json`, in the place of an earlier one."""
+        folder.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(asdict(self), ensure_ascii=False, indent=1)
+        (folder / f"{self.part}.json").write_text(text + "\n", "utf-8")
+
+    @classmethod
+    def load(cls, folder: Path, part: str) -> "Measured | None":
+        """Read what was saved, if there is something."""
+        path = folder / f"{part}.json"
+        if not path.exists():
+            return None
+        document = json.loads(path.read_text("utf-8"))
+        return cls(**{**document, "figures": tuple(map(_figure, document["figures"]))})
+
+
+def _figure(document: Mapping[str, Any]) -> Figure:
+    aim = document["aim"]
+    return Figure(
+        **{
+            **document,
+            "ours": tuple(document["ours"]),
+            "theirs": tuple(document["theirs"]),
+            "aim": Aim(**aim) if aim else None,
+        }
+    )
+
+
+def write(measured: Mapping[str, Measured], root: Path = ROOT) -> None:
+    """Fill docs/bench.md, the pictures and the READMEs with what was measured by now."""
+    figures = {figure.key: figure for each in measured.values() for figure in each.figures}
+    for name, each in measured.items():
+        text = f"{each.provenance}\n\n{table(each.figures, PARTS[name].beside)}"
+        put_between(root / "docs" / "bench.md", f"bench: {name}", text)
+    provenance = " · ".join(dict.fromkeys(each.provenance for each in measured.values()))
+    for name in ("README.md", "README.zh-CN.md"):
+        text = short_table(figures, chinese="zh" in name)
+        put_between(root / name, "bench", f"{provenance}\n\n{text}")
+    drawn = [(SHORT[key][0], figures[key]) for key in DRAWN if key in figures]
+    if drawn:
+        draw_ratios(drawn, root / "docs" / "bench.svg")
+    moments = figures.get("calm.moments")
+    if moments:
+        images = {"Repaint": moments.ours, "alternative": moments.theirs}
+        draw_bulk(images, ideal(len(moments.ours)), root / "docs" / "bench-bulk.svg")
+
+
+def table(figures: Iterable[Figure], beside: str) -> str:
+    """Write figures as a table in Markdown; `beside` heads the column of what is not ours."""
+    lines = [f"| | Repaint | {beside} | ratio | aim |", "|---|---:|---:|---:|---:|"]
+    for figure in figures:
+        ratio = "" if figure.ratio is None else f"{figure.ratio:.2f}"
+        cells = (
+            figure.what,
+            shown(figure.ours, figure.unit),
+            shown(figure.theirs, figure.unit),
+            ratio,
+            _aim(figure),
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def short_table(figures: Mapping[str, Figure], *, chinese: bool = False) -> str:
+    """Write the figures that the READMEs show, those of them that there are."""
+    heads = (
+        ("", "Repaint", "普通做法", "比值")
+        if chinese
+        else ("", "Repaint", "the alternative", "ratio")
+    )
+    lines = [f"| {' | '.join(heads)} |".replace("|  |", "| |"), "|---|---:|---:|---:|"]
+    for key, names in SHORT.items():
+        if key in figures:
+            figure = figures[key]
+            ratio = "" if figure.ratio is None else f"{figure.ratio:.2f}"
+            cells = (
+                names[chinese],
+                shown(figure.ours, figure.unit),
+                shown(figure.theirs, figure.unit),
+                ratio,
+            )
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def put_between(path: Path, name: str, text: str) -> None:
+    """Put `text` between a file's markers `<!-- name -->` and `<!-- /name -->`, if it has them."""
+    head, tail = f"<!-- {name} -->\n", f"<!-- /{name} -->"
+    before, found, rest = path.read_text("utf-8").partition(head)
+    _, closed, after = rest.partition(tail)
+    if found and closed:
+        path.write_text(f"{before}{head}{text}\n{tail}{after}", "utf-8")
+
+
+def _aim(figure: Figure) -> str:
+    if figure.aim is None:
+        return ""
+    of = " ×" if figure.aim.of == "ratio" else f" {figure.unit}".rstrip()
+    wanted = f"≤ {figure.aim.at_most:g}{of}"
+    return wanted if figure.is_met else f"{wanted}: **missed**"
