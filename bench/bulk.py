@@ -137,7 +137,7 @@ def _bulk(run: Run, kind: Kind, case: Case) -> Done:
             time.sleep(0.2)
             _, images = world.book.totals()
             run.tell(f"{case.name}: {images} images of {case.uploads} uploads by {kind}")
-        return _judged(world, case.uploads, began)
+        return judged(world, case.uploads, began)
 
 
 def _deployed(run: Run, platform: Platform, world: World, kind: Kind) -> str:
@@ -159,7 +159,7 @@ def _deployed(run: Run, platform: Platform, world: World, kind: Kind) -> str:
     return platform.deploy(spec)
 
 
-def _judged(world: World, uploads: int, began: float) -> Done:
+def judged(world: World, uploads: int, began: float) -> Done:
     """Read in the provider's book what became of the uploads."""
     charges = world.book.charges()
     made = {charge.source: charge.at for charge in reversed(charges) if charge.stored}

@@ -1,0 +1,53 @@
+"""What is filled past everybody is what would have been written."""
+
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from bench.fill import end_record, fill_bucket, fill_file, fill_objects
+from bench.world import PROMPT, World
+from local.cloud import STATE_BUCKET, UPLOADS_BUCKET
+from shared.metadata import identity, recognised
+from shared.runtime import Runtime
+
+
+@pytest.mark.parametrize("store", ["tos", "sqlite"])
+def test_copies_of_an_end_record_are_end_records(
+    tmp_path: Path, store: Literal["tos", "sqlite"]
+) -> None:
+    path = tmp_path / "ledger.sqlite"
+    with World(tmp_path / "world") as world:
+        place = {"REPAINT_LEDGER": f"sqlite://{path}"} if store == "sqlite" else {}
+        runtime = Runtime(world.environment("ours", **place))
+        ledger = runtime.shared_ledger("the test")
+        first = end_record("0123456789abcdef" * 2)
+        entry = ledger.create(first.changed(state="pending"))
+        assert entry is not None
+        ledger.finish(entry, first)
+        for stage, count in enumerate((3, 4)):
+            if store == "tos":
+                fill_objects(world.store, "ledger/", first, count, stage)
+            else:
+                fill_file(path, first, count, stage)
+
+        ids = [record_id for record_id, _ in ledger.finished_ids()]
+        read = [ledger.finished(record_id) for record_id in ids]
+        runtime.close()
+
+    assert 8 == len(set(ids))
+    assert all(record is not None and record.state == "generated" for record in read)
+    if store == "sqlite":  # in object storage all share one content, which nobody reads
+        assert ids == [record.id for record in read if record]
+
+
+def test_every_other_object_of_a_filled_bucket_has_its_end_record(tmp_path: Path) -> None:
+    with World(tmp_path) as world:
+        fill_bucket(world.store, 10, "ledger/done/")
+        uploads = world.store.list(UPLOADS_BUCKET).objects
+        ended = {stored.key for stored in world.store.list(STATE_BUCKET).objects}
+
+    metadata = recognised({"prompt": uploads[0].headers["x-tos-meta-prompt"]})
+    ids = [identity(UPLOADS_BUCKET, each.key, each.etag, metadata) for each in uploads]
+    assert metadata == {"prompt": PROMPT}
+    assert ended == {f"ledger/done/{record_id}.json" for record_id in ids[1::2]}
