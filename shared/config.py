@@ -32,6 +32,7 @@ from shared.req_json import (
     model_problems,
     output_name_problem,
 )
+from shared.signing import webhook_key
 
 DEFAULT_TOS_REGION = "cn-beijing"
 BUCKET_NAME = re.compile(r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$")
@@ -44,6 +45,11 @@ IMAGEX_ENDPOINTS = {
     "ap-southeast-1": "https://imagex.ap-southeast-1.volcengineapi.com",
 }
 
+_MAKE_ONE = (
+    'make one: python -c "import base64, secrets; '
+    "print('whsec_' + base64.b64encode(secrets.token_bytes(32)).decode())\""
+)
+
 
 def _check_endpoint(value: str) -> str:
     parts = urlsplit(value if "://" in value else f"https://{value}")
@@ -53,6 +59,31 @@ def _check_endpoint(value: str) -> str:
     if parts.username or parts.password or parts.query or parts.path not in ("", "/"):
         raise ValueError("it is a scheme and a host, without path, user or query")
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def _check_webhook_url(value: SecretStr) -> SecretStr:
+    address = value.get_secret_value()
+    try:
+        parts = urlsplit(address)
+        is_one = parts.port != 0 and parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        # Its text would repeat a part of the address, and that may be a password.
+        is_one = False
+    if not is_one or any(c.isspace() or not c.isprintable() for c in address):
+        raise ValueError("an address such as https://example.com/repaint is needed")
+    if parts.username or parts.password or parts.fragment:
+        raise ValueError("it is an address without user, password and fragment")
+    if parts.scheme == "http" and not is_loopback_or_address(address):
+        raise ValueError("begin it with https://; http:// goes to localhost or an IP address only")
+    return value
+
+
+def _check_webhook_secret(value: SecretStr) -> SecretStr:
+    try:
+        webhook_key(value.get_secret_value())
+    except ValueError as error:
+        raise ValueError(f"{error}; {_MAKE_ONE}") from None
+    return value
 
 
 def _check_ledger(value: str) -> str:
@@ -173,8 +204,13 @@ class Settings(BaseModel):
     )
     http_allow_http: bool = Field(default=False, alias="REPAINT_HTTP_ALLOW_HTTP")
     http_image_hosts: Words = Field(default=(), alias="REPAINT_HTTP_IMAGE_HOSTS")
-    webhook_url: str | None = Field(default=None, alias="REPAINT_WEBHOOK_URL")
-    webhook_secret: SecretStr | None = Field(default=None, alias="REPAINT_WEBHOOK_SECRET")
+    # The address may hold a token: it is as secret as the secret.
+    webhook_url: Annotated[SecretStr, AfterValidator(_check_webhook_url)] | None = Field(
+        default=None, alias="REPAINT_WEBHOOK_URL"
+    )
+    webhook_secret: Annotated[SecretStr, AfterValidator(_check_webhook_secret)] | None = Field(
+        default=None, alias="REPAINT_WEBHOOK_SECRET"
+    )
     credential_file: Path = Field(default=ROLE_FILE, alias="REPAINT_CREDENTIAL_FILE")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", alias="REPAINT_LOG_LEVEL"
@@ -215,6 +251,11 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         problems.append(
             f"VEIMAGEX_REGION is {region!r}: known are {', '.join(IMAGEX_ENDPOINTS)}; "
             "for another one set VEIMAGEX_ENDPOINT as well."
+        )
+    if "REPAINT_WEBHOOK_URL" in given and "REPAINT_WEBHOOK_SECRET" not in given:
+        problems.append(
+            "REPAINT_WEBHOOK_SECRET is not set: what is sent to REPAINT_WEBHOOK_URL is signed with "
+            f"it; {_MAKE_ONE}."
         )
     try:
         settings = Settings.model_validate(given)

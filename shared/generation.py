@@ -23,6 +23,7 @@ from shared.imagex import Imagex
 from shared.ledger import Attempt, Record
 from shared.logs import tell_misconfigured
 from shared.names import Names
+from shared.notices import Notices
 from shared.outcome import Failed, Generated
 from shared.outputs import Outputs
 from shared.pace import Pace
@@ -51,6 +52,7 @@ class Generation:
         imagex: Imagex,
         pace: Pace,
         turns: Turns,
+        notices: Notices,
         clock: Clock,
         rng: random.Random,
     ) -> None:
@@ -59,7 +61,7 @@ class Generation:
         self._pace = pace
         self._turns = turns
         self._outputs = Outputs(imagex, settings.domain)
-        self._end = Endings(turns, clock)
+        self._end = Endings(turns, notices, clock)
         self._names = Names(self._outputs, self._end)
         self._clock = clock
         self._rng = rng

@@ -22,6 +22,7 @@ from shared.instructions import Instructions, resolve
 from shared.ledger import Entry, Ledger, Record
 from shared.logs import Log, tell_misconfigured
 from shared.metadata import GENERATED_MARK, META, identity, recognised
+from shared.notices import Notices
 from shared.objects import ObjectInfo
 from shared.redaction import redact_text
 from shared.results import Result, Status, duplicate_of, incomplete, result_of
@@ -47,6 +48,7 @@ class Pipeline:
         ledger: Callable[[str, str | None], Ledger],
         generation: Generation,
         turns: Turns,
+        notices: Notices,
         clock: Clock,
     ) -> None:
         self._settings = settings
@@ -54,6 +56,7 @@ class Pipeline:
         self._ledger = ledger
         self._generation = generation
         self._turns = turns
+        self._notices = notices
         self._clock = clock
 
     def handle(self, upload: Upload, *, deadline: float, log: Log) -> Result:
@@ -66,8 +69,13 @@ class Pipeline:
         trace = Trace(upload.bucket, upload.key)
         return self._told(lambda: self._handle(upload, deadline, log, trace), trace, log)
 
-    def _told(self, do: Callable[[], Result], trace: Trace, log: Log) -> Result:
-        """Do one delivery's work for one upload, and write the line that tells how it ended."""
+    def _told(
+        self, do: Callable[[], Result], trace: Trace, log: Log, *, waits: bool = True
+    ) -> Result:
+        """Do one delivery's work for one upload, and tell how it ended: the log, then the receiver.
+
+        With `waits` false, an answer that somebody waits for does not wait for the receiver.
+        """
         started = self._clock.now()
         try:
             result = do()
@@ -92,6 +100,11 @@ class Pipeline:
             duration_ms=round((self._clock.now() - started) * 1000),
             **result.addresses(),
         )
+        work = trace.work
+        if work and work.news:
+            self._notices.try_first(
+                work.ledger, *work.news, deadline=work.deadline, log=log, waits=waits
+            )
         return result
 
     def _handle(self, upload: Upload, deadline: float, log: Log, trace: Trace) -> Result:
@@ -159,7 +172,7 @@ class Pipeline:
             trace.work = claim
             return result_of(self._generation.run(claim))
 
-        return self._told(go, trace, log)
+        return self._told(go, trace, log, waits=False)
 
     def _leave(self, ledger: Ledger, record: Record) -> Result:
         """Write a record that is due at once, and that nobody is working on."""

@@ -17,6 +17,7 @@ from shared.ledger import Ledger
 from shared.ledger.sqlite import SqliteLedger
 from shared.ledger.tos import TosLedger
 from shared.logs import Log, stdout_log
+from shared.notices import Notices
 from shared.pace import Pace
 from shared.pipeline import Pipeline
 from shared.sweep import Sweep
@@ -65,11 +66,15 @@ class Runtime:
         )
         pace = Pace(self.clock, self.settings.max_qps)
         turns = Turns(self.settings, pace, self.clock)
+        notices = Notices(
+            settings=self.settings, transport=self._transport, clock=self.clock, rng=self._rng
+        )
         generation = Generation(
             settings=self.settings,
             imagex=self.imagex,
             pace=pace,
             turns=turns,
+            notices=notices,
             clock=self.clock,
             rng=self._rng,
         )
@@ -79,12 +84,14 @@ class Runtime:
             ledger=self.ledger,
             generation=generation,
             turns=turns,
+            notices=notices,
             clock=self.clock,
         )
         self.sweep = Sweep(
             settings=self.settings,
             pipeline=self.pipeline,
             turns=turns,
+            notices=notices,
             clock=self.clock,
             rng=self._rng,
         )

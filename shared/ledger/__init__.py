@@ -15,9 +15,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from shared.ledger.notice import Notice
 from shared.ledger.record import Attempt, Cause, EndState, Parked, Record
 
-__all__ = ["Attempt", "Cause", "EndState", "Entry", "Ledger", "Parked", "Record"]
+__all__ = ["Attempt", "Cause", "EndState", "Entry", "Ledger", "Notice", "Parked", "Record"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,22 @@ class Ledger(Protocol):
 
     def spent(self, day: str) -> int:
         """Return how many attempts count on a day."""
+        ...
+
+    def put_notice(self, notice: Notice) -> None:
+        """Write a notice, in the place of the one of its id if there is one."""
+        ...
+
+    def notice(self, notice_id: str) -> Notice | None:
+        """Return a notice that is not delivered, if there is one of that id."""
+        ...
+
+    def notice_ids(self) -> Iterator[str]:
+        """Go through what is not delivered; its cost grows with that only."""
+        ...
+
+    def drop_notice(self, notice_id: str) -> None:
+        """Remove a notice; one that is not there already is."""
         ...
 
     def close(self) -> None:

@@ -37,7 +37,8 @@ class Record(BaseModel):
     """One upload's entry in the ledger. Never holds an address that we signed.
 
     `owner` may act until `lease_until`; from then on anybody may take over. `due_at` is when a
-    parked record wants to be looked at again. Times are seconds since the epoch.
+    parked record wants to be looked at again. `park_told` tells that the first park was written
+    down for the receiver of notices. Times are seconds since the epoch.
     """
 
     # A record that a newer version wrote stays readable.
@@ -60,6 +61,7 @@ class Record(BaseModel):
     cause: Cause = ""
     due_at: float = 0.0
     parks: int = 0
+    park_told: bool = False
 
     owner: str = ""
     lease_until: float = 0.0

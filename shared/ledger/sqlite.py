@@ -12,6 +12,7 @@ from pathlib import Path
 
 from shared.errors import LeaseLost
 from shared.ledger import Entry
+from shared.ledger.notice import Notice
 from shared.ledger.record import Record
 
 _SCHEMA = """
@@ -27,6 +28,7 @@ CREATE TABLE IF NOT EXISTS names (name TEXT PRIMARY KEY, id TEXT NOT NULL) WITHO
 CREATE TABLE IF NOT EXISTS spending (
     day TEXT, attempt TEXT, PRIMARY KEY (day, attempt)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS notices (id TEXT PRIMARY KEY, json TEXT NOT NULL) WITHOUT ROWID;
 """
 _BUSY_SECONDS = 10.0
 _PAGE = 1000
@@ -163,6 +165,30 @@ class SqliteLedger:
                 "SELECT COUNT(*) FROM spending WHERE day = ?", (day,)
             ).fetchone()
         return int(row[0])
+
+    def put_notice(self, notice: Notice) -> None:
+        """Write a notice; see `Ledger`."""
+        with self._transaction() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO notices VALUES (?, ?)",
+                (notice.id, notice.to_json().decode()),
+            )
+
+    def notice(self, notice_id: str) -> Notice | None:
+        """Return a notice that is not delivered, if there is one of that id."""
+        row = self._row("SELECT json FROM notices WHERE id = ?", notice_id)
+        return Notice.from_json(row[0]) if row else None
+
+    def notice_ids(self) -> Iterator[str]:
+        """Go through what is not delivered; see `Ledger`."""
+        with self._transaction() as connection:
+            rows = connection.execute("SELECT id FROM notices ORDER BY id").fetchall()
+        return (row[0] for row in rows)
+
+    def drop_notice(self, notice_id: str) -> None:
+        """Remove a notice; see `Ledger`."""
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM notices WHERE id = ?", (notice_id,))
 
     def close(self) -> None:
         """Close the file."""

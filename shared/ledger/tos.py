@@ -1,5 +1,7 @@
 """The ledger in object storage: `pending/<id>.json` while unfinished, `done/<id>.json` afterwards.
 
+What was not told yet is in `notices/<id>.json`; see `shared.notices`.
+
 Two orders of writing keep the promises, whatever dies between them:
 
 * A claim is made *before* the end record is looked for. The other way round, a delivery could
@@ -31,6 +33,7 @@ from shared.errors import (
     TosError,
 )
 from shared.ledger import Entry
+from shared.ledger.notice import Notice
 from shared.ledger.record import Record
 from shared.ledger.spending import Spending
 from shared.objects import ListedObject
@@ -158,6 +161,26 @@ class TosLedger:
         """Return how many attempts count on a day."""
         return self._spending.spent(day)
 
+    def put_notice(self, notice: Notice) -> None:
+        """Write a notice; see `Ledger`."""
+        self._tos.put(self._bucket, self._notice(notice.id), notice.to_json())
+
+    def notice(self, notice_id: str) -> Notice | None:
+        """Return a notice that is not delivered, if there is one of that id."""
+        try:
+            body, _ = self._tos.get(self._bucket, self._notice(notice_id))
+        except ObjectMissing:
+            return None
+        return Notice.from_json(body)
+
+    def notice_ids(self) -> Iterator[str]:
+        """Go through what is not delivered; see `Ledger`."""
+        return (_id_of(listed.key) for listed in self._listed(f"{self._prefix}notices/"))
+
+    def drop_notice(self, notice_id: str) -> None:
+        """Remove a notice; see `Ledger`."""
+        self._tos.delete(self._bucket, self._notice(notice_id))
+
     def close(self) -> None:
         """Do nothing: the connections are the transport's."""
 
@@ -204,6 +227,9 @@ class TosLedger:
 
     def _pending(self, record_id: str) -> str:
         return f"{self._prefix}pending/{record_id}.json"
+
+    def _notice(self, notice_id: str) -> str:
+        return f"{self._prefix}notices/{notice_id}.json"
 
     def _done(self, record_id: str) -> str:
         return f"{self._prefix}done/{record_id}.json"
