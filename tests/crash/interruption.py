@@ -92,6 +92,29 @@ def process(world: World, plan: Plan | None = None) -> Runtime:
     return world.runtime(transport=PlannedTransport(world.cloud, plan), open_ledger=open_ledger)
 
 
+KILLS: dict[str, Callable[[Operation], Any]] = {"before": killed_before, "after": killed_after}
+LEASE_SECONDS = 47.0
+
+
+def dies(world: World, event: dict[str, Any], plan: Plan, *, seconds: float = 120) -> None:
+    """Deliver to a process that follows `plan`, dead or alive at the end."""
+    try:
+        world.deliver(event, process(world, plan), seconds=seconds)
+    except Killed:
+        assert plan.met
+
+
+def on_requests_only(fault: Callable[[Operation], Any]) -> Callable[[Operation], Any]:
+    """Break what goes over the network; a call of the SQLite ledger cannot answer with 500."""
+
+    def broken(operation: Operation) -> Any:
+        if "planned" in operation.__qualname__:
+            return operation()
+        return fault(operation)
+
+    return broken
+
+
 def answers(status: int, body: bytes = b"") -> Callable[[Operation], Any]:
     """Answer with a status instead of doing it."""
     return lambda _operation: Response(status, {}, body)

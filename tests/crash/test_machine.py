@@ -25,6 +25,7 @@ from shared.transport import Request, Response
 from tests import fakes
 from tests.crash import interruption
 from tests.crash.interruption import Killed, Plan, process
+from tests.crash.witness import Witness
 from tests.fakes import FakeCloud, World
 
 KEYS = st.sampled_from(["uploads/a.png", "uploads/b.png", "uploads/c.png"])
@@ -62,9 +63,10 @@ class Uploads(RuleBasedStateMachine):
 
     events = Bundle("events")
 
-    @initialize(capped=st.booleans())
-    def start(self, *, capped: bool) -> None:
+    @initialize(capped=st.booleans(), told=st.booleans())
+    def start(self, *, capped: bool, told: bool) -> None:
         self.world = World()
+        self.witness = Witness(self.world) if told else None
         if capped:
             self.world.environment["REPAINT_DAILY_CAP"] = "2"
         self.cap = 2 if capped else None
@@ -102,6 +104,11 @@ class Uploads(RuleBasedStateMachine):
     @rule(name=st.sampled_from(sorted(PROVIDER)))
     def provider_will(self, name: str) -> None:
         self.world.cloud.reactions.append(PROVIDER[name])
+
+    @rule(status=st.sampled_from([302, 410, 500]))
+    def receiver_will_answer(self, status: int) -> None:
+        if self.witness:
+            self.witness.statuses.append(status)
 
     @rule(seconds=st.sampled_from([0.5, 5, 39, 47, 61, 3601, 86400]))
     def time_passes(self, seconds: float) -> None:
@@ -162,12 +169,20 @@ class Uploads(RuleBasedStateMachine):
                 days[day] = days.get(day, 0) + 1
             assert all(count <= 2 for count in days.values()), days
 
+    @invariant()
+    def nothing_is_told_that_did_not_happen(self) -> None:
+        if getattr(self, "witness", None) is not None:
+            assert self.witness is not None
+            assert [] == self.witness.untrue
+
     def teardown(self) -> None:
         """Give everything its time: then every upload has ended, or stands where it is seen."""
         if not hasattr(self, "world"):
             return
         world = self.world
         world.cloud.reactions.clear()
+        if self.witness:
+            self.witness.statuses.clear()
         world.environment.pop("REPAINT_DAILY_CAP", None)
         self.cap = None
         for event in self.events_made:
@@ -177,6 +192,7 @@ class Uploads(RuleBasedStateMachine):
         self.end_states_never_change()
         self.generated_means_that_the_output_is_there()
         self.nothing_is_paid_for_twice_without_looking()
+        self.every_end_was_told()
         for record_id in world.ledger.pending_ids():
             entry = world.ledger.pending(record_id)
             assert entry is not None
@@ -187,6 +203,22 @@ class Uploads(RuleBasedStateMachine):
             }  # fmt: skip
         paid = [name for what, name in world.cloud.history if what == "charge"]
         assert len(paid) == len(set(paid)), "no name is paid for twice"
+
+    def every_end_was_told(self) -> None:
+        """Or given up with a line: nobody tells what is older than a day."""
+        if self.witness is None:
+            return
+        for _ in range(2):
+            self.world.clock.advance(3601)
+            self.world.sweep()
+        self.nothing_is_told_that_did_not_happen()
+        told = {event.get_id() for event in self.witness.events}
+        dropped = {line["notice"] for line in self.world.lines.named("notice.dropped")}
+        for record in self.ended.values():
+            if record.state in {"generated", "rejected"}:
+                assert f"{record.id}-{record.state}" in told | dropped
+        pending = set(self.world.ledger.pending_ids())
+        assert {one.partition("-")[0] for one in self.world.ledger.notice_ids()} <= pending
 
 
 TestUploads = Uploads.TestCase

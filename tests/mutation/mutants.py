@@ -18,6 +18,11 @@ _PIPELINE = "tests/shared/test_pipeline.py"
 _PROTECTIONS = "tests/mutation/test_protections.py"
 _HTTP = "tests/shared/test_http.py::test_"
 _SWEEP = "tests/shared/test_sweep.py"
+_NOTICES = "tests/shared/test_notices.py::test_"
+_UNTOLD = (
+    "tests/crash/test_notices.py::test_a_process_killed_anywhere_leaves_nothing_untold_and_tells_"
+    "nothing_that_is_not_so"
+)
 _WRITTEN = f"{_PIPELINE}::test_the_claim_is_written_before_anything_is_paid"
 _LOG_LINE = (
     "tests/shared/test_redaction.py::test_a_log_line_shows_no_secret_and_keeps_chinese_readable"
@@ -651,7 +656,76 @@ SECRETS = [
     ),
 ]
 
+NOTICES = [
+    Mutant(
+        "a notice is written before the end that it tells of",
+        "shared/endings.py",
+        "        notice = self._notices.write(work.ledger, ended)\n"
+        "        stands = work.ledger.finish(work.entry, ended)\n",
+        "        stands = work.ledger.finish(work.entry, ended)\n"
+        "        notice = self._notices.write(work.ledger, ended)\n",
+        _UNTOLD,
+    ),
+    Mutant(
+        "nothing is told that did not happen",
+        "shared/notices/notices.py",
+        "if record is None or type_of(record) != notice.type:",
+        "if record is None:",
+        f"{_NOTICES}what_did_not_happen_yet_waits_and_what_happened_otherwise_is_removed_untold",
+    ),
+    Mutant(
+        "what waits is told of the first time only",
+        "shared/endings.py",
+        "notice = None if record.park_told else self._notices",
+        "notice = self._notices",
+        f"{_NOTICES}what_is_parked_is_told_the_first_time_and_then_how_it_ended",
+    ),
+    Mutant(
+        "a notice stays until it was delivered",
+        "shared/notices/courier.py",
+        'log.warning("notice.failed", reason=answer.problem)\n            return False\n',
+        'log.warning("notice.failed", reason=answer.problem)\n',
+        f"{_NOTICES}what_the_receiver_did_not_take_the_sweep_delivers_under_the_same_id",
+    ),
+    Mutant(
+        "a try is written down before it is sent",
+        "shared/notices/notices.py",
+        "        ledger.put_notice(begun)\n",
+        "",
+        f"{_NOTICES}two_sweeps_at_once_tell_once",
+    ),
+    Mutant(
+        "a dead receiver is not waited for by every delivery",
+        "shared/notices/notices.py",
+        "if self._courier is None or self._courier.rests:",
+        "if self._courier is None:",
+        f"{_NOTICES}after_a_failure_a_process_leaves_the_first_tries_of_a_minute_to_the_sweep",
+    ),
+    Mutant(
+        "a dead receiver is not asked by every notice",
+        "shared/notices/notices.py",
+        "if self._clock.now() > until or len(failed) >= _ENOUGH:",
+        "if self._clock.now() > until:",
+        f"{_NOTICES}a_tick_does_not_ask_a_dead_receiver_once_for_each_and_delivers_all_once_it_"
+        "lives",
+    ),
+    Mutant(
+        "who asked by HTTP does not wait for the receiver",
+        "shared/pipeline.py",
+        "self._told(go, trace, log, waits=False)",
+        "self._told(go, trace, log)",
+        f"{_NOTICES}who_asked_by_http_gets_the_answer_before_the_receiver_has_answered",
+    ),
+    Mutant(
+        "the receiver's address is in no line of the log",
+        "shared/notices/receiver.py",
+        'text.replace(place, f"{parts.scheme}://{parts.netloc}")',
+        "text",
+        f"{_NOTICES}neither_the_secret_nor_the_address_of_the_receiver_is_told_to_the_log",
+    ),
+]
+
 MUTANTS = [
     *CLAIM, *TAKEOVER, *END, *PROBE, *ATTEMPTS, *CAP, *CHOSEN, *UPLOADS, *CALLERS,
-    *SECRETS,
+    *SECRETS, *NOTICES,
 ]  # fmt: skip

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from shared.errors import LeaseLost, MaybeExecuted, RecordUnreadable
-from shared.ledger import Attempt, Ledger, Record
+from shared.ledger import Attempt, Ledger, Notice, Record
 from shared.ledger.sqlite import SqliteLedger
 from shared.ledger.tos import TosLedger
 from shared.tos import Tos
@@ -115,6 +115,26 @@ def test_what_has_ended_is_gone_through_by_the_beginning_of_its_id(ledger: Ledge
     assert sorted(e for e in ended if e.startswith(f"{1:020x}")) == one
     assert {START} == {written for _, written in ledger.finished_ids()}
     assert [] == list(ledger.finished_ids("f"))
+
+
+def test_a_notice_stays_as_it_was_written_last_until_it_is_removed(ledger: Ledger) -> None:
+    notice = Notice(
+        id=f"{RECORD.id}-parked", record=RECORD.id, type="repaint.image.parked",
+        created_at=START, due_at=START + 60, tries=1,
+    )  # fmt: skip
+    again = notice.model_copy(update={"due_at": START + 180, "tries": 2})
+    other = notice.model_copy(update={"id": f"{'b' * 32}-parked", "record": "b" * 32})
+    assert ledger.notice(notice.id) is None
+    for written in (notice, other, again):
+        ledger.put_notice(written)
+
+    assert [notice.id, other.id] == sorted(ledger.notice_ids())
+    assert (again, other) == (ledger.notice(notice.id), ledger.notice(other.id))
+    assert [] == list(ledger.pending_ids())
+    ledger.drop_notice(notice.id)
+    ledger.drop_notice(notice.id)
+    assert ledger.notice(notice.id) is None
+    assert [other.id] == list(ledger.notice_ids())
 
 
 @pytest.mark.parametrize("racers", [8])
