@@ -144,7 +144,10 @@ class Cloud:
 
     @property
     def settings(self) -> dict[str, str]:
-        """The settings that point a function, or anything else, to this cloud. No secret."""
+        """The settings that point a function, or anything else, to this cloud.
+
+        No secret is in them but what came with `environment`.
+        """
         return {
             "VEIMAGEX_SERVICE_ID": SERVICE_ID,
             "VEIMAGEX_DOMAIN": DOMAIN,

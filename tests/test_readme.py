@@ -51,12 +51,8 @@ def test_every_setting_and_every_metadata_key_is_explained_and_nothing_else() ->
     settings = {name for name in cells if re.fullmatch(r"[A-Z][A-Z_]+", name)}
     known = {field.alias for field in Settings.model_fields.values()} | CREDENTIALS
 
-    assert settings == known - NOT_YET
+    assert settings == known
     assert set(KEYS) <= set(cells)
-
-
-# Read already, and used by nobody yet.
-NOT_YET = {"REPAINT_WEBHOOK_URL", "REPAINT_WEBHOOK_SECRET"}
 
 
 def test_the_links_of_both_readmes_lead_somewhere() -> None:

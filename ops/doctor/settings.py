@@ -15,7 +15,7 @@ _INTERNAL = "ivolces.com"
 
 def settings_findings(settings: Settings) -> list[Finding]:
     """Return what is questionable, one finding for each variable; one that says so where none."""
-    subjects = (_ledger, _times, _spending, _presets, _endpoints, _tokens)
+    subjects = (_ledger, _times, _spending, _presets, _endpoints, _tokens, _receiver)
     found = [finding for subject in subjects for finding in subject(settings)]
     told = ok(
         f"service {settings.service_id}, domain {settings.domain}, template {settings.template}; "
@@ -158,6 +158,28 @@ def _tokens(settings: Settings) -> Iterator[Finding]:
             f"{_SHORTEST_TOKEN} characters and can be guessed: whoever has one spends your money.",
             'Make longer ones: python -c "import secrets; print(secrets.token_urlsafe(32))".',
         )
+
+
+def _receiver(settings: Settings) -> Iterator[Finding]:
+    if settings.webhook_secret and not settings.webhook_url:
+        yield _finding(
+            "REPAINT_WEBHOOK_SECRET",
+            State.WARNING,
+            "There is a secret to sign notices with, and REPAINT_WEBHOOK_URL is not set: nobody is "
+            "told of anything.",
+            "Set both for every function, or neither.",
+        )
+    if settings.webhook_url:
+        to = urlsplit(settings.webhook_url.get_secret_value())
+        if to.scheme == "http":
+            # Its path and its query may be secrets, so no more of it is shown.
+            yield _finding(
+                "REPAINT_WEBHOOK_URL",
+                State.WARNING,
+                f"http://{to.netloc} is for a test on this machine: a function finds nobody "
+                "there, or what it tells can be read on the way.",
+                "Write https:// and a public name.",
+            )
 
 
 def touch(one: str, other: str) -> bool:

@@ -16,6 +16,7 @@ from shared.config import load_settings
 from shared.errors import MaybeExecuted, NotExecuted
 from shared.transport import Request, Response
 from tests.fakes import ENVIRONMENT, START, FakeClock, StaticCredentials
+from tests.inbox import SECRET as WEBHOOK_SECRET
 from tests.ops.doctor_wire import Script, always, answered, wire
 
 
@@ -101,6 +102,21 @@ def test_nothing_is_asked_once_the_time_is_up_but_for_what_cleans_up() -> None:
         ({"REPAINT_DAILY_CAP": "0"}, "REPAINT_DAILY_CAP", State.WARNING, "nothing is generated"),
         ({"REPAINT_HTTP_TOKENS": "hunter2"}, "REPAINT_HTTP_TOKENS", State.WARNING, "1 of 1"),
         (
+            {"REPAINT_WEBHOOK_SECRET": WEBHOOK_SECRET},
+            "REPAINT_WEBHOOK_SECRET",
+            State.WARNING,
+            "nobody is told",
+        ),
+        (
+            {
+                "REPAINT_WEBHOOK_SECRET": WEBHOOK_SECRET,
+                "REPAINT_WEBHOOK_URL": "http://10.0.0.1/hunter2?hunter2",
+            },
+            "REPAINT_WEBHOOK_URL",
+            State.WARNING,
+            "http://10.0.0.1 is for a test",
+        ),
+        (
             {"TOS_PUBLIC_ENDPOINT": "https://tos-cn-beijing.ivolces.com"},
             "TOS_PUBLIC_ENDPOINT",
             State.WRONG,
@@ -139,6 +155,8 @@ def test_settings_that_are_meant_so_are_all_that_is_told() -> None:
         "REPAINT_DEFAULT_PROMPT": "水彩",
         "REPAINT_PRESETS": '[{"prefix": "uploads/a/"}, {"prefix": "uploads/"}]',
         "REPAINT_HTTP_TOKENS": "x" * 32,
+        "REPAINT_WEBHOOK_URL": "https://hooks.example.com/",
+        "REPAINT_WEBHOOK_SECRET": WEBHOOK_SECRET,
         "TOS_ENDPOINT": "https://tos-cn-beijing.ivolces.com",
     }
 
