@@ -69,7 +69,7 @@ def _check_webhook_url(value: SecretStr) -> SecretStr:
     except ValueError:
         # Its text would repeat a part of the address, and that may be a password.
         is_one = False
-    if not is_one or any(c.isspace() or not c.isprintable() for c in address):
+    if not (is_one and address.isascii() and address.isprintable()) or " " in address:
         raise ValueError("an address such as https://example.com/repaint is needed")
     if parts.username or parts.password or parts.fragment:
         raise ValueError("it is an address without user, password and fragment")

@@ -66,7 +66,7 @@ class Runtime:
         )
         pace = Pace(self.clock, self.settings.max_qps)
         turns = Turns(self.settings, pace, self.clock)
-        notices = Notices(
+        self.notices = Notices(
             settings=self.settings, transport=self._transport, clock=self.clock, rng=self._rng
         )
         generation = Generation(
@@ -74,7 +74,7 @@ class Runtime:
             imagex=self.imagex,
             pace=pace,
             turns=turns,
-            notices=notices,
+            notices=self.notices,
             clock=self.clock,
             rng=self._rng,
         )
@@ -84,14 +84,14 @@ class Runtime:
             ledger=self.ledger,
             generation=generation,
             turns=turns,
-            notices=notices,
+            notices=self.notices,
             clock=self.clock,
         )
         self.sweep = Sweep(
             settings=self.settings,
             pipeline=self.pipeline,
             turns=turns,
-            notices=notices,
+            notices=self.notices,
             clock=self.clock,
             rng=self._rng,
         )

@@ -37,12 +37,16 @@ def read(request: Request, now: float) -> BaseCloudEvent:
 
 @dataclass
 class Inbox:
-    """What a cloud's receiver got. `statuses` are what it answers in turn, before 204 for all."""
+    """What a cloud's receiver got. `statuses` are what it answers in turn, before 204 for all.
+
+    `latency` is how long it takes for each, in seconds.
+    """
 
     cloud: FakeCloud
     events: list[BaseCloudEvent] = field(default_factory=list)
     tried_at: list[float] = field(default_factory=list)
     statuses: list[int] = field(default_factory=list)
+    latency: float = 0.0
 
     def __post_init__(self) -> None:
         self.cloud.receiver = self.receive
@@ -51,6 +55,7 @@ class Inbox:
         now = self.cloud.clock.now()
         event = read(request, now)
         self.tried_at.append(now)
+        self.cloud.clock.advance(self.latency)
         status = self.statuses.pop(0) if self.statuses else 204
         if status < 300:
             self.events.append(event)

@@ -19,6 +19,6 @@ A notice's life, seen along the clock:
 Nothing of this is done where there is no receiver: `REPAINT_WEBHOOK_URL` is not set.
 """
 
-from shared.notices.notices import Notices
+from shared.notices.outbox import Notices
 
 __all__ = ["Notices"]

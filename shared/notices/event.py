@@ -38,14 +38,14 @@ def event_of(notice: Notice, record: Record, source: str) -> bytes:
         "subject": _visible(f"{record.bucket}/{record.key}") if record.bucket else record.id,
         "time": datetime.fromtimestamp(ended_at, UTC).isoformat().replace("+00:00", "Z"),
         "datacontenttype": "application/json",
+        # What a delivery answers, with nothing left out that may be empty.
         "data": {
-            "record": record.id,
+            "reason": "",
+            "image_urls": [],
+            "store_uris": [],
+            **result_of(record).to_dict(),
             "bucket": record.bucket or None,
             "key": record.key or None,
-            "status": result_of(record).status,
-            "reason": record.reason,
-            "image_urls": record.image_urls,
-            "store_uris": record.store_uris,
             "attempts": len(record.attempts),
         },
     }

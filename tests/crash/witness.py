@@ -29,9 +29,9 @@ class Witness:
     def receive(self, request: Request) -> Response:
         event = read(request, self.world.clock.now())
         record_id, _, what = event.get_id().partition("-")
-        ended = self.world.ledger.finished(record_id)
+        # Read in this order: it may end meanwhile.
         pending = self.world.ledger.pending(record_id)
-        record = ended or (pending.record if pending else None)
+        record = self.world.ledger.finished(record_id) or (pending.record if pending else None)
         was_so = record is not None and what in ("parked" if record.park_told else "", record.state)
         if not was_so:
             # Raised here, it would only be one more receiver that fails.

@@ -668,7 +668,7 @@ NOTICES = [
     ),
     Mutant(
         "nothing is told that did not happen",
-        "shared/notices/notices.py",
+        "shared/notices/outbox.py",
         "if record is None or type_of(record) != notice.type:",
         "if record is None:",
         f"{_NOTICES}what_did_not_happen_yet_waits_and_what_happened_otherwise_is_removed_untold",
@@ -689,21 +689,21 @@ NOTICES = [
     ),
     Mutant(
         "a try is written down before it is sent",
-        "shared/notices/notices.py",
+        "shared/notices/outbox.py",
         "        ledger.put_notice(begun)\n",
         "",
         f"{_NOTICES}two_sweeps_at_once_tell_once",
     ),
     Mutant(
         "a dead receiver is not waited for by every delivery",
-        "shared/notices/notices.py",
+        "shared/notices/outbox.py",
         "if self._courier is None or self._courier.rests:",
         "if self._courier is None:",
         f"{_NOTICES}after_a_failure_a_process_leaves_the_first_tries_of_a_minute_to_the_sweep",
     ),
     Mutant(
         "a dead receiver is not asked by every notice",
-        "shared/notices/notices.py",
+        "shared/notices/outbox.py",
         "if self._clock.now() > until or len(failed) >= _ENOUGH:",
         "if self._clock.now() > until:",
         f"{_NOTICES}a_tick_does_not_ask_a_dead_receiver_once_for_each_and_delivers_all_once_it_"

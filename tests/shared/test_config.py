@@ -122,6 +122,7 @@ WEBHOOK_SECRET = f"whsec_{b64encode(b'x' * 32).decode()}"
         ("https:///x", "an address such as"),
         ("ftp://hooks.example.com/", "an address such as"),
         ("https://hooks.example.com/a b", "an address such as"),
+        ("https://hooks.example.com/猫", "an address such as"),
         ("https://u:hush/y@hooks.example.com/", "an address such as"),
         ("https://[hush/", "an address such as"),
         ("https://user:hush@hooks.example.com/", "it is an address without user, password"),

@@ -16,7 +16,7 @@ from shared.signing import Credentials
 from shared.transport import Request, Response
 from tests import fakes
 from tests.fakes import START, StaticCredentials, World
-from tests.inbox import ENVIRONMENT, SECRET, TOKENS, Inbox
+from tests.inbox import ENVIRONMENT, SECRET, TOKENS, Inbox, read
 
 DAY = 86400.0
 
@@ -380,6 +380,21 @@ def test_a_tick_does_not_ask_a_dead_receiver_once_for_each_and_delivers_all_once
     assert [] == waiting(world)
 
 
+def test_a_slow_receiver_gets_a_share_of_each_tick_until_it_has_been_told_all(
+    world: World, inbox: Inbox
+) -> None:
+    inbox.statuses = [503] * 60
+    records = [generate(world, f"{n}.png") for n in range(60)]
+    inbox.latency = 10.0
+    world.clock.advance(3600)
+    world.sweep()
+    # Four take more than a quarter of the tick's 120 seconds; some more are on their way by then.
+    assert 4 <= len(inbox.events) < 20
+    sweep_for(world, 3600)
+
+    assert {f"{record}-generated": 1 for record in records} == inbox.ids
+
+
 def test_two_sweeps_at_once_tell_once(world: World, inbox: Inbox) -> None:
     inbox.statuses = [503]
     record = generate(world)
@@ -428,9 +443,11 @@ class Hanging:
 
     def __init__(self, world: World) -> None:
         self.asked, self.answer = threading.Event(), threading.Event()
+        self.requests: list[Request] = []
         world.cloud.receiver = self.receive
 
-    def receive(self, _request: Request) -> Response:
+    def receive(self, request: Request) -> Response:
+        self.requests.append(request)
         self.asked.set()
         self.answer.wait()
         return Response(200, {}, b"")
@@ -488,6 +505,11 @@ def test_who_asked_by_http_gets_the_answer_before_the_receiver_has_answered(
     hanging.answers()
     assert [] == waiting(world)
     assert [] == world.lines.named("notice.failed")
+    (request,) = hanging.requests
+    event = read(request, world.clock.now())
+    data = event.get_data()
+    assert isinstance(data, dict)
+    assert (record, None, None) == (event.get_subject(), data["bucket"], data["key"])
 
 
 def test_a_notice_that_a_newer_version_wrote_can_be_read() -> None:

@@ -142,6 +142,7 @@ class Notices:
 
 
 def _record_of(ledger: Ledger, notice: Notice) -> Record | None:
+    """Return the record that a notice tells of; None where there is none, or it ends just now."""
     ended = ledger.finished(notice.record)
     if ended is not None:
         return ended
