@@ -96,10 +96,10 @@ KILLS: dict[str, Callable[[Operation], Any]] = {"before": killed_before, "after"
 LEASE_SECONDS = 47.0
 
 
-def dies(world: World, event: dict[str, Any], plan: Plan, *, seconds: float = 120) -> None:
+def dies(world: World, event: dict[str, Any], plan: Plan) -> None:
     """Deliver to a process that follows `plan`, dead or alive at the end."""
     try:
-        world.deliver(event, process(world, plan), seconds=seconds)
+        world.deliver(event, process(world, plan))
     except Killed:
         assert plan.met
 
