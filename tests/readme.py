@@ -30,7 +30,7 @@ _VARYING = (
     (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:<port>"),
     (re.compile(r'"(request_id|model_request_id)": "\w+"'), r'"\1": "<id>"'),
     (re.compile(r'"duration_ms": \d+'), '"duration_ms": <ms>'),
-    (re.compile(r"[0-9a-f]{32}(?=[\"-])"), "<record>"),
+    (re.compile(r"\b[0-9a-f]{32}\b"), "<record>"),
 )
 
 

@@ -180,12 +180,15 @@ def test_every_photograph_is_repainted_visibly_and_each_prompt_differently(
 
 
 def test_the_cloud_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
-    with Cloud(tmp_path / "c") as first:
+    # Whoever was killed with a claim in hand holds its lease: a short one, and an early retry.
+    short = {"VEIMAGEX_TIMEOUT_SECONDS": "3", "VEIMAGEX_SETTLE_SECONDS": "1"}
+    often = DeliverySettings(retry_delays=[2])
+    with Cloud(tmp_path / "c", environment=short, delivery=often) as first:
         first.runtime().storage(None).put(
             UPLOADS_BUCKET, "uploads/a.png", CAT, content_type="image/png",
             metadata={"prompt": "x"},
         )  # fmt: skip
-    with Cloud(tmp_path / "c") as second:
+    with Cloud(tmp_path / "c", environment=short, delivery=often) as second:
         assert second.platform.wait_idle()
         assert first.credentials == second.credentials
         assert len(second.book.charges()) == 1
