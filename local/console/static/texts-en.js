@@ -121,7 +121,7 @@ export const en = {
   "why.dropped": "The platform gave this event up.",
   "why.time": "The invocation had too little time left for a call: the sweep goes on with it.",
   "why.pace": "The model takes no more calls just now: the sweep goes on with it.",
-  "why.cap": "As many generations as may be paid for today are made: the sweep goes on tomorrow.",
+  "why.cap": "Today's cap of paid generations is reached: the sweep goes on tomorrow.",
   "why.configuration": "Nothing is wrong with this upload: the sweep goes on with it once the configuration is mended.",
   "why.unsure": "Whether its image was made cannot be found out just now: nothing is sent again before it can.",
   "why.exhausted": "Its attempts left no image that can be found, and may have been charged. Nothing more is paid for: the sweep goes on looking.",

@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from local.cloud import Cloud
 from local.server import Server
-from tests.local.console.browser.chromium import REBOUND
+from tests.local.console.browser.chromium import PATIENCE_MILLISECONDS, REBOUND
 from tests.local.console.browser.pages import CAT
 from tests.local.console.client import Client
 
@@ -66,6 +66,7 @@ async def _page(_request: Request) -> HTMLResponse:
 def elsewhere(browser: Browser) -> Iterator[Page]:
     with Server(Starlette(routes=[Route("/", _page)])) as server:
         context = browser.new_context()
+        context.set_default_timeout(PATIENCE_MILLISECONDS)
         page = context.new_page()
         page.goto(server.address)
         yield page

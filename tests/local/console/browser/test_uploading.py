@@ -43,6 +43,7 @@ def test_a_photograph_that_is_dropped_with_a_chinese_prompt_is_repainted(
     is_repainted(card)
     expect(card).to_contain_text("水彩画，柔和的晨光")
     expect(card).to_contain_text("1 attempt · 1 delivery")
+    expect(card.locator(".figures .clock")).to_have_text(re.compile(r"^[\d.]+ s$"))
     balance(page, 1, 1)
     (charge,) = cloud.book.charges()
     assert "水彩画，柔和的晨光" == charge.prompt
