@@ -31,7 +31,7 @@ def fill(plan: Plan, objects: int) -> None:
 
 
 def go(
-    plan: Plan, folder: Path, repaint: Callable[[Upload], Result], *, concurrency: int = 4
+    plan: Plan, folder: Path, repaint: Callable[[Upload], list[Result]], *, concurrency: int = 4
 ) -> tuple[Tally, FakeClock]:
     clock = FakeClock()
     with Memory(folder / "memory.sqlite") as memory:
@@ -48,15 +48,15 @@ def go(
             return run.go(meter), clock
 
 
-def result(upload: Upload, status: str) -> Result:
-    return Result(status, upload.bucket, upload.key, reason="Because.")  # type: ignore[arg-type]  # one of them
+def result(upload: Upload, status: str) -> list[Result]:
+    return [Result(status, upload.bucket, upload.key, reason="Because.")]  # type: ignore[arg-type]  # one of them
 
 
 def test_no_more_than_asked_for_are_worked_on_at_once(plan: Plan, tmp_path: Path) -> None:
     fill(plan, 50)
     lock, now, most = threading.Lock(), Counter[str](), Counter[str]()
 
-    def repaint(upload: Upload) -> Result:
+    def repaint(upload: Upload) -> list[Result]:
         with lock:
             now["running"] += 1
             most["running"] = max(most["running"], now["running"])
@@ -76,7 +76,7 @@ def test_what_stays_unfinished_comes_again_after_each_pause_and_is_told_in_the_e
     fill(plan, 3)
     tries: Counter[str] = Counter()
 
-    def repaint(upload: Upload) -> Result:
+    def repaint(upload: Upload) -> list[Result]:
         tries[upload.key] += 1
         done = upload.key == "0000.png" or (upload.key == "0001.png" and tries[upload.key] == 2)
         return result(upload, "generated" if done else "incomplete")
