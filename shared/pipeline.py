@@ -171,6 +171,8 @@ class Pipeline:
         ledger = self._ledger(record.bucket, record.region)
         # The upload's own claim comes last: see `variants` for what that prevents.
         siblings = write_siblings(ledger, record, self._settings.output_prefix, self._leave)
+        if isinstance(siblings, Result):
+            return siblings
         trace.variant = 1 if siblings else None
         claim = self._claim(ledger, record, deadline, log)
         for number, sibling in enumerate(siblings, 2):
@@ -210,7 +212,10 @@ class Pipeline:
                 ledger.drop(entry)
             return duplicate_of(finished)
         other = entry or ledger.pending(record.id)
-        return result_of(other.record if other else left)
+        if other is None:
+            # Refused for another reason than that it is there, or gone since: not for sure written.
+            return incomplete(record, "Another delivery of it ended just now.")
+        return result_of(other.record)
 
     def resume(
         self, ledger: Ledger, record_id: str, *, deadline: float, log: Log, early: bool = False

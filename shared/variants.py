@@ -21,15 +21,17 @@ from collections.abc import Callable
 from shared.attempts import name_of_variant
 from shared.ledger import Ledger, Record
 from shared.metadata import variant_id
+from shared.results import Result, incomplete
 
 
 def write_siblings(
-    ledger: Ledger, first: Record, prefix: str, leave: Callable[[Ledger, Record], object]
-) -> list[str]:
+    ledger: Ledger, first: Record, prefix: str, leave: Callable[[Ledger, Record], Result]
+) -> list[str] | Result:
     """Write the siblings of variant 1 where it has no record yet; return their ids, from 2 on.
 
-    `leave` writes a record that is due at once, if it is not there and has not ended; `prefix` is
-    that of outputs' names. Raises what the ledger does.
+    Or the result to stop with where one is not there for sure. `leave` writes a record that is due
+    at once, if it is not there and has not ended; `prefix` is that of outputs' names. Raises what
+    the ledger does.
     """
     siblings = siblings_of(first, prefix)
     if not siblings:
@@ -40,7 +42,9 @@ def write_siblings(
     if known is not None:
         return [sibling.id for sibling in siblings_of(known, prefix)]
     for sibling in reversed(siblings):
-        leave(ledger, sibling)
+        left = leave(ledger, sibling)
+        if left.status == "incomplete":
+            return incomplete(first, left.reason)
     return [sibling.id for sibling in siblings]
 
 
