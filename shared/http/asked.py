@@ -152,10 +152,10 @@ def _as_metadata(asked: GenerationRequest) -> dict[str, str]:
 
 
 def _pointed(reason: str) -> dict[str, str]:
+    if reason.startswith(OF_PRESET):
+        return _error("", reason)  # what the preset needs is not there: that is no field's fault
     found = _POINTED.match(reason)
     pointer = f"/{found[1].replace('-', '_')}" if found else "/req_json"
-    if reason.startswith(OF_PRESET):
-        pointer = ""  # no field's fault: what the preset asks for is not there
     return _error(pointer, _POINTED.sub(r"\1", reason))
 
 
