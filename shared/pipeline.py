@@ -33,6 +33,7 @@ from shared.turns import Turns
 from shared.variants import write_siblings
 from shared.work import Work
 
+# Of one upload's variants, besides the first; more would only wait for their turns.
 SIBLINGS_AT_ONCE = 8
 
 Start = Callable[[Ledger, Trace], None]
@@ -170,9 +171,9 @@ class Pipeline:
         """Claim an upload, and start what goes on beside it: its further variants."""
         ledger = self._ledger(record.bucket, record.region)
         # The upload's own claim comes last: see `variants` for what that prevents.
-        siblings = write_siblings(ledger, record, self._settings.output_prefix, self._leave)
-        if isinstance(siblings, Result):
-            return siblings
+        siblings = write_siblings(ledger, record, self._settings.output_prefix, self._left)
+        if siblings is None:
+            return incomplete(record, "Not all of its variants could be written down.")
         trace.variant = 1 if siblings else None
         claim = self._claim(ledger, record, deadline, log)
         for number, sibling in enumerate(siblings, 2):
@@ -198,7 +199,18 @@ class Pipeline:
         return self._told(go, trace, log)
 
     def _leave(self, ledger: Ledger, record: Record) -> Result:
-        """Write a record that is due at once, and that nobody is working on."""
+        """Leave a caller's record to the sweep."""
+        stands = self._left(ledger, record)
+        if stands is None:
+            return incomplete(record, "Another delivery of it ended just now.")
+        return result_of(stands) if stands.state == "pending" else duplicate_of(stands)
+
+    def _left(self, ledger: Ledger, record: Record) -> Record | None:
+        """Write a record that is due at once, and that nobody is working on; return what stands.
+
+        That is an earlier one where there is one. None where there is none for sure: a create may
+        be refused for another reason than that, and what was there may have ended since.
+        """
         now = self._clock.now()
         left = record.changed(
             owner="", parked="deferred", cause="time", reason="It is left to the sweep.",
@@ -210,12 +222,9 @@ class Pipeline:
             # As with every claim: the look that counts comes after it.
             if entry is not None:
                 ledger.drop(entry)
-            return duplicate_of(finished)
+            return finished
         other = entry or ledger.pending(record.id)
-        if other is None:
-            # Refused for another reason than that it is there, or gone since: not for sure written.
-            return incomplete(record, "Another delivery of it ended just now.")
-        return result_of(other.record)
+        return other.record if other else None
 
     def resume(
         self, ledger: Ledger, record_id: str, *, deadline: float, log: Log, early: bool = False

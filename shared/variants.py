@@ -21,17 +21,16 @@ from collections.abc import Callable
 from shared.attempts import name_of_variant
 from shared.ledger import Ledger, Record
 from shared.metadata import variant_id
-from shared.results import Result, incomplete
 
 
 def write_siblings(
-    ledger: Ledger, first: Record, prefix: str, leave: Callable[[Ledger, Record], Result]
-) -> list[str] | Result:
+    ledger: Ledger, first: Record, prefix: str, leave: Callable[[Ledger, Record], Record | None]
+) -> list[str] | None:
     """Write the siblings of variant 1 where it has no record yet; return their ids, from 2 on.
 
-    Or the result to stop with where one is not there for sure. `leave` writes a record that is due
-    at once, if it is not there and has not ended; `prefix` is that of outputs' names. Raises what
-    the ledger does.
+    None where one is not there for sure, and variant 1 may not be claimed. `leave` writes a record
+    that is due at once and returns what stands, see `Pipeline`; `prefix` is that of outputs'
+    names. Raises what the ledger does.
     """
     siblings = siblings_of(first, prefix)
     if not siblings:
@@ -42,9 +41,8 @@ def write_siblings(
     if known is not None:
         return [sibling.id for sibling in siblings_of(known, prefix)]
     for sibling in reversed(siblings):
-        left = leave(ledger, sibling)
-        if left.status == "incomplete":
-            return incomplete(first, left.reason)
+        if leave(ledger, sibling) is None:
+            return None
     return [sibling.id for sibling in siblings]
 
 

@@ -532,8 +532,8 @@ VARIANTS = [
     Mutant(
         "a sibling that is not there for sure stops the claim",
         "shared/variants.py",
-        'if left.status == "incomplete":',
-        'if left.status == "never":',
+        "if leave(ledger, sibling) is None:",
+        "if leave(ledger, sibling) is ledger:",
         f"{_VARIANTS_CRASH}a_request_that_breaks_anywhere_leaves_three_that_are_paid_once",
     ),
     Mutant(

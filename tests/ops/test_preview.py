@@ -77,6 +77,19 @@ def test_it_fills_placeholders_in_and_shows_every_variant() -> None:
     assert "body     of GetCVImageGenerateResult, for variant 1" in printed
 
 
+def test_the_example_of_a_presets_file_is_one(tmp_path: Path) -> None:
+    # A relative path begins where `shared/` lies, wherever the command is run.
+    settings = {**SETTINGS, "REPAINT_PRESETS": "examples/presets.json"}
+
+    done = repaint(
+        "preview", CAT, "--key", "uploads/products/a.png", "--meta", "product=杯子",
+        "--json", folder=tmp_path, settings=settings,
+    )  # fmt: skip
+
+    assert 0 == done.returncode, done.stderr
+    assert "杯子 的产品照片，纯白背景" == document(done)["prompt"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "reason"),
     [

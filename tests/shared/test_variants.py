@@ -165,6 +165,25 @@ def test_what_died_before_the_first_variant_is_made_up_by_the_sweep_and_the_next
     assert [] == list(world.ledger.pending_ids())
 
 
+def test_a_sibling_that_the_sweep_is_at_already_does_not_hold_the_first_variant_back(
+    world: World,
+) -> None:
+    event = world.cloud.upload(prompt="a cat")
+    died_at = 0
+    while 2 > len(siblings := list(world.ledger.pending_ids())):
+        died_at += 1
+        with pytest.raises(Killed):
+            world.deliver_all(event, process(world, Plan(died_at, interruption.killed_after)))
+    entry = world.ledger.pending(siblings[0])
+    assert entry is not None
+    world.ledger.replace(entry, entry.record.changed(parked=None, owner="x", lease_until=4e9))
+
+    results = world.deliver_all(event)
+
+    assert ("generated", 1) == (results[0].status, results[0].variant)
+    assert ["generated", "generated", "incomplete"] == sorted(statuses(results))
+
+
 def test_a_sibling_that_is_worked_on_elsewhere_fails_the_delivery_and_the_others_are_done(
     world: World,
 ) -> None:
