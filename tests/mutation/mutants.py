@@ -18,7 +18,6 @@ _PIPELINE = "tests/shared/test_pipeline.py"
 _PROTECTIONS = "tests/mutation/test_protections.py"
 _HTTP = "tests/shared/test_http.py::test_"
 _VARIANTS = "tests/shared/test_variants.py"
-_VARIANTS_CRASH = "tests/crash/test_variants.py::test_"
 _SWEEP = "tests/shared/test_sweep.py"
 _WRITTEN = f"{_PIPELINE}::test_the_claim_is_written_before_anything_is_paid"
 _LOG_LINE = (
@@ -527,14 +526,14 @@ VARIANTS = [
         "shared/variants.py",
         "for sibling in reversed(siblings):",
         "ledger.create(first)\n    for sibling in reversed(siblings):",
-        f"{_VARIANTS_CRASH}where_the_first_variant_has_a_record_its_siblings_have_one",
+        "tests/crash/test_variants.py::test_where_the_first_variant_has_a_record_its_siblings_have_one",
     ),
     Mutant(
         "a sibling that is not there for sure stops the claim",
         "shared/variants.py",
         "if leave(ledger, sibling) is None:",
         "if leave(ledger, sibling) is ledger:",
-        f"{_VARIANTS_CRASH}a_request_that_breaks_anywhere_leaves_three_that_are_paid_once",
+        _VARIANTS,
     ),
     Mutant(
         "where the first variant is known no sibling is written",

@@ -165,6 +165,19 @@ def test_what_died_before_the_first_variant_is_made_up_by_the_sweep_and_the_next
     assert [] == list(world.ledger.pending_ids())
 
 
+def test_a_sibling_that_is_not_there_for_sure_holds_the_first_variant_back() -> None:
+    world = World()
+    deploy(world, variants=3)
+    event = world.cloud.upload(prompt="a cat")
+    # After three looks comes the first write; refused for a reason of the store's own, it leaves
+    # nothing.
+    (result,) = world.deliver_all(event, process(world, Plan(4, interruption.conflict)))
+
+    assert ("incomplete", True) == (result.status, "variants" in result.reason)
+    assert [] == [name for name in world.cloud.requests if name.startswith("PUT")]
+    assert ["generated"] * 3 == statuses(world.deliver_all(event))
+
+
 def test_a_sibling_that_the_sweep_is_at_already_does_not_hold_the_first_variant_back(
     world: World,
 ) -> None:
