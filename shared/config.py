@@ -1,11 +1,10 @@
 """Settings from the environment, checked once, every problem reported together."""
 
 import ipaddress
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -21,17 +20,8 @@ from pydantic import (
 
 from shared.credentials import ROLE_FILE
 from shared.errors import SettingsError
-from shared.req_json import (
-    MODEL_ACTION,
-    MODEL_VERSION,
-    Scale,
-    Seed,
-    Steps,
-    Text,
-    merge_problems,
-    model_problems,
-    output_name_problem,
-)
+from shared.presets import Preset, read_presets, unknown_field
+from shared.req_json import Prompt, Template, Text, output_name_problem
 from shared.signing import webhook_key
 
 DEFAULT_TOS_REGION = "cn-beijing"
@@ -101,19 +91,6 @@ def _check_ledger(value: str) -> str:
     raise ValueError("write tos://bucket/prefix/ or sqlite:///absolute/path")
 
 
-def _check_req_json(value: dict[str, Any]) -> dict[str, Any]:
-    problems = merge_problems(value) or model_problems(value)
-    if problems:
-        raise ValueError(" ".join(problems))
-    return value
-
-
-def _check_template(value: str) -> str:
-    if "~" in value or any(character.isspace() for character in value):
-        raise ValueError("it is written without '~' and without spaces")
-    return value
-
-
 def _check_output_prefix(value: str) -> str:
     problem = output_name_problem(f"{value}{'0' * 32}-3")
     if problem:
@@ -127,41 +104,10 @@ def _split(value: object) -> object:
     return value
 
 
-def _parse_json(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"it is not JSON ({error})") from None
-
-
 Endpoint = Annotated[str, AfterValidator(_check_endpoint)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_split)]
-Template = Annotated[Text, AfterValidator(_check_template)]
-Prompt = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Region = Annotated[str, StringConstraints(pattern=REGION_NAME.pattern)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-
-
-class Preset(BaseModel):
-    """What applies to every upload whose key begins with `prefix`, where its metadata is silent.
-
-    `model_action`, `model_version` and `req_json` (its `req_key` above all) choose another model.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    prefix: str
-    prompt: Prompt | None = None
-    seed: Seed | None = None
-    steps: Steps | None = None
-    scale: Scale | None = None
-    template: Template | None = None
-    overwrite: bool | None = None
-    model_action: Text = MODEL_ACTION
-    model_version: Text = MODEL_VERSION
-    req_json: Annotated[dict[str, Any], AfterValidator(_check_req_json)] = {}
 
 
 class Settings(BaseModel):
@@ -189,7 +135,7 @@ class Settings(BaseModel):
     suffixes: Annotated[Words, Field(min_length=1)] = Field(
         default=SUPPORTED_SUFFIXES, alias="REPAINT_SUFFIXES"
     )
-    presets: Annotated[tuple[Preset, ...], BeforeValidator(_parse_json)] = Field(
+    presets: Annotated[tuple[Preset, ...], BeforeValidator(read_presets)] = Field(
         default=(), alias="REPAINT_PRESETS"
     )
     default_prompt: Prompt | None = Field(default=None, alias="REPAINT_DEFAULT_PROMPT")
@@ -288,6 +234,9 @@ def _sentences(error: ValidationError) -> list[str]:
             sentences.append(f"{name} is not set: it is {description}.")
             continue
         place = f" at {'.'.join(inside)}" if inside else ""
+        if problem["type"] == "extra_forbidden":
+            sentences.append(f"{name}{place} is wrong: {unknown_field(inside)}.")
+            continue
         text = problem["msg"].removeprefix("Value error, ").rstrip(".")
         sentences.append(f"{name}{place} is wrong: {text[:1].lower()}{text[1:]}.")
     return sentences

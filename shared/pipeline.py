@@ -3,6 +3,7 @@
 import secrets
 import sqlite3
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from urllib.parse import unquote
 
@@ -21,7 +22,7 @@ from shared.generation import Generation
 from shared.instructions import Instructions, resolve
 from shared.ledger import Entry, Ledger, Record
 from shared.logs import Log, tell_misconfigured
-from shared.metadata import GENERATED_MARK, META, identity, recognised
+from shared.metadata import GENERATED_MARK, META, decoded, identity, recognised
 from shared.notices import Notices
 from shared.objects import ObjectInfo
 from shared.redaction import redact_text
@@ -30,7 +31,13 @@ from shared.suitability import problems_of
 from shared.tos import Tos
 from shared.trace import Trace, is_denied
 from shared.turns import Turns
+from shared.variants import write_siblings
 from shared.work import Work
+
+# Of one upload's variants, besides the first; more would only wait for their turns.
+SIBLINGS_AT_ONCE = 8
+
+Start = Callable[[Ledger, Trace], None]
 
 
 class Pipeline:
@@ -59,15 +66,26 @@ class Pipeline:
         self._notices = notices
         self._clock = clock
 
-    def handle(self, upload: Upload, *, deadline: float, log: Log) -> Result:
+    def handle(self, upload: Upload, *, deadline: float, log: Log) -> list[Result]:
         """Take one upload as far as it goes before `deadline` (seconds since the epoch).
 
+        Returns what became of it, or of each of its variants where a preset asks for several.
         Never raises for what can happen to an upload: status `incomplete` means that it has to be
-        delivered again. Logs exactly one `delivery.finished`.
+        delivered again. Logs exactly one `delivery.finished` for each result.
         """
         log = log.bind(bucket=upload.bucket, key=upload.key)
         trace = Trace(upload.bucket, upload.key)
-        return self._told(lambda: self._handle(upload, deadline, log, trace), trace, log)
+        siblings: list[Future[Result]] = []
+        # Without variants nothing is submitted, and no thread begins.
+        with ThreadPoolExecutor(SIBLINGS_AT_ONCE) as pool:
+
+            def start(ledger: Ledger, sibling: Trace) -> None:
+                siblings.append(pool.submit(self._resume, ledger, sibling, deadline, log))
+
+            def handle() -> Result:
+                return self._handle(upload, deadline, log, trace, start)
+
+            return [self._told(handle, trace, log), *(each.result() for each in siblings)]
 
     def _told(
         self, do: Callable[[], Result], trace: Trace, log: Log, *, waits: bool = True
@@ -88,6 +106,8 @@ class Pipeline:
             trace.bound(log).exception("upload.failed")
             result = trace.incomplete(redact_text(f"{type(error).__name__}: {error}"))
         log = log.bind(bucket=result.bucket, key=result.key, record=result.record)
+        if result.variant is not None:
+            log = log.bind(variant=result.variant)
         if result.status in ("skipped", "rejected"):
             event = {"skipped": "upload.skipped", "rejected": "upload.rejected"}[result.status]
             log.info(event, reason=result.reason)
@@ -107,7 +127,9 @@ class Pipeline:
             )
         return result
 
-    def _handle(self, upload: Upload, deadline: float, log: Log, trace: Trace) -> Result:
+    def _handle(
+        self, upload: Upload, deadline: float, log: Log, trace: Trace, start: Start
+    ) -> Result:
         def ended(status: Status, reason: str) -> Result:
             return Result(status, upload.bucket, upload.key, reason=reason)
 
@@ -134,7 +156,7 @@ class Pipeline:
         problems = problems_of(key, info)
         instructions: Instructions | str | None = None
         try:
-            instructions = resolve(key, metadata, self._settings)
+            instructions = resolve(key, decoded(info.metadata), self._settings)
         except RejectedUpload as error:
             problems += error.reasons
         if isinstance(instructions, str):
@@ -150,11 +172,26 @@ class Pipeline:
             reason=" ".join(problems),
             owner=secrets.token_hex(8),
         )
-        claim = self._claim(self._ledger(upload.bucket, upload.region), record, deadline, log)
+        claim = self._claim_all(record, deadline, log, trace, start)
         if isinstance(claim, Result):
             return claim
         trace.work = claim
         return result_of(self._generation.run(claim))
+
+    def _claim_all(
+        self, record: Record, deadline: float, log: Log, trace: Trace, start: Start
+    ) -> Result | Work:
+        """Claim an upload, and start what goes on beside it: its further variants."""
+        ledger = self._ledger(record.bucket, record.region)
+        # The upload's own claim comes last: see `variants` for what that prevents.
+        siblings = write_siblings(ledger, record, self._settings.output_prefix, self._left)
+        if siblings is None:
+            return incomplete(record, "Not all of its variants could be written down.")
+        trace.variant = 1 if siblings else None
+        claim = self._claim(ledger, record, deadline, log)
+        for number, sibling in enumerate(siblings, 2):
+            start(ledger, Trace(record.bucket, record.key, sibling, number))
+        return claim
 
     def submit(
         self, ledger: Ledger, record: Record, *, deadline: float, log: Log, later: bool = False
@@ -175,7 +212,18 @@ class Pipeline:
         return self._told(go, trace, log, waits=False)
 
     def _leave(self, ledger: Ledger, record: Record) -> Result:
-        """Write a record that is due at once, and that nobody is working on."""
+        """Leave a caller's record to the sweep."""
+        stands = self._left(ledger, record)
+        if stands is None:
+            return incomplete(record, "Another delivery of it ended just now.")
+        return result_of(stands) if stands.state == "pending" else duplicate_of(stands)
+
+    def _left(self, ledger: Ledger, record: Record) -> Record | None:
+        """Write a record that is due at once, and that nobody is working on; return what stands.
+
+        That is an earlier one where there is one. None where there is none for sure: a create may
+        be refused for another reason than that, and what was there may have ended since.
+        """
         now = self._clock.now()
         left = record.changed(
             owner="", parked="deferred", cause="time", reason="It is left to the sweep.",
@@ -187,9 +235,9 @@ class Pipeline:
             # As with every claim: the look that counts comes after it.
             if entry is not None:
                 ledger.drop(entry)
-            return duplicate_of(finished)
+            return finished
         other = entry or ledger.pending(record.id)
-        return result_of(other.record if other else left)
+        return other.record if other else None
 
     def resume(
         self, ledger: Ledger, record_id: str, *, deadline: float, log: Log, early: bool = False
@@ -198,11 +246,20 @@ class Pipeline:
 
         A parked one that is not due yet is left alone, unless `early`.
         """
-        log, trace = log.bind(record=record_id), Trace(record=record_id)
+        return self._resume(ledger, Trace(record=record_id), deadline, log, early=early)
+
+    def _resume(
+        self, ledger: Ledger, trace: Trace, deadline: float, log: Log, *, early: bool = False
+    ) -> Result:
+        record_id = trace.record or ""
+        log = log.bind(record=record_id)
 
         def go_on() -> Result:
             entry = ledger.pending(record_id)
             if entry is None:
+                ended = ledger.finished(record_id)
+                if ended is not None:
+                    return duplicate_of(ended)
                 return Result("duplicate", None, None, record_id, "It ended meanwhile.")
             trace.bucket, trace.key = entry.record.bucket, entry.record.key
             claim = self._take_over(ledger, entry, deadline, trace.bound(log), early=early)

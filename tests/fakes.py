@@ -358,7 +358,14 @@ class World:
     def deliver(
         self, event: dict[str, Any], runtime: Runtime | None = None, *, seconds: float = 120
     ) -> Result:
-        """Deliver an event of one upload, to a new process unless one is named."""
+        """Deliver an event of one upload of one variant, to a new process unless one is named."""
+        (result,) = self.deliver_all(event, runtime, seconds=seconds)
+        return result
+
+    def deliver_all(
+        self, event: dict[str, Any], runtime: Runtime | None = None, *, seconds: float = 120
+    ) -> list[Result]:
+        """Deliver an event of one upload, and return what became of each of its variants."""
         (upload,) = parse_uploads(event)
         assert isinstance(upload, Upload)
         runtime = runtime or self.runtime()

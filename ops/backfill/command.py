@@ -54,7 +54,7 @@ def backfill(
         bool, typer.Option("--verbose", help="The functions' log on stderr, not in a file.")
     ] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="JSON for programs: a line for each object, a summary.")
+        bool, typer.Option("--json", help="JSON for programs: a line for each result, a summary.")
     ] = False,
 ) -> None:
     """Repaint what is in a bucket already, or was missed.

@@ -120,7 +120,7 @@ class Job:
             stream = sys.stderr if verbose else stack.enter_context(_opened(self.log_path, "a"))
             log = build_log(stream, level)
 
-            def repaint(upload: Upload) -> Result:
+            def repaint(upload: Upload) -> list[Result]:
                 deadline = runtime.clock.now() + longest
                 return runtime.pipeline.handle(upload, deadline=deadline, log=log)
 

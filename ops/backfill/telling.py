@@ -51,13 +51,16 @@ class Estimate:
         self, plan: Plan, settings: Settings, *, concurrency: int, price: float | None, pace: Pace
     ) -> None:
         counts = plan.counts
-        self.expected = counts["repaint"]
-        # Where no object shows metadata, the listing may keep prompts to itself.
-        free = counts["unsuitable"] + (counts["promptless"] if plan.tells_metadata else 0)
-        self.most = counts["planned"] - free
+        self._pictures = counts["repaint"]
+        self.expected = counts["generations"]
+        # Where no object shows metadata, the listing may keep it to itself.
+        hidden = 0 if plan.tells_metadata else counts["hidden"]
+        self.most = self.expected + counts["payable"] + hidden
         self.price = price
         self.cap = settings.daily_cap
-        per_second = min(concurrency / _GENERATION_SECONDS, pace.rate)
+        # The variants of a picture are made side by side.
+        at_once = concurrency * self.expected / (self._pictures or 1)
+        per_second = min(at_once / _GENERATION_SECONDS, pace.rate)
         self.seconds = max(_GENERATION_SECONDS, self.expected / per_second) if self.expected else 0
 
     def cost(self, images: int) -> float | None:
@@ -66,7 +69,11 @@ class Estimate:
 
     def question(self) -> str:
         """Return what to ask before anything is paid."""
-        return f"Repaint {self._images(self.expected, 'picture')}{self._at_most()}?"
+        if self.expected == self._pictures:
+            return f"Repaint {self._images(self.expected, 'picture')}{self._at_most()}?"
+        pictures = f"{self._pictures:,} picture{'' if self._pictures == 1 else 's'}"
+        generations = self._images(self.expected, "generation")
+        return f"Repaint {pictures} in {generations}{self._at_most()}?"
 
     def sentence(self) -> str:
         """Tell cost and time."""

@@ -13,6 +13,7 @@ from shared.clock import Clock
 from shared.events import Upload
 from shared.results import Result
 
+_UNFINISHED = ("incomplete", "deferred", "in_doubt")
 _EXAMPLES = 3
 _LOOK_SECONDS = 0.2
 # After so many in a row that could not be worked on, none can. More than a run that was killed
@@ -24,23 +25,17 @@ _PATIENCE = 300
 class Tally:
     """What came of a run: how many ended how, with a few reasons of each.
 
+    An object has one result, or one for each of its variants: `counts` are of these, `begun` is
+    of objects, and so is `waiting`: those with something left for the sweep or another run.
     `stopped` says why nothing more was begun, empty where the plan was gone through.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[str]] = field(default_factory=dict)
+    begun: int = 0
+    waiting: int = 0
     stopped: str = ""
     interrupted: bool = False
-
-    @property
-    def begun(self) -> int:
-        """Return how many objects were begun."""
-        return self.counts.total()
-
-    @property
-    def waiting(self) -> int:
-        """Return how many are left unfinished, for the sweep or another run."""
-        return sum(self.counts[status] for status in ("incomplete", "deferred", "in_doubt"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +54,7 @@ class Run:
     """Goes through a plan once.
 
     `repaint` takes one upload to its end, as `Pipeline.handle` does, in a thread of its own;
-    `on_result` is told each result in this thread.
+    `on_result` is told each result in this thread, one that was left unfinished each time.
     """
 
     def __init__(
@@ -68,7 +63,7 @@ class Run:
         bucket: str,
         plan: Plan,
         memory: Memory,
-        repaint: Callable[[Upload], Result],
+        repaint: Callable[[Upload], list[Result]],
         clock: Clock,
         pool: Pool,
         on_result: Callable[[Result], None],
@@ -107,7 +102,7 @@ class Run:
         meter: Meter,
     ) -> None:
         """Work on as many at once as there are threads; never more are read from the plan."""
-        running: dict[Future[Result], Planned] = {}
+        running: dict[Future[list[Result]], Planned] = {}
         while True:
             self._look(interrupt, len(running), meter)
             while not self.tally.stopped and len(running) < self._pool.concurrency:
@@ -127,25 +122,39 @@ class Run:
             counts = self.tally.counts
             meter.tell(self.tally.begun - self.tally.waiting, counts["generated"])
 
-    def _take(self, planned: Planned, result: Result) -> None:
-        tally, status = self.tally, result.status
-        if planned.left:
-            tally.counts[planned.left] -= 1
-        tally.counts[status] += 1
-        examples = tally.examples.setdefault(status, [])
+    def _take(self, planned: Planned, results: list[Result]) -> None:
+        tally, before = self.tally, planned.left
+        tally.begun += not before
+        tally.waiting += any(r.status in _UNFINISHED for r in results) - bool(before)
+        tally.counts.subtract(status for status in before.values() if status)
+        left = {}
+        for result in results:
+            record = result.record or ""
+            left[record] = ""
+            # What ended in an earlier try is a duplicate by now, and was counted then.
+            if before.get(record) == "":
+                continue
+            self._count(planned, result)
+            # What waits for time or its turn can go on at once; the rest has its own time.
+            if result.status == "incomplete" or result.cause in ("time", "pace"):
+                left[record] = result.status
+        self._plan.leave(planned, left if any(left.values()) else {})
+        failed = any(result.status == "incomplete" for result in results)
+        self._failed_in_a_row = self._failed_in_a_row + 1 if failed else 0
+        for result in results:
+            self._stop_if_useless(planned, result)
+
+    def _count(self, planned: Planned, result: Result) -> None:
+        self.tally.counts[result.status] += 1
+        examples = self.tally.examples.setdefault(result.status, [])
         if result.reason and len(examples) < _EXAMPLES:
             examples.append(f"{planned.key}: {result.reason}")
-        if status == "skipped":
+        if result.status == "skipped":
             self._memory.add((planned.id, planned.last_modified))
-        # What waits for time or its turn can go on at once; the rest has its own time.
-        again = status == "incomplete" or result.cause in ("time", "pace")
-        self._plan.leave(planned, status if again else "")
         self._on_result(result)
-        self._stop_if_useless(planned, result)
 
     def _stop_if_useless(self, planned: Planned, result: Result) -> None:
         """Begin nothing more where what stopped this one would stop all the others."""
-        self._failed_in_a_row = self._failed_in_a_row + 1 if result.status == "incomplete" else 0
         if self.tally.stopped:
             return
         if result.cause == "cap":

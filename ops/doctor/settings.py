@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from ops.doctor.checks import Finding, State, ok, warning, wrong
 from shared.config import DEFAULT_TOS_REGION, Settings, is_loopback_or_address
+from shared.placeholders import names_in
 from shared.turns import WRITE_SECONDS
 
 # The model answers or gives up within that time (508/1359436).
@@ -73,7 +74,8 @@ def _times(settings: Settings) -> Iterator[Finding]:
 
 
 def _spending(settings: Settings) -> Iterator[Finding]:
-    catch_all = next((p for p in settings.presets if p.prefix == "" and p.prompt), None)
+    # One that wraps the object's own prompt makes none where there is none.
+    catch_all = any(p.prefix == "" and p.prompt and not p.wraps_prompt for p in settings.presets)
     if not settings.prefixes and (settings.default_prompt or catch_all):
         name = "REPAINT_DEFAULT_PROMPT" if settings.default_prompt else "REPAINT_PRESETS"
         yield _finding(
@@ -105,13 +107,19 @@ def _presets(settings: Settings) -> Iterator[Finding]:
             )
         if settings.prefixes and not any(touch(preset.prefix, p) for p in settings.prefixes):
             problems.append(f"{preset.prefix!r} never applies: it is outside REPAINT_PREFIXES.")
+        if preset.output and not preset.overwrite and not names_in(preset.output):
+            problems.append(
+                f"{preset.prefix!r} gives every upload the output's name {preset.output!r}: all "
+                "but the first are rejected."
+            )
     if problems:
         yield _finding(
             "REPAINT_PRESETS",
             State.WARNING,
             " ".join(problems),
             "The first preset whose prefix matches applies: put the longer prefixes first, and "
-            "name every prefix in REPAINT_PREFIXES.",
+            "name every prefix in REPAINT_PREFIXES. Put a placeholder such as {stem} into an "
+            "output's name.",
         )
 
 

@@ -1,4 +1,4 @@
-"""Any history at all: uploads, overwrites, deliveries, duplicates, crashes, faults, sweeps.
+"""Any history at all: uploads, deployments, deliveries, duplicates, crashes, faults, sweeps.
 
 Hypothesis makes up the history; the promises are checked after every step, and at the end once
 everything had its time.
@@ -29,6 +29,7 @@ from tests.crash.witness import Witness
 from tests.fakes import FakeCloud, World
 
 KEYS = st.sampled_from(["uploads/a.png", "uploads/b.png", "uploads/c.png"])
+VARIANTS = st.sampled_from([1, 1, 3])
 PROMPTS = st.sampled_from(["a cat", "漫画", "x%20y"])
 
 
@@ -63,15 +64,21 @@ class Uploads(RuleBasedStateMachine):
 
     events = Bundle("events")
 
-    @initialize(capped=st.booleans(), told=st.booleans())
-    def start(self, *, capped: bool, told: bool) -> None:
+    @initialize(capped=st.booleans(), told=st.booleans(), variants=VARIANTS)
+    def start(self, *, capped: bool, told: bool, variants: int) -> None:
         self.world = World()
         self.witness = Witness(self.world) if told else None
+        self.deploy(variants)
         if capped:
             self.world.environment["REPAINT_DAILY_CAP"] = "2"
         self.cap = 2 if capped else None
         self.ended: dict[str, Record] = {}
         self.events_made: list[dict[str, Any]] = []
+
+    @rule(variants=VARIANTS)
+    def deploy(self, variants: int) -> None:
+        preset = {"prefix": "", "variants": variants}
+        self.world.environment["REPAINT_PRESETS"] = json.dumps([preset])
 
     @rule(target=events, key=KEYS, prompt=PROMPTS, body=st.binary(min_size=1, max_size=2))
     def upload(self, key: str, prompt: str, body: bytes) -> dict[str, Any]:
@@ -85,17 +92,17 @@ class Uploads(RuleBasedStateMachine):
 
     @rule(event=events)
     def deliver(self, event: dict[str, Any]) -> None:
-        self.world.deliver(event)
+        self.world.deliver_all(event)
 
     @rule(event=events, at=st.integers(1, 12), after=st.booleans())
     def deliver_and_die(self, event: dict[str, Any], at: int, *, after: bool) -> None:
         what = interruption.killed_after if after else interruption.killed_before
-        self.dying(lambda plan: self.world.deliver(event, process(self.world, plan)), at, what)
+        self.dying(lambda plan: self.world.deliver_all(event, process(self.world, plan)), at, what)
 
     @rule(event=events, at=st.integers(1, 12), fault=st.sampled_from(sorted(interruption.FAULTS)))
     def deliver_brokenly(self, event: dict[str, Any], at: int, fault: str) -> None:
         plan = Plan(at, interruption.FAULTS[fault])
-        self.world.deliver(event, process(self.world, plan))
+        self.world.deliver_all(event, process(self.world, plan))
 
     @rule(event=consumes(events))
     def lose_the_event(self, event: dict[str, Any]) -> None:
@@ -187,7 +194,7 @@ class Uploads(RuleBasedStateMachine):
         self.cap = None
         for event in self.events_made:
             world.clock.advance(3601)
-            world.deliver(event)
+            world.deliver_all(event)
         world.finish(ticks=20)
         self.end_states_never_change()
         self.generated_means_that_the_output_is_there()
@@ -198,7 +205,7 @@ class Uploads(RuleBasedStateMachine):
             assert entry is not None
             assert entry.record.cause == "exhausted", entry.record
         for event in self.events_made:
-            assert world.deliver(event).status in {
+            assert {result.status for result in world.deliver_all(event)} <= {
                 "duplicate", "in_doubt", "superseded", "skipped",
             }  # fmt: skip
         paid = [name for what, name in world.cloud.history if what == "charge"]

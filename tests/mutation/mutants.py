@@ -17,6 +17,7 @@ _OUTCOME = "tests/shared/test_outcome.py"
 _PIPELINE = "tests/shared/test_pipeline.py"
 _PROTECTIONS = "tests/mutation/test_protections.py"
 _HTTP = "tests/shared/test_http.py::test_"
+_VARIANTS = "tests/shared/test_variants.py"
 _SWEEP = "tests/shared/test_sweep.py"
 _NOTICES = "tests/shared/test_notices.py::test_"
 _UNTOLD = (
@@ -524,6 +525,51 @@ UPLOADS = [
     ),
 ]
 
+VARIANTS = [
+    Mutant(
+        "siblings are written before the upload's own claim",
+        "shared/variants.py",
+        "for sibling in reversed(siblings):",
+        "ledger.create(first)\n    for sibling in reversed(siblings):",
+        "tests/crash/test_variants.py::test_where_the_first_variant_has_a_record_its_siblings_have_one",
+    ),
+    Mutant(
+        "a sibling that is not there for sure stops the claim",
+        "shared/variants.py",
+        "if leave(ledger, sibling) is None:",
+        "if leave(ledger, sibling) is ledger:",
+        _VARIANTS,
+    ),
+    Mutant(
+        "where the first variant is known no sibling is written",
+        "shared/variants.py",
+        "if known is not None:",
+        "if known is ledger:",
+        _VARIANTS,
+    ),
+    Mutant(
+        "the variants of an upload do not share a chosen name",
+        "shared/attempts.py",
+        "if chosen and variant > 1 else chosen",
+        "if chosen and variant < 1 else chosen",
+        _VARIANTS,
+    ),
+    Mutant(
+        "free seeds of several variants are not left to chance",
+        "shared/instructions.py",
+        "if self.variants == 1:",
+        "if self.variants:",
+        _VARIANTS,
+    ),
+    Mutant(
+        "keys of a user's own make no upload new",
+        "shared/pipeline.py",
+        "metadata = recognised(info.metadata)",
+        "metadata = decoded(info.metadata)",
+        "tests/shared/test_presets.py",
+    ),
+]
+
 CALLERS = [
     Mutant(
         "a caller's further pictures are as public as the first",
@@ -726,6 +772,6 @@ NOTICES = [
 ]
 
 MUTANTS = [
-    *CLAIM, *TAKEOVER, *END, *PROBE, *ATTEMPTS, *CAP, *CHOSEN, *UPLOADS, *CALLERS,
+    *CLAIM, *TAKEOVER, *END, *PROBE, *ATTEMPTS, *CAP, *CHOSEN, *UPLOADS, *VARIANTS, *CALLERS,
     *SECRETS, *NOTICES,
 ]  # fmt: skip

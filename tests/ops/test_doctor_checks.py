@@ -99,6 +99,12 @@ def test_nothing_is_asked_once_the_time_is_up_but_for_what_cleans_up() -> None:
             State.WARNING,
             "outside REPAINT_PREFIXES",
         ),
+        (
+            {"REPAINT_PRESETS": '[{"prefix": "a/", "output": "art.png"}]'},
+            "REPAINT_PRESETS",
+            State.WARNING,
+            "'a/' gives every upload the output's name 'art.png'",
+        ),
         ({"REPAINT_DAILY_CAP": "0"}, "REPAINT_DAILY_CAP", State.WARNING, "nothing is generated"),
         ({"REPAINT_HTTP_TOKENS": "hunter2"}, "REPAINT_HTTP_TOKENS", State.WARNING, "1 of 1"),
         (
@@ -146,6 +152,15 @@ def test_settings_that_can_hardly_be_meant_are_told(
     assert sentence in told[0].found
     assert told[0].mend
     assert "hunter2" not in str(found)
+
+
+def test_a_preset_that_only_wraps_prompts_is_no_prompt_for_every_object() -> None:
+    presets = '[{"prefix": "", "prompt": "{prompt}, 水彩", "output": "{stem}.png"}]'
+    settings = {**ENVIRONMENT, "REPAINT_LEDGER": "tos://state/x/", "REPAINT_PRESETS": presets}
+
+    [found] = settings_findings(load_settings(settings))
+
+    assert ("settings", State.OK) == (found.name, found.state)
 
 
 def test_settings_that_are_meant_so_are_all_that_is_told() -> None:

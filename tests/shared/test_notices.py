@@ -129,6 +129,15 @@ def test_an_attribute_holds_no_control_character(world: World, inbox: Inbox) -> 
     assert ("photos/new%0Aline.png", "new\nline.png") == (event.get_subject(), data["key"])
 
 
+def test_each_variant_of_an_upload_is_told_by_itself(world: World, inbox: Inbox) -> None:
+    world.environment["REPAINT_PRESETS"] = json.dumps([{"prefix": "", "variants": 3}])
+    results = world.deliver_all(world.cloud.upload(prompt="a cat"), seconds=900)
+
+    assert {f"{result.record}-generated": 1 for result in results} == inbox.ids
+    told = [event.get_data() for event in inbox.events]
+    assert {1, 2, 3} == {data["variant"] for data in told if isinstance(data, dict)}
+
+
 def test_what_is_skipped_superseded_or_delivered_twice_is_no_news(
     world: World, inbox: Inbox
 ) -> None:

@@ -88,6 +88,7 @@ function recordView() {
       if (record.attempts) words.push(t("upload.attempts", { n: record.attempts }));
       setText(cause, words.map((word) => ` · ${word}`).join(""));
       setText(reason, record.reason);
+      setAttribute(reason, "title", record.reason);
       show(reason, record.reason !== "");
       setText(id, record.id);
     },

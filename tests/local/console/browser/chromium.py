@@ -9,6 +9,7 @@ from typing import Any, Self
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 REQUIRED = "REPAINT_BROWSER_REQUIRED"
+REBOUND = "rebound.example.com"
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _ARGUMENTS = (
     "--no-sandbox",
@@ -19,6 +20,8 @@ _ARGUMENTS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # A name that is not this machine's and leads to it: what a rebound name looks like.
+    f"--host-resolver-rules=MAP {REBOUND} 127.0.0.1",
 )
 # Long enough for a busy machine: nothing here is a measurement.
 PATIENCE_MILLISECONDS = 90_000
