@@ -11,6 +11,7 @@ META = "x-tos-meta-"
 GENERATED_MARK = "repaint-generated"
 KEYS = ("prompt", "seed", "steps", "scale", "output", "template", "overwrite", "skip", "req-json")
 
+_OBJECT_DIGITS, _VERSION_DIGITS = 20, 12
 _FULLY_ENCODED = re.compile(r"(?:[!-$&-~]|%[0-9A-Fa-f]{2})*")
 _NON_ASCII_ESCAPES = re.compile(r"(?:%[89A-Fa-f][0-9A-Fa-f])+")
 
@@ -40,7 +41,7 @@ def object_id(bucket: str, key: str) -> str:
 
     So the records of an object can be listed, also those of contents that were overwritten.
     """
-    return _digest([bucket, key], 20)
+    return _digest([bucket, key], _OBJECT_DIGITS)
 
 
 def identity(bucket: str, key: str, version: str, metadata: Mapping[str, str]) -> str:
@@ -49,7 +50,15 @@ def identity(bucket: str, key: str, version: str, metadata: Mapping[str, str]) -
     `version` is the object's version id or ETag. The configuration is no part of it: a new
     deployment must not make an old event new.
     """
-    return object_id(bucket, key) + _digest([version, sorted(metadata.items())], 12)
+    return object_id(bucket, key) + _digest([version, sorted(metadata.items())], _VERSION_DIGITS)
+
+
+def again_id(record_id: str) -> str:
+    """Return the id of the record that runs this one again; it begins as all of its object's do.
+
+    It follows from the old one alone: however often that is asked for, there is one.
+    """
+    return record_id[:_OBJECT_DIGITS] + _digest(["again", record_id], _VERSION_DIGITS)
 
 
 def _digest(parts: list[Any], digits: int) -> str:
