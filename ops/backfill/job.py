@@ -12,11 +12,11 @@ import typer
 from ops.backfill.memory import Memory
 from ops.backfill.plan import Plan
 from ops.backfill.planning import Scope, read_ledger, read_listing
-from ops.backfill.progress import Meter
 from ops.backfill.telling import Estimate, plan_document, tally_document, tell_plan, tell_tally
 from ops.backfill.work import Pool, Run, Tally
 from ops.deployment import Deployment
 from ops.output import Exit, Refused, aside, confirm, people, print_json_line
+from ops.progress import Meter
 from shared.errors import ObjectMissing
 from shared.events import Upload
 from shared.logs import build_log

@@ -6,8 +6,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from ops.backfill.plan import Plan
-from ops.backfill.progress import money, span
 from ops.backfill.work import Tally
+from ops.progress import money, span
 from shared.config import Settings
 from shared.pace import Pace
 

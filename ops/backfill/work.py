@@ -2,13 +2,13 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
-from ops.backfill.interrupt import Interrupt
 from ops.backfill.memory import Memory
 from ops.backfill.plan import Plan, Planned
-from ops.backfill.progress import Meter, span
+from ops.interrupt import Interrupt
+from ops.pool import side_by_side
+from ops.progress import Meter, span
 from shared.clock import Clock
 from shared.events import Upload
 from shared.results import Result
@@ -85,47 +85,29 @@ class Run:
 
     def go(self, meter: Meter) -> Tally:
         """Repaint everything; what stays unfinished is tried again after each pause."""
-        with (
-            Interrupt() as interrupt,
-            ThreadPoolExecutor(self._pool.concurrency) as threads,
-        ):
-            self._go_through(self._plan.objects(), threads, interrupt, meter)
+        with Interrupt() as interrupt:
+            self._go_through(self._plan.objects(), interrupt, meter)
             for pause in self._pool.pauses:
                 left = self._plan.unfinished()
                 if self.tally.stopped or not left:
                     break
                 self._pause(pause, left, interrupt, meter)
-                again = self._plan.objects(only_unfinished=True)
-                self._go_through(again, threads, interrupt, meter)
+                self._go_through(self._plan.objects(only_unfinished=True), interrupt, meter)
         return self.tally
 
-    def _go_through(
-        self,
-        objects: Iterator[Planned],
-        threads: ThreadPoolExecutor,
-        interrupt: Interrupt,
-        meter: Meter,
-    ) -> None:
-        """Work on as many at once as there are threads; never more are read from the plan."""
-        running: dict[Future[Result], Planned] = {}
-        while True:
-            self._look(interrupt, len(running), meter)
-            while not self.tally.stopped and len(running) < self._pool.concurrency:
-                planned = next(objects, None)
-                if planned is None:
-                    break
-                upload = Upload(
-                    self._bucket, planned.key, etag=planned.etag or None, size=planned.size
-                )
-                running[threads.submit(self._repaint, upload)] = planned
-            if not running:
-                return
-            # Not for ever: a thread that waits does not see ctrl-C.
-            done, _ = wait(running, timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED)
-            for future in done:
-                self._take(running.pop(future), future.result())
-            counts = self.tally.counts
-            meter.tell(self.tally.begun - self.tally.waiting, counts["generated"])
+    def _go_through(self, objects: Iterator[Planned], interrupt: Interrupt, meter: Meter) -> None:
+        def repaint(planned: Planned) -> Result:
+            upload = Upload(self._bucket, planned.key, etag=planned.etag or None, size=planned.size)
+            return self._repaint(upload)
+
+        def goes_on(running: int) -> bool:
+            meter.tell(self.tally.begun - self.tally.waiting, self.tally.counts["generated"])
+            self._look(interrupt, running, meter)
+            return not self.tally.stopped
+
+        at_once = self._pool.concurrency
+        for planned, result in side_by_side(repaint, objects, at_once, goes_on=goes_on):
+            self._take(planned, result)
 
     def _take(self, planned: Planned, result: Result) -> None:
         tally, status = self.tally, result.status
