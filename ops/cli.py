@@ -14,6 +14,8 @@ from ops.deployment import Choice
 from ops.doctor.command import doctor
 from ops.output import Refused, tell_refused
 from ops.preview import preview
+from ops.show import show
+from ops.status import status
 from shared.errors import RepaintError, SettingsError
 
 app = typer.Typer(
@@ -48,6 +50,8 @@ def repaint(
 app.command()(doctor)
 app.command()(preview)
 app.command()(backfill)
+app.command()(status)
+app.command()(show)
 
 
 def main() -> None:

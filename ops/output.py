@@ -6,10 +6,12 @@ The result is on stdout, everything else (progress, questions, refusals) on stde
 import json
 import sys
 from enum import IntEnum
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal, TextIO
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 
 class Exit(IntEnum):
@@ -40,6 +42,18 @@ def aside() -> Console:
     return Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
 
 
+def plain(text: str) -> str:
+    """Return a text that others wrote as it may be printed: without markup, and on one line.
+
+    Control characters, which could drive a terminal, are spelled out.
+    """
+    return escape("".join(c if c.isprintable() else _spelled(c) for c in text))
+
+
+def _spelled(character: str) -> str:
+    return " " if character.isspace() else character.encode("unicode_escape").decode()
+
+
 def print_json(document: Any) -> None:
     """Print one JSON document for programs."""
     sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
@@ -64,5 +78,18 @@ def confirm(question: str, *, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise Refused(f"{question} Nobody can be asked here: say --yes.", Exit.NOT_CONFIRMED)
-    if not typer.confirm(question, err=True):
+    try:
+        said = typer.confirm(question, err=True)
+    except typer.Abort:
+        said = False
+    if not said:
         raise Refused("Nothing was done.", Exit.NOT_CONFIRMED)
+
+
+def opened(path: Path, mode: Literal["a", "w"]) -> TextIO:
+    """Open a file to write to. Raises Refused."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open(mode, encoding="utf-8")
+    except OSError as error:
+        raise Refused(f"{path} cannot be written: {error.strerror}.") from None
