@@ -14,6 +14,7 @@ from ops.deployment import Choice
 from ops.doctor.command import doctor
 from ops.output import Refused, tell_refused
 from ops.preview import preview
+from ops.redrive import redrive
 from ops.show import show
 from ops.status import status
 from shared.errors import RepaintError, SettingsError
@@ -52,6 +53,7 @@ app.command()(preview)
 app.command()(backfill)
 app.command()(status)
 app.command()(show)
+app.command()(redrive)
 
 
 def main() -> None:

@@ -5,12 +5,15 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from typing import TypeVar
 
 from ops.output import Exit, Refused
 from ops.pool import side_by_side
 from shared.errors import RepaintError
 from shared.ledger import Ledger, Record, find
 from shared.metadata import object_id
+
+Found = TypeVar("Found")
 
 AT_ONCE = 32
 _ID_DIGITS = 32
@@ -62,8 +65,6 @@ def read_wanted(text: str, bucket: str | None) -> Wanted:
 
 def ids_of(ledger: Ledger, beginning: str, most: int) -> list[str]:
     """Return up to `most` ids of records that begin so."""
-    if len(beginning) == _ID_DIGITS:
-        return [beginning] if find(ledger, beginning) else []
     # What ends in between is in both.
     found = list(islice(_pending_of(ledger, beginning), most))
     found += [record_id for record_id, _ in islice(ledger.finished_ids(beginning), most)]
@@ -81,10 +82,10 @@ def _pending_of(ledger: Ledger, beginning: str) -> Iterator[str]:
 
 def the_one(ledger: Ledger, beginning: str) -> Record:
     """Return the record whose id begins so. Raises Refused where there is none, or several."""
-    found = ids_of(ledger, beginning, 2)
-    record = find(ledger, found[0]) if len(found) == 1 else None
-    if len(found) > 1:
+    whole = [beginning] if len(beginning) == _ID_DIGITS else ids_of(ledger, beginning, 2)
+    if len(whole) > 1:
         raise Refused(f"Several records begin with {beginning}: give more of the id.")
+    record = find(ledger, whole[0]) if whole else None
     if record is None:
         raise Refused(f"There is no record {beginning} in this ledger.", Exit.NEEDS_YOU)
     return record
@@ -97,11 +98,11 @@ def pending(ledger: Ledger, record_id: str) -> Record | None:
 
 
 def read_all(
-    read: Callable[[str], Record | None], ids: Iterable[str]
-) -> Iterator[Record | Unreadable | None]:
+    read: Callable[[str], Found | None], ids: Iterable[str]
+) -> Iterator[Found | Unreadable | None]:
     """Read records side by side, in whatever order; None for one that is not there any more."""
 
-    def read_one(record_id: str) -> Record | Unreadable | None:
+    def read_one(record_id: str) -> Found | Unreadable | None:
         try:
             return read(record_id)
         except (RepaintError, sqlite3.Error) as error:
