@@ -190,8 +190,8 @@ def test_it_says_what_was_sent_and_may_be_paid_for_again_before_it_asks(
     for line in (
         f"{record} photos/uploads/a.png",
         "attempt 1: refused (50412: ",
-        "attempt 3: no answer, and no image was found: it may have been charged; "
-        "looked for just now: no image is there",
+        "attempt 3: no answer, and no image was found: it may have been charged",
+        "; looked for just now: no image is there",
         "4 attempts were sent for 2 records: 0 charged, 3 perhaps, 1 not.",
         "May be paid for again: 2 generations; where answers are lost, up to 3 for each.",
         "Run 2 records again? Nobody can be asked here: say --yes.",
