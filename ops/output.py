@@ -13,6 +13,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+_JOINERS = "\u200c\u200d"
+
 
 class Exit(IntEnum):
     """What an exit code means; `repaint --help` says the same."""
@@ -42,12 +44,18 @@ def aside() -> Console:
     return Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
 
 
-def plain(text: str) -> str:
-    """Return a text that others wrote as it may be printed: without markup, and on one line.
+def printable(text: str) -> str:
+    """Return a text that others wrote on one line, what does not print in it spelled out.
 
-    Control characters, which could drive a terminal, are spelled out.
+    Control characters could drive a terminal, or turn what stands around them; those that join
+    an emoji's parts are left.
     """
-    return escape("".join(c if c.isprintable() else _spelled(c) for c in text))
+    return "".join(c if c.isprintable() or c in _JOINERS else _spelled(c) for c in text)
+
+
+def plain(text: str) -> str:
+    """Return a text that others wrote as it may be printed here: not as markup either."""
+    return escape(printable(text))
 
 
 def _spelled(character: str) -> str:

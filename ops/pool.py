@@ -1,5 +1,6 @@
 """Work on many things side by side, without holding more of them than are worked on."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TypeVar
@@ -38,3 +39,18 @@ def side_by_side(
             done, _ = wait(running, timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED)
             for future in done:
                 yield running.pop(future), future.result()
+
+
+def in_order(do: Callable[[Item], Answer], items: Iterable[Item], at_once: int) -> Iterator[Answer]:
+    """Do it to each item, `at_once` of them at a time; yield what comes of it in their order.
+
+    No more is held than that many answers. What `do` raises comes out of here.
+    """
+    running: deque[Future[Answer]] = deque()
+    with ThreadPoolExecutor(at_once) as threads:
+        for item in items:
+            running.append(threads.submit(do, item))
+            if len(running) == at_once:
+                yield running.popleft().result()
+        while running:
+            yield running.popleft().result()
