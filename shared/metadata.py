@@ -11,7 +11,6 @@ META = "x-tos-meta-"
 GENERATED_MARK = "repaint-generated"
 KEYS = ("prompt", "seed", "steps", "scale", "output", "template", "overwrite", "skip", "req-json")
 
-_OBJECT_DIGITS, _VERSION_DIGITS = 20, 12
 _FULLY_ENCODED = re.compile(r"(?:[!-$&-~]|%[0-9A-Fa-f]{2})*")
 _NON_ASCII_ESCAPES = re.compile(r"(?:%[89A-Fa-f][0-9A-Fa-f])+")
 
@@ -41,7 +40,7 @@ def object_id(bucket: str, key: str) -> str:
 
     So the records of an object can be listed, also those of contents that were overwritten.
     """
-    return _digest([bucket, key], _OBJECT_DIGITS)
+    return _digest([bucket, key], 20)
 
 
 def identity(bucket: str, key: str, version: str, metadata: Mapping[str, str]) -> str:
@@ -50,7 +49,7 @@ def identity(bucket: str, key: str, version: str, metadata: Mapping[str, str]) -
     `version` is the object's version id or ETag. The configuration is no part of it: a new
     deployment must not make an old event new.
     """
-    return object_id(bucket, key) + _digest([version, sorted(metadata.items())], _VERSION_DIGITS)
+    return object_id(bucket, key) + _digest([version, sorted(metadata.items())], 12)
 
 
 def again_id(record_id: str) -> str:
@@ -58,7 +57,7 @@ def again_id(record_id: str) -> str:
 
     It follows from the old one alone: however often that is asked for, there is one.
     """
-    return record_id[:_OBJECT_DIGITS] + _digest(["again", record_id], _VERSION_DIGITS)
+    return record_id[:20] + _digest(["again", record_id], 12)
 
 
 def _digest(parts: list[Any], digits: int) -> str:

@@ -652,8 +652,8 @@ SECRETS = [
     ),
     Mutant(
         "no query of a caller's addresses outlives its request",
-        "shared/endings.py",
-        'update={"req_json": without_queries(instructions.req_json)}',
+        "shared/ledger/record.py",
+        'update={"req_json": without_queries(self.instructions.req_json)}',
         "update={}",
         f"{_HTTP}no_query_of_a_further_picture_is_kept_or_told",
     ),
