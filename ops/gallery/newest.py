@@ -4,11 +4,11 @@ import heapq
 from collections.abc import Callable, Iterator
 
 from ops.pool import in_order
-from ops.records.finding import AT_ONCE
+from ops.records.finding import AT_ONCE, UNMADE
 from shared.errors import RecordUnreadable
 from shared.ledger import Ledger, Record
 
-# Most of what ended was generated: with so many more read, one pass does as a rule.
+# With so many more read than are wanted, one that cannot be read costs no other pass.
 _MORE = 20
 
 Moment = tuple[float, str]
@@ -31,7 +31,7 @@ def newest(ledger: Ledger, most: int, since: float, tell: Callable[[int], None])
     found: list[Record] = []
     before: Moment = (float("inf"), "")
     while len(found) < most:
-        batch = heapq.nlargest(most - len(found) + _MORE, _ended(ledger, since, before, tell))
+        batch = heapq.nlargest(most - len(found) + _MORE, _earlier(ledger, since, before, tell))
         if not batch:
             break
         found += [record for record in in_order(read, batch, AT_ONCE) if record is not None]
@@ -39,10 +39,24 @@ def newest(ledger: Ledger, most: int, since: float, tell: Callable[[int], None])
     return found[:most]
 
 
-def _ended(
+def _earlier(
     ledger: Ledger, since: float, before: Moment, tell: Callable[[int], None]
 ) -> Iterator[Moment]:
-    for number, (record_id, at) in enumerate(ledger.finished_ids(), 1):
+    for number, (record_id, at) in enumerate(_made(ledger), 1):
         tell(number)
         if at >= since and (at, record_id) < before:
             yield at, record_id
+
+
+def _made(ledger: Ledger) -> Iterator[tuple[str, float]]:
+    """Go through what ended, and leave out what is marked to have ended without an image.
+
+    All come in the order of their ids, so that none need be held.
+    """
+    marks = heapq.merge(*(ledger.ended_ids(state) for state in UNMADE))
+    mark = next(marks, None)
+    for record_id, at in ledger.finished_ids():
+        while mark is not None and mark[0] < record_id:
+            mark = next(marks, None)
+        if mark is None or mark[0] != record_id:
+            yield record_id, at

@@ -10,12 +10,13 @@ from typing import TypeVar
 from ops.output import Exit, Refused
 from ops.pool import side_by_side
 from shared.errors import RepaintError
-from shared.ledger import Ledger, Record, find
+from shared.ledger import Ledger, Record, Unmade, find
 from shared.metadata import object_id
 
 Found = TypeVar("Found")
 
 AT_ONCE = 32
+UNMADE: tuple[Unmade, ...] = ("rejected", "skipped", "superseded")
 _ID_DIGITS = 32
 _PAGE = 1000
 _BEGINNING = re.compile(r"[0-9a-f]{4,32}")

@@ -14,6 +14,8 @@ from shared.metadata import again_id
 from shared.outputs import Outputs
 
 SHOWN = 10
+_FOUND = "its image is there"
+_ABSENT = "no image is there"
 
 Tell = Callable[[int], None]
 
@@ -36,23 +38,21 @@ class Candidate:
         return self.again is not None and self.record.state != "pending"
 
 
-FOUND = "its image is there"
-_ABSENT = "no image is there"
-
-
 @dataclass(slots=True)
 class Plan:
     """What is to be run again. Of many records only ids are held, and the first to show.
 
     `attempts` is what was sent for them; `with_image` how many have made their image after all;
-    `without_query` how many pictures are at an address that has lost its query. Beside these,
-    `already` are the first that were run again before, `already_count` how many they are.
+    `unclear` for how many that cannot be told; `without_query` how many pictures are at an address
+    that has lost its query. Beside these, `already` are the first that were run again before,
+    `already_count` how many they are.
     """
 
     ids: list[str] = field(default_factory=list)
     shown: list[Candidate] = field(default_factory=list)
     attempts: Counter[Charge] = field(default_factory=Counter)
     with_image: int = 0
+    unclear: int = 0
     without_query: int = 0
     already: list[Candidate] = field(default_factory=list)
     already_count: int = 0
@@ -73,7 +73,9 @@ class Plan:
         self.ids.append(record.id)
         self.shown += [candidate] if len(self.shown) < SHOWN else []
         self.attempts.update(charge_of(attempt) for attempt in record.attempts)
-        self.with_image += FOUND in candidate.looks.values()
+        looks = set(candidate.looks.values())
+        self.with_image += _FOUND in looks
+        self.unclear += bool(looks - {_FOUND, _ABSENT}) and _FOUND not in looks
         self.without_query += lost_query(record)
 
 
@@ -111,4 +113,4 @@ def make_plan(
 def _told(found: object) -> str:
     if isinstance(found, ProbeFailed):
         return f"whether its image is there cannot be told: {found}"
-    return FOUND if found else _ABSENT
+    return _FOUND if found else _ABSENT

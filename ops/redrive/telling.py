@@ -65,6 +65,7 @@ def plan_document(plan: Plan) -> dict[str, Any]:
         "generations": plan.generations,
         "attempts_at_most": plan.generations * MAX_ATTEMPTS,
         "with_image": plan.with_image,
+        "unclear": plan.unclear,
         "already": plan.already_count,
         "unreadable": [asdict(each) for each in plan.unreadable],
     }
@@ -100,6 +101,11 @@ def _cost(plan: Plan, cap: int | None) -> str:
     ]
     if plan.with_image:
         told.append(f"{records(plan.with_image)} made an image after all, and will only be ended.")
+    if plan.unclear:
+        told.append(
+            f"{records(plan.unclear)} may have made an image that cannot be looked for now: "
+            "it would be paid for a second time."
+        )
     if plan.without_query:
         told.append(
             f"{records(plan.without_query)} came with an address that was kept without its query: "

@@ -11,13 +11,12 @@ from functools import partial
 from operator import attrgetter, itemgetter
 from typing import TypeVar
 
-from ops.records.finding import Unreadable, pending, read_all
+from ops.records.finding import UNMADE, Unreadable, pending, read_all
 from ops.records.words import Charge, charge_of, stage_of
 from shared.ledger import EndState, Ledger, Record, Unmade
 
 Item = TypeVar("Item")
 
-UNMADE: tuple[Unmade, ...] = ("rejected", "skipped", "superseded")
 _SHOWN_UNREADABLE = 10
 
 Tell = Callable[[int], None]
