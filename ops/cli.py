@@ -4,6 +4,7 @@ Exit codes: 0 done and nothing to say; 1 something was found that needs you; 2 w
 setting, is wrong; 3 not confirmed, nothing was done; 130 interrupted, and can be run again.
 """
 
+import sqlite3
 import sys
 from typing import Annotated
 
@@ -12,8 +13,12 @@ import typer
 from ops.backfill import backfill
 from ops.deployment import Choice
 from ops.doctor.command import doctor
+from ops.gallery import gallery
 from ops.output import Refused, tell_refused
 from ops.preview import preview
+from ops.redrive import redrive
+from ops.show import show
+from ops.status import status
 from shared.errors import RepaintError, SettingsError
 
 app = typer.Typer(
@@ -48,6 +53,10 @@ def repaint(
 app.command()(doctor)
 app.command()(preview)
 app.command()(backfill)
+app.command()(status)
+app.command()(show)
+app.command()(redrive)
+app.command()(gallery)
 
 
 def main() -> None:
@@ -60,6 +69,6 @@ def main() -> None:
     except SettingsError as error:
         tell_refused(str(error))
         sys.exit(2)
-    except RepaintError as error:
+    except (RepaintError, sqlite3.Error) as error:
         tell_refused(str(error))
         sys.exit(1)

@@ -6,7 +6,6 @@ from shared.ledger import Attempt, Cause, EndState, Parked, Record
 from shared.logs import tell_misconfigured
 from shared.notices import Notices
 from shared.outcome import Generated
-from shared.redaction import without_queries
 from shared.turns import Turns
 from shared.work import Work
 
@@ -32,15 +31,9 @@ class Endings:
         if now > work.record.lease_until:
             # Somebody may have taken over: only who can still write the record may end it.
             work.entry = work.ledger.replace(work.entry, self._turns.leased(work.record, now))
-        instructions, source = work.record.instructions, work.record.source
-        ended = work.record.changed(
+        ended = work.record.without_queries().changed(
             state=state, reason=reason, parked=None, cause="", owner="", lease_until=0.0,
             updated_at=now,
-            # An address may hold a signature of its caller's own: it is kept while it is needed.
-            source=source and without_queries(source),
-            instructions=instructions and instructions.model_copy(
-                update={"req_json": without_queries(instructions.req_json)}
-            ),
             **fields,
         )  # fmt: skip
         # Dying in between leaves a notice of something that did not happen, which nobody sends; the

@@ -13,6 +13,7 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 
+from shared.again import end_replaced
 from shared.attempts import MAX_ATTEMPTS, billing_day, next_number, output_name
 from shared.clock import Clock
 from shared.codes import Verdict
@@ -82,6 +83,9 @@ class Generation:
 
         Raises LeaseLost where another owner has it by now, and what the ledger raises.
         """
+        ended = end_replaced(work, self._end) if work.record.again_as else None
+        if ended is not None:
+            return ended
         record = work.record
         step: Record | Step
         if record.instructions is None:

@@ -19,7 +19,7 @@ its siblings were written*.
 from collections.abc import Callable
 
 from shared.attempts import name_of_variant
-from shared.ledger import Ledger, Record
+from shared.ledger import Ledger, Record, find
 from shared.metadata import variant_id
 
 
@@ -35,9 +35,7 @@ def write_siblings(
     siblings = siblings_of(first, prefix)
     if not siblings:
         return []
-    # Looked for in this order: a record moves from pending to ended, and never back.
-    entry = ledger.pending(first.id)
-    known = ledger.finished(first.id) or (entry.record if entry else None)
+    known = find(ledger, first.id)
     if known is not None:
         return [sibling.id for sibling in siblings_of(known, prefix)]
     for sibling in reversed(siblings):

@@ -11,9 +11,9 @@ from ops.backfill.job import Job
 from ops.backfill.memory import FOLDER, Memory, name_for
 from ops.backfill.plan import Plan
 from ops.backfill.planning import Scope
-from ops.backfill.since import read_since
 from ops.deployment import deployment
 from ops.output import Refused
+from ops.since import read_since
 from shared.config import BUCKET_NAME
 
 

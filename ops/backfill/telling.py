@@ -6,8 +6,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from ops.backfill.plan import Plan
-from ops.backfill.progress import money, span
-from ops.backfill.work import Tally
+from ops.progress import money, span
+from ops.tally import Tally, tell_counts
 from shared.config import Settings
 from shared.pace import Pace
 
@@ -29,11 +29,6 @@ _OF_THESE = {
     "promptless": "without a prompt, says the listing: to be skipped",
     "unsuitable": "empty, over 35 MB, or with wrong metadata: to be rejected",
     "pending": "of all these have been begun before; the sweep's as well",
-}
-_NAMES = {
-    "incomplete": "unfinished",
-    "in_doubt": "in doubt",
-    "deferred": "parked",
 }
 _MEANING = {
     "duplicate": "had ended meanwhile",
@@ -135,14 +130,7 @@ def plan_document(bucket: str, prefix: str, plan: Plan, estimate: Estimate) -> d
 
 def tell_tally(console: Console, tally: Tally, estimate: Estimate, seconds: float) -> None:
     """Print how a run ended."""
-    for status, number in tally.counts.most_common():
-        if number:
-            told = f"{number:>11,}  {_NAMES.get(status, status)}"
-            meaning = _MEANING.get(status)
-            console.print(f"{told} ({meaning})" if meaning else told)
-            for example in tally.examples.get(status, []):
-                if status != "duplicate":
-                    console.print(f"             {escape(example)}")
+    tell_counts(console, tally, _MEANING)
     cost = estimate.cost(tally.counts["generated"])
     console.print(f"in {span(seconds)}" + ("" if cost is None else f", for {money(cost)}"))
 

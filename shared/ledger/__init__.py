@@ -16,9 +16,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from shared.ledger.notice import Notice
-from shared.ledger.record import Attempt, Cause, EndState, Parked, Record
+from shared.ledger.record import Attempt, Cause, EndState, Parked, Record, Unmade
 
-__all__ = ["Attempt", "Cause", "EndState", "Entry", "Ledger", "Notice", "Parked", "Record"]
+__all__ = [
+    "Attempt", "Cause", "EndState", "Entry", "Ledger", "Notice", "Parked", "Record", "Unmade",
+    "find",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,14 @@ class Ledger(Protocol):
         """
         ...
 
+    def ended_ids(self, state: Unmade) -> Iterator[tuple[str, float]]:
+        """Go through the ids of what ended so, with when; its cost grows with these only.
+
+        In the order of the ids. An id may come whose record did not end so after all, or has not
+        yet: who reads it passes that over.
+        """
+        ...
+
     def reserve_name(self, name: str, record_id: str) -> str:
         """Reserve an output name that a user chose; return the id of the record that has it."""
         ...
@@ -129,3 +140,10 @@ class Ledger(Protocol):
     def close(self) -> None:
         """Close what is open."""
         ...
+
+
+def find(ledger: Ledger, record_id: str) -> Record | None:
+    """Return the end record, else the pending one, else None. Raises what the ledger raises."""
+    entry = ledger.pending(record_id)
+    # Read in this order: it moves from pending to finished, and never back.
+    return ledger.finished(record_id) or (entry.record if entry else None)

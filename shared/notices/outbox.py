@@ -8,7 +8,7 @@ from urllib.parse import quote
 from shared.clock import Clock
 from shared.config import Settings
 from shared.errors import RepaintError
-from shared.ledger import Ledger, Notice, Record
+from shared.ledger import Ledger, Notice, Record, find
 from shared.logs import Log
 from shared.notices.courier import Courier
 from shared.notices.event import type_of
@@ -121,7 +121,7 @@ class Notices:
         notice, now = ledger.notice(notice_id), self._clock.now()
         if notice is None or notice.due_at > now:
             return True
-        record = _record_of(ledger, notice)
+        record = find(ledger, notice.record)
         is_over = now - notice.created_at > _GIVE_UP_SECONDS
         if record is None or type_of(record) != notice.type:
             # Not so yet: whoever wrote it died before the record was written, or is about to. Or
@@ -139,15 +139,6 @@ class Notices:
         begun = notice.model_copy(update={"tries": tries, "due_at": now + _pause(tries)})
         ledger.put_notice(begun)
         return courier.send(ledger, begun, record, wait=_TRY_SECONDS, log=log)
-
-
-def _record_of(ledger: Ledger, notice: Notice) -> Record | None:
-    """Return the record that a notice tells of; None where there is none, or it ends just now."""
-    ended = ledger.finished(notice.record)
-    if ended is not None:
-        return ended
-    entry = ledger.pending(notice.record)
-    return entry.record if entry else None
 
 
 def _pause(tries: int) -> float:

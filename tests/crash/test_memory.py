@@ -276,3 +276,21 @@ def test_a_charge_for_which_nothing_was_stored_is_paid_again_only_after_looking(
 
     assert world.deliver(event).status == "generated"
     check(world, event, "charged for nothing", charges=2)
+
+
+@pytest.mark.parametrize("kill", KILLS)
+def test_an_upload_that_is_rejected_is_found_among_the_others_wherever_it_was_killed(
+    worlds: Callable[[], World], kill: str
+) -> None:
+    for n in range(1, 99):
+        world, plan = worlds(), Plan(n, KILLS[kill])
+        event = world.cloud.upload(prompt="a cat", seed="abc")
+        dies(world, event, plan)
+        world.clock.advance(LEASE_SECONDS)
+        again = world.deliver(event)
+        assert again.status in {"rejected", "duplicate"}, again
+        assert [again.record] == [found for found, _ in world.ledger.ended_ids("rejected")], n
+        if not plan.met:
+            assert n > 3
+            return
+    raise AssertionError("an upload never takes so many operations")

@@ -11,6 +11,7 @@ _LATE = f"{_CRASH}an_image_that_is_stored_late_is_found_and_not_paid_for_again"
 _BLIND = f"{_CRASH}a_probe_that_cannot_tell_pays_nothing_until_one_can"
 _TURNS_UP = f"{_CRASH}an_image_that_turns_up_after_all_ends_the_doubt"
 _THREE = f"{_CRASH}three_calls_that_leave_nothing_end_in_doubt_and_are_never_paid_for_again"
+_AGAIN = "tests/shared/test_again.py"
 _LEDGER = "tests/shared/test_ledger.py"
 _NAMES = "tests/shared/test_names.py"
 _OUTCOME = "tests/shared/test_outcome.py"
@@ -190,6 +191,20 @@ END = [
         "WHERE id = ? AND version = ? AND NOT finished",
         "WHERE id = ? AND version - finished = ?",
         _LEDGER,
+    ),
+    Mutant(
+        "the mark of an end is written before the end record",
+        "shared/ledger/tos.py",
+        'if record.state != "generated":',
+        'if record.state == "generated":',
+        _LEDGER,
+    ),
+    Mutant(
+        "a record that is run again as another one pays nothing beside it",
+        "shared/generation.py",
+        "if work.record.again_as else None",
+        "if work.record.again_of else None",
+        _AGAIN,
     ),
     Mutant(
         "who lost the lease cannot end the record",
@@ -688,8 +703,8 @@ SECRETS = [
     ),
     Mutant(
         "no query of a caller's addresses outlives its request",
-        "shared/endings.py",
-        'update={"req_json": without_queries(instructions.req_json)}',
+        "shared/ledger/record.py",
+        'update={"req_json": without_queries(self.instructions.req_json)}',
         "update={}",
         f"{_HTTP}no_query_of_a_further_picture_is_kept_or_told",
     ),

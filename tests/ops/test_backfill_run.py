@@ -9,8 +9,9 @@ import pytest
 
 from ops.backfill.memory import Memory
 from ops.backfill.plan import Plan
-from ops.backfill.progress import Meter, span
-from ops.backfill.work import Pool, Run, Tally
+from ops.backfill.work import Pool, Run
+from ops.progress import Meter, span
+from ops.tally import Tally
 from shared.events import Upload
 from shared.objects import ListedObject
 from shared.results import Result

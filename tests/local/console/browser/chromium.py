@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Self
 
+import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 REQUIRED = "REPAINT_BROWSER_REQUIRED"
@@ -42,9 +43,10 @@ def missing() -> str:
     )
 
 
-def is_required() -> bool:
-    """Tell whether a missing browser is a failure: .ci/run says so."""
-    return bool(os.environ.get(REQUIRED))
+def needed() -> None:
+    """Skip what needs a browser where none is; fail where .ci/run says that one has to be."""
+    if find() is None:
+        (pytest.fail if os.environ.get(REQUIRED) else pytest.skip)(missing())
 
 
 @contextmanager
