@@ -79,9 +79,14 @@ class Tally:
             )
 
 
+def ranked(counts: Counter[str]) -> list[tuple[str, int]]:
+    """Return the counts, the highest first; which of equal ones comes first does not vary."""
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+
 def tell_counts(console: Console, tally: Tally, meanings: Mapping[str, str]) -> None:
     """Print how many ended how, what that means for some, and why a few of them did."""
-    for status, number in tally.counts.most_common():
+    for status, number in ranked(tally.counts):
         if not number:
             continue
         told = f"{number:>11,}  {_NAMES.get(status, status)}"

@@ -19,6 +19,7 @@ from ops.records.words import (
     told_stage,
 )
 from ops.status.counting import Counted
+from ops.tally import ranked
 from shared.ledger import EndState, Record
 
 _STAGES = ("running", "left", "deferred", "in_doubt", "unreadable")
@@ -130,7 +131,7 @@ def _tell_pending(console: Console, report: Report, pending: Counted) -> None:
         causes = pending.of(stage)
         if causes:
             why = ", ".join(
-                f"{number:,} {told_cause(cause)}" for cause, number in causes.most_common() if cause
+                f"{number:,} {told_cause(cause)}" for cause, number in ranked(causes) if cause
             )
             told = f"{STAGES.get(stage, 'not readable')}{': ' if why else ''}{why}"
             console.print(f"{sum(causes.values()):>17,}  {told}")
