@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Any
-from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -15,8 +14,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from local.imagex import admin, answers, auth, broken
-from local.imagex.answers import ModelRefusal, Refusal
+from local.imagex import admin, answers, broken
+from local.imagex.answers import ModelRefusal
 from local.imagex.book import Book
 from local.imagex.faults import Faults
 from local.imagex.generate import BrokenAnswer, Generator, Painter
@@ -25,8 +24,10 @@ from local.imagex.restyle import restyle
 from local.imagex.rules import NORMAL, Service
 from local.imagex.source import Sources
 from local.keys import KeyRing
+from local.openapi import Received, Refusal, envelope, new_request_id, verify
 from shared.clock import Clock, SystemClock
 
+SERVICE = "ImageX"
 GENERATE = ("GetCVImageGenerateResult", "2023-05-01")
 
 
@@ -98,49 +99,41 @@ class _Api:
     async def answer(self, request: Request) -> Response:
         """Answer one request to the API, and enter it into the book before the answer leaves."""
         try:
-            body = await request.body()
+            received = await Received.read(request)
         except ClientDisconnect:
             return Response()  # nobody is there to read it, and nothing was asked for
-        pairs = parse_qsl(request.url.query, keep_blank_values=True)
-        query = dict(pairs)
+        query = dict(received.query)
         action, version = query.get("Action", ""), query.get("Version", "")
         at = self.clock.now()
-        request_id = answers.new_request_id(at)
+        request_id = new_request_id(at)
 
-        def envelope(result: Any = None, error: Refusal | None = None) -> dict[str, Any]:
-            return answers.envelope(
-                request_id, action, version, self.region, result=result, error=error
+        def wrapped(result: Any = None, error: Refusal | None = None) -> dict[str, Any]:
+            return envelope(
+                request_id, action, version, SERVICE, self.region, result=result, error=error
             )
 
         response: Response
         try:
-            received = auth.Received(
-                method=request.method,
-                path=request.scope["raw_path"].decode("ascii"),
-                query=pairs,
-                headers=_joined(request),
-                body=body,
-            )
-            auth.verify(received, self.keys, region=self.region, now=at)
-            result = await self._dispatch(request, query, body, request_id)
-            outcome, response = "OK", JSONResponse(envelope(result))
+            verify(received, self.keys, service=SERVICE, region=self.region, now=at)
+            result = await self._dispatch(request, query, received.body, request_id)
+            outcome, response = "OK", JSONResponse(wrapped(result))
         except Refusal as refusal:
             is_imagex = refusal.number in answers.IMAGEX_CODES
             outcome = str(refusal.number) if is_imagex else refusal.code
-            response = JSONResponse(envelope(error=refusal), refusal.status)
+            response = JSONResponse(wrapped(error=refusal), refusal.status)
         except ModelRefusal as refusal:
             outcome = str(refusal.code)
             if self.faults.settings.model_errors == "error":
                 error = refusal.as_gateway_error()
-                response = JSONResponse(envelope(error=error), error.status)
+                response = JSONResponse(wrapped(error=error), error.status)
             else:
                 failed = refusal.resp_json(request_id)
                 response = JSONResponse(
-                    envelope({"ImageUrls": [], "StoreUris": [], "RespJson": failed})
+                    wrapped({"ImageUrls": [], "StoreUris": [], "RespJson": failed})
                 )
         except BrokenAnswer as fault:
             outcome = fault.fault
-            response = broken.response(outcome, envelope(fault.result))
+            response = broken.response(outcome, wrapped(fault.result))
         await run_in_threadpool(self.book.note, action, at, outcome, request_id)
         return response
 
@@ -195,10 +188,3 @@ class _Dated:
             await send(message)
 
         await self._app(scope, receive, dated)
-
-
-def _joined(request: Request) -> dict[str, str]:
-    joined: dict[str, str] = {}
-    for name, value in request.headers.items():
-        joined[name] = f"{joined[name]},{value}" if name in joined else value
-    return joined
