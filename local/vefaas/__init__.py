@@ -2,6 +2,6 @@
 
 from local.vefaas.app import application
 from local.vefaas.plane import ControlPlane
-from local.vefaas.release import PlaneSettings
+from local.vefaas.releaser import PlaneSettings
 
 __all__ = ["ControlPlane", "PlaneSettings", "application"]

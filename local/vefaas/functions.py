@@ -18,7 +18,7 @@ def create(plane: ControlPlane, asked: requests.CreateFunction) -> Shape:
     """Make a function."""
     if plane.is_taken(asked.name):
         raise duplicated(f"function {asked.name!r}")
-    _check_source_type(asked.source_type, "zip")
+    _check_source_type(asked.source_type)
     function_id, now = new_id(), plane.clock.now()
     made = Function(
         id=function_id,
@@ -38,7 +38,7 @@ def create(plane: ControlPlane, asked: requests.CreateFunction) -> Shape:
 def update(plane: ControlPlane, asked: requests.UpdateFunction) -> Shape:
     """Change what the next release takes."""
     function = plane.find(asked.id)
-    _check_source_type(asked.source_type, function.config["SourceType"])
+    _check_source_type(asked.source_type)
     changed = replace(
         function,
         config={**function.config, **asked.config()},
@@ -117,11 +117,9 @@ def _told(plane: ControlPlane, function: Function) -> Shape:
     return shapes.function(function, len(timers) + len(plane.rules_of(function.id)))
 
 
-def _check_source_type(given: str | None, fixed: str) -> None:
+def _check_source_type(given: str | None) -> None:
     if given not in (None, "zip"):
         raise unsupported(f"the local stand-in takes code as zip only, not as {given}")
-    if given not in (None, fixed):
-        raise unsupported("SourceType cannot be changed")
 
 
 def _source(plane: ControlPlane, source: str | None) -> dict[str, Any]:

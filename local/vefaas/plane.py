@@ -11,7 +11,7 @@ from local.faas import Platform
 from local.vefaas.code import Codes
 from local.vefaas.records import Function, Release, Revision, Timer, Upload
 from local.vefaas.refusals import not_found
-from local.vefaas.release import PlaneSettings, Releaser
+from local.vefaas.releaser import PlaneSettings, Releaser
 from local.vefaas.store import Store
 from shared.clock import Clock, SystemClock
 

@@ -58,6 +58,9 @@ async def receive(plane: ControlPlane, token: str, body: AsyncIterator[bytes]) -
     except NoZipError:
         raise no_zip() from None
     with plane.lock:
+        newest = plane.store.get(Upload, upload.id)
+        if newest is None or newest.token != token:
+            raise Refusal("AccessDenied", "A newer address has taken the place of this one.")
         plane.store.put(replace(upload, code=digest))
 
 

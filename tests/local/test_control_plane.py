@@ -308,6 +308,20 @@ def test_only_what_was_announced_can_be_put_and_only_at_the_newest_address(
     assert 0 == get(op, function_id).code_size
 
 
+def test_what_is_still_being_put_to_an_older_address_does_not_count(op: Operator) -> None:
+    function_id, content = op.create("paint-one"), code(ECHO)
+    address = address_for(op, function_id, len(content))
+
+    def slowly() -> Iterator[bytes]:
+        yield content[:9]
+        address_for(op, function_id, len(content))
+        yield content[9:]
+
+    assert 403 == urllib3.request("PUT", address, body=slowly(), timeout=10.0).status
+    nothing_there = refused(lambda: op.raw("CodeUploadCallback", {"FunctionId": function_id}))
+    assert (403, "InvalidOperation") == nothing_there[:2]
+
+
 def test_a_zip_has_at_most_256_mebibytes(op: Operator) -> None:
     function_id = op.create("paint-one")
 
