@@ -13,7 +13,9 @@ from ops.backfill import backfill
 from ops.deployment import Choice
 from ops.doctor.command import doctor
 from ops.output import Refused, tell_refused
+from ops.policy.command import policy
 from ops.preview import preview
+from ops.serverless.command import print_
 from shared.errors import RepaintError, SettingsError
 
 app = typer.Typer(
@@ -48,6 +50,8 @@ def repaint(
 app.command()(doctor)
 app.command()(preview)
 app.command()(backfill)
+app.command()(policy)
+app.command("print")(print_)
 
 
 def main() -> None:
