@@ -27,6 +27,14 @@ functions:
           prefix: uploads/
 """
 
+EXPORTED = {
+    "VEIMAGEX_SERVICE_ID": "svc",
+    "VEIMAGEX_DOMAIN": "img.example.com",
+    "VEIMAGEX_TEMPLATE": "tplv-svc-x.image",
+    "REPAINT_HTTP_TOKENS": "a-token-that-nobody-guesses",
+}
+"""What the project's own serverless.yml asks of the environment."""
+
 
 def changed(old: str, new: str) -> str:
     """Return the file with something else in one place."""

@@ -9,14 +9,7 @@ from ops.serverless import HttpEvent, Logs, ScheduleEvent, TosEvent, load
 from ops.serverless.schedule import as_crontab
 from ops.serverless.service import rule_id, timer_name
 from tests.ops.command import ROOT, document, repaint
-from tests.ops.serverless_file import changed, read, with_setting
-
-EXPORTED = {
-    "VEIMAGEX_SERVICE_ID": "svc",
-    "VEIMAGEX_DOMAIN": "img.example.com",
-    "VEIMAGEX_TEMPLATE": "tplv-svc-x.image",
-    "REPAINT_HTTP_TOKENS": "a-token-that-nobody-guesses",
-}
+from tests.ops.serverless_file import EXPORTED, changed, read, with_setting
 
 
 def test_the_projects_own_file_has_three_functions_and_what_calls_them() -> None:
