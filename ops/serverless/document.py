@@ -45,7 +45,7 @@ class _Loader(yaml.SafeLoader):
 for _tag, _pattern, _first in (
     ("null", r"(?:~|null|)", ["~", "n", ""]),
     ("bool", r"(?:true|false)", ["t", "f"]),
-    ("int", r"-?(?:0|[1-9][0-9]*)", list("-0123456789")),
+    ("int", r"-?(?:0|[1-9][0-9]{0,17})", list("-0123456789")),
 ):
     _Loader.add_implicit_resolver(_CORE + _tag, re.compile(f"^{_pattern}$"), _first)
 
@@ -67,7 +67,7 @@ class Document:
 def read_document(path: Path) -> tuple[Document, list[Problem]]:
     """Read the file. What cannot be read at all is told as a problem, and left out."""
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")
     except UnicodeDecodeError:
         return Document({}, {}), [Problem(1, "the file is not UTF-8", "save it as UTF-8")]
     try:

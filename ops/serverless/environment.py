@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from difflib import get_close_matches
+from typing import Any
 
 from ops.serverless.document import Place
 from ops.serverless.problems import Problem
@@ -12,6 +13,7 @@ from shared.errors import SettingsError
 from shared.turns import WRITE_SECONDS
 
 LEDGER = "REPAINT_LEDGER"
+DEADLINE = "REPAINT_DEADLINE_SECONDS"
 _PROVIDER: Place = ("provider", "environment")
 _SETTINGS = frozenset(field.alias or name for name, field in Settings.model_fields.items())
 _OURS = ("REPAINT_", "VEIMAGEX_", "TOS_")
@@ -35,6 +37,7 @@ class _Environment:
                 yield from self._variable(function, variable)
             yield from self._place_of_records(function)
         yield from self._settings()
+        yield from self._unknown_secrets()
         if len({function.environment.get(LEDGER) for function in self._service.functions}) > 1:
             yield self._at(
                 _PROVIDER,
@@ -125,26 +128,53 @@ class _Environment:
 
     def _times(self, function: Function, settings: Settings) -> Iterator[Problem]:
         deadline, shortest = settings.deadline_seconds, settings.timeout_seconds + WRITE_SECONDS
-        if deadline > function.timeout_seconds:
-            yield self._at(
-                self._place(function, "REPAINT_DEADLINE_SECONDS"),
-                f"REPAINT_DEADLINE_SECONDS is more than the {function.timeout_seconds} seconds "
-                f"after which the platform ends a call of {function.name}",
-                "leave it out: the functions know their timeout",
+        limit = function.timeout_seconds
+        if deadline > limit:
+            wrong = (
+                f"{DEADLINE} is more than the {limit} seconds that a call of {function.name} has"
             )
         elif deadline < shortest:
-            yield self._at(
-                ("functions", function.name, "timeout"),
+            wrong = (
                 f"a call of {function.name} has {deadline:g} seconds, and one generation may take "
-                f"{shortest:g}: none would be begun",
-                "write timeout: 120",
+                f"{shortest:g}: none would be begun"
             )
+        else:
+            return
+        if DEADLINE in function.environment:
+            instead = "leave it out: the functions know their timeout"
+            yield self._at(self._place(function, DEADLINE), wrong, instead)
+        else:
+            own = ("functions", function.name)
+            place: Place = own if "timeout" in self._values(*own) else ("provider",)
+            yield self._at((*place, "timeout"), wrong, f"write a timeout of more than {shortest:g}")
+
+    def _unknown_secrets(self) -> Iterator[Problem]:
+        """Find what is to be kept secret and is not there: a slip would show what was meant."""
+        known = {
+            *(name for f in self._service.functions for name in f.environment),
+            # One that is `null` now may be there for others.
+            *(place[-1] for place in self._variables.document.lines if "environment" in place),
+        }
+        for index, name in enumerate(self._values("provider").get("secrets", [])):
+            if name not in known:
+                near = get_close_matches(name, sorted(map(str, known)), n=1)
+                yield self._at(
+                    ("provider", "secrets", index),
+                    f"secrets names {name}, which is in no environment",
+                    f"did you mean {near[0]}?" if near else "leave it out",
+                )
 
     def _place(self, function: Function, variable: str) -> Place:
         """Return where a variable's value stands: the function's own goes before the provider's."""
-        own: Place = ("functions", function.name, "environment")
-        values = self._variables.values["functions"][function.name].get("environment", {})
-        return (*own, variable) if variable in values else (*_PROVIDER, variable)
+        own = ("functions", function.name, "environment")
+        return (*own, variable) if variable in self._values(*own) else (*_PROVIDER, variable)
+
+    def _values(self, *place: str) -> dict[str, Any]:
+        """Return a group of the file; an empty one where there is none."""
+        group: dict[str, Any] = self._variables.values
+        for step in place:
+            group = group.get(step, {})
+        return group
 
     def _untold(self) -> set[str | int]:
         """Return what has no value for a reason that is told already."""

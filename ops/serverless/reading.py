@@ -39,14 +39,17 @@ _STAGE: TypeAdapter[str] = TypeAdapter(Name)
 def load(path: Path, *, environment: Mapping[str, str], stage: str | None) -> Service:
     """Read the file for a stage, with the variables' values from `environment`.
 
-    Raises ServerlessError with everything that is wrong, each with its line; Refused where there
-    is no such file, or the stage cannot be one.
+    Raises ServerlessError with everything that is wrong, each with its line; Refused where the
+    file cannot be read at all, or the stage cannot be one.
     """
     if not path.is_file():
         raise Refused(f"There is no {path}: go to the folder that holds it, or say --config.")
     if stage is not None:
         _check_stage(stage)
-    document, problems = read_document(path)
+    try:
+        document, problems = read_document(path)
+    except OSError as error:
+        raise Refused(f"{path} cannot be read: {error.strerror}.") from None
     if problems and not document.values:
         raise ServerlessError(path, problems)
     variables = Variables(document, environment, stage)

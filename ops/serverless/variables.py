@@ -1,55 +1,26 @@
-"""The variables in serverless.yml: `${env:NAME}`, `${self:custom.name}`, `${opt:stage}`.
+"""What the variables in serverless.yml stand for.
 
-Several sources can stand in one, and the first that is there counts: `${env:NAME, 'default'}`.
-A value that is one variable and nothing else keeps the type of what it names; within other text it
-becomes text. What comes from the environment is taken as it is: a `${` in it means nothing.
+Of the sources in one, the first that is there counts: `${env:NAME, 'default'}`. A value that is
+one variable and nothing else keeps the type of what it names; within other text it becomes text.
+What comes from the environment is taken as it is: a `${` in it means nothing.
 """
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
 from ops.serverless.document import Document, Place, dotted
 from ops.serverless.problems import Problem
+from ops.serverless.references import NoValue, Reference, parts_of
 from ops.serverless.secrets import is_secret
 
 DEFAULT_STAGE = "dev"
 _STAGE_PLACE: Place = ("provider", "stage")
-_KINDS = "${env:NAME}, ${self:custom.name}, ${opt:stage} and ${sls:stage}"
-_NAMES = {
-    "env": re.compile(r"[A-Za-z_][A-Za-z0-9_]*"),
-    "self": re.compile(r"[^.]+(?:\.[^.]+)*"),
-    "opt": re.compile(r"stage"),
-    "sls": re.compile(r"stage"),
-}
-_WORDS = {"null": None, "true": True, "false": False}
-_SOURCE = re.compile(
-    r"""\s*(?: '(?P<single>[^']*)' | "(?P<double>[^"]*)"
-    | (?P<kind>\w+):(?P<name>[^\s,{}'"]+) | (?P<word>[\w-]+)(?=\s*[,}]) )""",
-    re.VERBOSE,
-)
-_NESTED = re.compile(r"\s*\$\{")
-_NEXT = re.compile(r"\s*([,}])")
-
-
-class NoValue(Exception):
-    """A variable has no value, for what is wrong with it."""
-
-    def __init__(self, wrong: str, instead: str) -> None:
-        self.wrong, self.instead = wrong, instead
 
 
 class _Absent(NoValue):
     """A source has no value: the next one counts, if there is one."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Variable:
-    """One `${…}`: its sources in their order, each a kind and what it names."""
-
-    sources: tuple[tuple[str, Any], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +118,7 @@ class Variables:
         )
 
     def _text(self, raw: str) -> Any:
-        parts = [self._variable(p) if isinstance(p, _Variable) else p for p in _parts(raw)]
+        parts = [self._referred(p) if isinstance(p, Reference) else p for p in parts_of(raw)]
         if len(parts) == 1:
             return _Leaf(raw, literal=True) if isinstance(parts[0], str) else parts[0]
         leaves = [_Leaf(p, literal=True) if isinstance(p, str) else p for p in parts]
@@ -161,9 +132,9 @@ class Variables:
         text = "".join(_spelled(leaf.value) for leaf in leaves)
         return _Leaf(text, literal=any(leaf.literal for leaf in leaves))
 
-    def _variable(self, variable: _Variable) -> Any:
+    def _referred(self, reference: Reference) -> Any:
         missing: list[_Absent] = []
-        for kind, name in variable.sources:
+        for kind, name in reference.sources:
             try:
                 return self._source(kind, name)
             except _Absent as absent:
@@ -174,8 +145,8 @@ class Variables:
         match kind:
             case "literal":
                 return _Leaf(name, literal=name is not None)
-            case "variable":
-                return self._variable(name)
+            case "reference":
+                return self._referred(name)
             case "env":
                 # As for the functions' own settings, one that is empty counts as not set.
                 if not self.environment.get(name, "").strip():
@@ -214,52 +185,6 @@ class Variables:
                 ) from None
             place = (*place, step)
         return self._tree(value, place)
-
-
-def _parts(text: str) -> Iterator[str | _Variable]:
-    """Take a text apart. Raises NoValue for a variable that is none."""
-    position = 0
-    while (start := text.find("${", position)) >= 0:
-        if start > position:
-            yield text[position:start]
-        variable, position = _parse(text, start + len("${"))
-        yield variable
-    if position < len(text) or not text:
-        yield text[position:]
-
-
-def _parse(text: str, position: int) -> tuple[_Variable, int]:
-    """Read a variable's sources from behind its `${`; return where it ends."""
-    sources = []
-    while True:
-        if nested := _NESTED.match(text, position):
-            inner, position = _parse(text, nested.end())
-            sources.append(("variable", inner))
-        elif found := _SOURCE.match(text, position):
-            sources.append(_read(found))
-            position = found.end()
-        following = _NEXT.match(text, position)
-        if following is None or not sources:
-            # Its text is not repeated: it may be a secret.
-            raise NoValue("this is no variable", f"known are {_KINDS}, with ', 'default'' behind")
-        position = following.end()
-        if following[1] == "}":
-            return _Variable(tuple(sources)), position
-
-
-def _read(found: re.Match[str]) -> tuple[str, Any]:
-    kind, name, word = found["kind"], found["name"], found["word"]
-    if kind in _NAMES and _NAMES[kind].fullmatch(name):
-        return kind, name
-    if kind is not None:
-        raise NoValue(f"${{{kind}:…}} cannot be read", f"known are {_KINDS}")
-    if word in _WORDS:
-        return "literal", _WORDS[word]
-    if word is not None:
-        if not word.removeprefix("-").isdecimal():
-            raise NoValue("a default in a variable is not in quotes", "write 'default'")
-        return "literal", int(word)
-    return "literal", found["single"] if found["single"] is not None else found["double"]
 
 
 def _spelled(value: str | int | bool | None) -> str:

@@ -90,14 +90,35 @@ TOKEN = "hunter2-hunter2"
         pytest.param(
             changed("    events:", f"    timeout: 30 {HERE}\n    events:"),
             "a call of upload has 30 seconds, and one generation may take 37: none would be begun; "
-            "write timeout: 120.",
+            "write a timeout of more than 37.",
             id="a timeout in which nothing can be begun",
         ),
         pytest.param(
+            with_setting("VEIMAGEX_TIMEOUT_SECONDS: 60").replace(
+                "  name:", f"  timeout: 50 {HERE}\n  name:"
+            ),
+            "a call of upload has 50 seconds, and one generation may take 62: none would be begun; "
+            "write a timeout of more than 62.",
+            id="a timeout for all in which nothing can be begun",
+        ),
+        pytest.param(
             with_setting(f"REPAINT_DEADLINE_SECONDS: 200 {HERE}"),
-            "REPAINT_DEADLINE_SECONDS is more than the 120 seconds after which the platform ends a "
-            "call of upload; leave it out: the functions know their timeout.",
+            "REPAINT_DEADLINE_SECONDS is more than the 120 seconds that a call of upload has; "
+            "leave it out: the functions know their timeout.",
             id="a deadline beyond the timeout",
+        ),
+        pytest.param(
+            with_setting(f"REPAINT_DEADLINE_SECONDS: 20 {HERE}"),
+            "a call of upload has 20 seconds, and one generation may take 37: none would be begun; "
+            "leave it out: the functions know their timeout.",
+            id="a deadline in which nothing can be begun",
+        ),
+        pytest.param(
+            with_setting("MY_ADDRESS: x").replace(
+                "  environment:", f"  secrets:\n    - MY_ADRESS {HERE}\n  environment:", 1
+            ),
+            "secrets names MY_ADRESS, which is in no environment; did you mean MY_ADDRESS?",
+            id="a secret with a slip",
         ),
         pytest.param(
             with_setting(f"VOLCENGINE_ACCESS_KEY: ${{env:KEY}} {HERE}").replace(
@@ -121,6 +142,14 @@ def test_what_is_missing_for_one_function_is_told_at_that_function(tmp_path: Pat
     [told] = mistakes(tmp_path, text)
 
     assert told.startswith(f"{line_of_mark(text)}: VEIMAGEX_DOMAIN is not set")
+
+
+def test_a_secret_that_is_left_out_for_now_is_no_mistake(tmp_path: Path) -> None:
+    text = with_setting("REPORT_TO: ${env:GONE, null}").replace(
+        "  environment:", "  secrets: [REPORT_TO]\n  environment:", 1
+    )
+
+    assert "REPORT_TO" not in read(tmp_path, text).function("upload").environment
 
 
 def test_an_access_key_without_a_role_is_no_mistake(tmp_path: Path) -> None:

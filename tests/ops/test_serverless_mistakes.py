@@ -1,11 +1,15 @@
 """What is wrong in serverless.yml is told at its line, with what to write instead."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from ops.output import Refused
 from ops.serverless.document import read_document
-from tests.ops.serverless_file import HERE, RIGHT, changed, line_of_mark, mistakes
+from tests.ops.serverless_file import HERE, RIGHT, changed, line_of_mark, mistakes, read
 from tests.ops.serverless_shapes import SHAPES
 
 
@@ -181,3 +185,16 @@ def test_everything_is_told_at_once_in_the_order_of_the_lines(tmp_path: Path) ->
     told = mistakes(tmp_path, text)
 
     assert ["1", "3", "5", "13", "14"] == [sentence.partition(":")[0] for sentence in told]
+
+
+@given(
+    start=st.integers(0, len(RIGHT)),
+    length=st.integers(0, 12),
+    written=st.text(st.sampled_from("ab0 \n\t:-#'\"${}[]&*!|>%@,?/~é\x00"), max_size=12),
+)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_is_written_is_read_or_refused(
+    tmp_path: Path, start: int, length: int, written: str
+) -> None:
+    with suppress(Refused):
+        read(tmp_path, RIGHT[:start] + written + RIGHT[start + length :])
