@@ -192,7 +192,9 @@ def test_everything_is_told_at_once_in_the_order_of_the_lines(tmp_path: Path) ->
     length=st.integers(0, 12),
     written=st.text(st.sampled_from("ab0 \n\t:-#'\"${}[]&*!|>%@,?/~é\x00"), max_size=12),
 )
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_whatever_is_written_is_read_or_refused(
     tmp_path: Path, start: int, length: int, written: str
 ) -> None:
