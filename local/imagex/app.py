@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from local import permissions
 from local.imagex import admin, answers, broken
 from local.imagex.answers import ModelRefusal
 from local.imagex.book import Book
@@ -25,6 +26,7 @@ from local.imagex.rules import NORMAL, Service
 from local.imagex.source import Sources
 from local.keys import KeyRing
 from local.openapi import Received, Refusal, envelope, new_request_id, verify
+from local.policy import Policies
 from shared.clock import Clock, SystemClock
 
 SERVICE = "ImageX"
@@ -47,13 +49,14 @@ def application(
     service_status: str = NORMAL,
     domain_status: str = NORMAL,
     paint: Painter = restyle,
+    policies: Policies | None = None,
 ) -> Starlette:
     """Make the application; to be served by `local.server.Server`, which can hang up.
 
     `clock` dates the answers and the book. `resolve` maps host names of sources to ports on
     loopback; sources on other hosts are refused unless `reach_out`. `overwrite_switch` is the
     service's 重名覆盖上传; the two statuses are what it says of itself and of its domain, nothing
-    else. `paint` stands in for the model.
+    else. `paint` stands in for the model. `policies` say what the keys of roles may do.
     """
     clock = clock or SystemClock()
     service = Service(service_id, domain, template, overwrite_switch, service_status, domain_status)
@@ -67,7 +70,9 @@ def application(
         paint=paint,
         late=set(),
     )
-    api = _Api(book, keys, faults, generator, Reader(book, service, region), region, clock)
+    api = _Api(
+        book, keys, faults, generator, Reader(book, service, region), region, clock, policies
+    )
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -95,6 +100,7 @@ class _Api:
     reader: Reader
     region: str
     clock: Clock
+    policies: Policies | None
 
     async def answer(self, request: Request) -> Response:
         """Answer one request to the API, and enter it into the book before the answer leaves."""
@@ -114,7 +120,8 @@ class _Api:
 
         response: Response
         try:
-            verify(received, self.keys, service=SERVICE, region=self.region, now=at)
+            key = verify(received, self.keys, service=SERVICE, region=self.region, now=at)
+            self._authorize(key, query)
             result = await self._dispatch(request, query, received.body, request_id)
             outcome, response = "OK", JSONResponse(wrapped(result))
         except Refusal as refusal:
@@ -136,6 +143,11 @@ class _Api:
             response = broken.response(outcome, wrapped(fault.result))
         await run_in_threadpool(self.book.note, action, at, outcome, request_id)
         return response
+
+    def _authorize(self, access_key: str, query: Mapping[str, str]) -> None:
+        asked = permissions.of_imagex(query, self.region)
+        if self.policies and (denied := self.policies.refusal(access_key, asked)):
+            raise Refusal("AccessDenied", denied)
 
     async def _dispatch(
         self, request: Request, query: Mapping[str, str], body: bytes, request_id: str
