@@ -4,6 +4,7 @@ import json
 import signal
 import sys
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -40,33 +41,40 @@ def serve(
     imagex_port: Annotated[int, typer.Option(help="Where veImageX listens.")] = 8802,
     gateway_port: Annotated[int, typer.Option(help="Where the API gateway listens.")] = 8800,
     console_port: Annotated[int, typer.Option(help="Where the web console listens.")] = 8803,
+    vefaas_port: Annotated[int, typer.Option(help="Where veFaaS's API listens.")] = 8804,
+    *,
+    bare: Annotated[
+        bool, typer.Option("--bare", help="Run no functions but those that are deployed.")
+    ] = False,
 ) -> None:
     """Keep the local cloud running until Ctrl-C, with its state in .repaint/cloud.
 
     Example: python -m local serve --tos-port 9001
     """
-    try:
-        ports = Ports(tos_port, imagex_port, gateway_port, console_port)
-        cloud = Cloud(SERVED, ports=ports, on_log=_show)
-    except OSError as error:
-        typer.echo(
-            f"The local cloud cannot start: {error}. Another one may be running; choose other "
-            "ports with --tos-port, --imagex-port, --gateway-port and --console-port.",
-            err=True,
-        )
-        raise typer.Exit(1) from None
-    except RuntimeError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
-    with cloud:
+    with ExitStack() as stack:
+        try:
+            ports = Ports(tos_port, imagex_port, gateway_port, console_port, vefaas_port)
+            cloud = stack.enter_context(Cloud(SERVED, ports=ports, on_log=_show, bare=bare))
+        except OSError as error:
+            typer.echo(
+                f"The local cloud cannot start: {error}. Another one may be running; choose other "
+                "ports with --tos-port, --imagex-port, --gateway-port, --console-port and "
+                "--vefaas-port.",
+                err=True,
+            )
+            raise typer.Exit(1) from None
+        except RuntimeError as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(1) from None
         if not cloud.book.charges():
             invoking.put_samples(cloud)
         typer.echo(f"open {cloud.console.address}/ in a browser: drop a picture on it, break it\n")
-        typer.echo(
-            f"object storage  {cloud.tos.address}  (bucket {UPLOADS_BUCKET}, "
-            f"uploads below {UPLOAD_PREFIX} are repainted)"
-        )
+        happens = f"uploads below {UPLOAD_PREFIX} are repainted"
+        if bare:
+            happens = "what repaints its uploads is yours to deploy"
+        typer.echo(f"object storage  {cloud.tos.address}  (bucket {UPLOADS_BUCKET}, {happens})")
         typer.echo(f"veImageX        {cloud.imagex.address}")
+        typer.echo(f"veFaaS          {cloud.vefaas.address}  (for 'repaint --local deploy')")
         typer.echo(f"HTTP            {cloud.gateway.address}  (token in {SERVED / 'http-token'})")
         typer.echo(f"access key      in {SERVED / 'credentials.json'}")
         told = SERVED / "settings.json"

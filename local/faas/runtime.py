@@ -100,6 +100,10 @@ class Platform:
             functions = list(self._functions.values())
         return tuple(function.state for function in functions)
 
+    def log_path(self, name: str) -> Path:
+        """Return where a function's lines are."""
+        return self._launcher.log_path(name)
+
     @property
     def timers(self) -> tuple[Timer, ...]:
         """The timers, in the order in which they were added."""
@@ -164,17 +168,52 @@ class Platform:
             found.release()
             self._wake.set()
 
-    def add_timer(self, function: str, name: str, every: float | str, payload: str = "") -> None:
+    def try_out(self, spec: FunctionSpec) -> None:
+        """Start an instance of a function, and stop it once its index.py is imported.
+
+        Raises InstanceError, which says why, where it cannot be.
+        """
+        instance = self._launcher.start(spec)
+        try:
+            instance.wait_ready()
+        finally:
+            instance.stop()
+
+    def remove(self, function: str) -> None:
+        """Stop a function and forget it, its timers and what is queued for it.
+
+        What is in flight is cut off. Raises LookupError where there is no such function.
+        """
+        with self._lock:
+            found = self._find(function)
+            del self._functions[found.spec.id]
+            self._timers.remove_of(found.spec.id)
+        found.close()
+        if self._roles:
+            self._roles.remove(found.spec.name)
+        self._abandon(found)
+
+    def add_timer(
+        self, function: str, name: str, every: float | str, payload: str = "", given_id: str = ""
+    ) -> None:
         """Fire a timer every so many seconds, or as a crontab says, first when that comes round.
 
-        A timer of the same name is replaced. Raises LookupError for a function that is not
-        deployed, ValueError for a schedule that is not supported, with what is.
+        The function's timer of the same name is replaced. `given_id` is the timer's id instead of
+        one made up. Raises LookupError for a function that is not deployed, ValueError for a
+        schedule that is not supported, with what is.
         """
-        self._timers.add(self._find(function).spec.id, name, every, payload)
+        self._timers.add(self._find(function).spec.id, name, every, payload, given_id)
         self._wake.set()
 
+    def remove_timer(self, name: str) -> None:
+        """Fire a timer, given by name or id, no more; one that is not there is not missed."""
+        self._timers.remove(name)
+
     def tick(self, name: str) -> Invocation:
-        """Fire a timer now, after its tick that may be running, and return how it ended."""
+        """Fire a timer now, after its tick that may be running, and return how it ended.
+
+        It is given by name or id. Raises LookupError where there is none.
+        """
         timer = self._timers.find(name)
         timer.running.acquire()
         return self._fire(timer)
@@ -228,10 +267,17 @@ class Platform:
             self._queue.finish(delivery)
         elif not self._stopping:
             self._queue.fail(delivery, ended.failure)
+            if function.closed:
+                self._abandon(function)  # it was removed meanwhile
         # Otherwise it stays in flight, and the next platform in this folder delivers it again.
         with self._settled:
             self._settled.notify_all()
         self._wake.set()
+
+    def _abandon(self, function: Function) -> None:
+        self._queue.abandon(function.spec.id, "the function was deleted")
+        with self._settled:
+            self._settled.notify_all()
 
     def _fire(self, timer: Timer) -> Invocation:
         try:

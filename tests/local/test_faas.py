@@ -726,7 +726,7 @@ def test_an_instance_needs_no_owner_to_be_killed_from_its_own_log(
         killed.set()
 
     started = threading.Event()
-    instance = Instance(spec.folder, {"PYTHONUNBUFFERED": "1"}, python=sys.executable, on_line=kill)
+    instance = Instance(spec.folder, {"PYTHONUNBUFFERED": "1"}, python=(sys.executable,), on_line=kill)
     started.set()
     assert killed.wait(PATIENCE)
     assert not instance.alive
