@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ops.serverless.document import Document, Place
 from ops.serverless.problems import Problem
-from ops.serverless.service import Function, Service, TosEvent
+from ops.serverless.service import Function, ScheduleEvent, Service, TosEvent
 
 _LONGEST_NAME = 64
 _MOST_RULES = 10
@@ -41,6 +41,14 @@ def layout_problems(service: Service, document: Document) -> Iterator[Problem]:
                 f"there is no {function.folder.as_posix()}/index.py beside this file",
                 f"did you mean {near[0]}/index.handler?" if near else "create it",
             )
+        times = Counter(e.cron for e in function.events if isinstance(e, ScheduleEvent))
+        for cron, number in times.items():
+            if number > 1:
+                yield Problem(
+                    document.line((*place, "events")),
+                    f"{function.name} has the schedule {cron} {number} times",
+                    "keep one of them",
+                )
     yield from _rule_problems(
         [
             _Rule(function, event, document.line(("functions", function.name, "events")))

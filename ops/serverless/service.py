@@ -125,6 +125,6 @@ def rule_id(function: Function, event: TosEvent) -> str:
 
 
 def timer_name(function: Function, event: ScheduleEvent) -> str:
-    """Return the name of the timer for an event, made as a rule's id is."""
+    """Return the name of the timer for an event, among those of the function; as a rule's id."""
     said = hashlib.sha256(event.cron.encode()).hexdigest()[:8]
-    return f"{function.deployed_name}-{said}"
+    return f"{function.name}-{said}"

@@ -141,6 +141,12 @@ def test_what_is_no_yaml_is_told(tmp_path: Path, text: str, told: str) -> None:
             "leave out suffixes: the functions leave other files alone.",
             id="more rules than a bucket has",
         ),
+        pytest.param(
+            changed("    events:", f"    events: {HERE}\n      - schedule: rate(1 hour)")
+            .replace("      - tos:", "      - schedule: 0 */1 * * *\n      - tos:"),
+            "upload has the schedule 0 */1 * * * 2 times; keep one of them.",
+            id="a schedule twice",
+        ),
     ],
 )  # fmt: skip
 def test_what_only_a_look_beyond_the_shape_can_see_is_told(
