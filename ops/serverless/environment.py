@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Any
 
+from ops.doctor.settings import touch
 from ops.serverless.document import Place
 from ops.serverless.problems import Problem
 from ops.serverless.service import Function, Service, TosEvent
@@ -86,8 +87,22 @@ class _Environment:
                 f"{LEDGER} is a file, and the functions' instances share no disk",
                 "write tos://<bucket>/ledger/",
             )
+        for event in function.events:
+            if isinstance(event, TosEvent) and LEDGER not in self._untold():
+                where = ledger or f"tos://{event.bucket}/.repaint/"
+                if where.startswith(f"tos://{event.bucket}/") and _covers(event, where):
+                    yield self._at(
+                        ("functions", function.name, "events"),
+                        f"{event.bucket}/{event.prefix}*{event.suffix} covers the records in "
+                        f"{where}: each that is written would call {function.name} once more",
+                        f"write a prefix such as uploads/, or a {LEDGER} in another bucket",
+                    )
         region = self._service.region
-        if not told and region != DEFAULT_TOS_REGION and "TOS_REGION" not in function.environment:
+        if (
+            not told
+            and region != DEFAULT_TOS_REGION
+            and "TOS_REGION" not in {*function.environment, *self._untold()}
+        ):
             yield self._at(
                 ("functions", function.name),
                 f"TOS_REGION is not set, and no event tells {function.name} the region",
@@ -182,3 +197,11 @@ class _Environment:
 
     def _at(self, place: Place, wrong: str, instead: str) -> Problem:
         return Problem(self._variables.document.line(place), wrong, instead)
+
+
+def _covers(event: TosEvent, ledger: str) -> bool:
+    """Tell whether a record below `ledger` can be an object that the event is about."""
+    prefix = ledger.removeprefix(f"tos://{event.bucket}/")
+    return touch(event.prefix, prefix) and (
+        ".json".endswith(event.suffix) or event.suffix.endswith(".json")
+    )

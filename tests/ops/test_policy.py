@@ -61,7 +61,7 @@ def test_uploads_are_read_below_the_prefixes_of_the_events_alone(tmp_path: Path)
 
 def test_without_a_ledger_of_its_own_records_lie_in_each_bucket_of_uploads(tmp_path: Path) -> None:
     text = changed("    REPAINT_LEDGER: tos://shop-state/ledger/\n", "")
-    text = text.replace("      - tos:", "      - tos: {bucket: others}\n      - tos:")
+    text = text.replace("      - tos:", "      - tos: {bucket: others, prefix: in/}\n      - tos:")
 
     statements = policy_of(tmp_path, text)
 

@@ -81,6 +81,24 @@ TOKEN = "hunter2-hunter2"
             id="two ledgers",
         ),
         pytest.param(
+            changed("tos://shop-state/ledger/", "tos://photos/uploads/ledger/").replace(
+                "    events:", f"    events: {HERE}"
+            ),
+            "photos/uploads/* covers the records in tos://photos/uploads/ledger/: each that is "
+            "written would call upload once more; "
+            "write a prefix such as uploads/, or a REPAINT_LEDGER in another bucket.",
+            id="a ledger among the uploads",
+        ),
+        pytest.param(
+            changed("    REPAINT_LEDGER: tos://shop-state/ledger/\n", "")
+            .replace("          prefix: uploads/\n", "")
+            .replace("    events:", f"    events: {HERE}"),
+            "photos/* covers the records in tos://photos/.repaint/: each that is written would "
+            "call upload once more; "
+            "write a prefix such as uploads/, or a REPAINT_LEDGER in another bucket.",
+            id="uploads all around the ledger",
+        ),
+        pytest.param(
             changed("name: volcengine", "name: volcengine\n  region: cn-shanghai")
             + SWEEP.replace("sweep:", f"sweep: {HERE}"),
             "TOS_REGION is not set, and no event tells sweep the region; "
@@ -150,6 +168,17 @@ def test_a_secret_that_is_left_out_for_now_is_no_mistake(tmp_path: Path) -> None
     )
 
     assert "REPORT_TO" not in read(tmp_path, text).function("upload").environment
+
+
+@pytest.mark.parametrize(
+    "event", ["{bucket: photos, suffix: .png}", "{bucket: photos, prefix: in/}"]
+)
+def test_records_that_no_event_is_about_are_no_mistake(tmp_path: Path, event: str) -> None:
+    text = RIGHT.partition("      - tos:")[0].replace(
+        "    REPAINT_LEDGER: tos://shop-state/ledger/\n", ""
+    )
+
+    assert 1 == len(read(tmp_path, f"{text}      - tos: {event}\n").functions[0].events)
 
 
 def test_an_access_key_without_a_role_is_no_mistake(tmp_path: Path) -> None:
