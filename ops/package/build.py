@@ -33,7 +33,7 @@ class Built:
     compiled_by: str | None
     """The version of the Python whose .pyc are in, such as `3.12.1`; None where none was found."""
     wheels: dict[str, str]
-    """The SHA-256 of each wheel, by its file's name."""
+    """The SHA-256 of each wheel that is in, by its file's name."""
 
 
 def build(
@@ -53,10 +53,11 @@ def build(
     target = target_of(function.runtime)
     interpreter = find_interpreter(target, python)
     wheels = needed(service.root, fetch(service.root, target, cache, pip), target)
+    packed = packages(wheels)
     files = merged(
         {
             **code(service.root, function.folder),
-            **packages(wheels),
+            **packed,
             "package.patterns": extras(service.root, service.package_patterns),
         }
     )
@@ -77,7 +78,7 @@ def build(
         unpacked_size=sum(map(len, files.values())),
         sha256=hashlib.sha256(content).hexdigest(),
         compiled_by=interpreter.version if interpreter else None,
-        wheels={wheel.path.name: wheel.sha256 for wheel in wheels},
+        wheels={w.path.name: w.sha256 for w in wheels if packed[w.path.name]},
     )
 
 
