@@ -8,6 +8,9 @@ import stat
 import zipfile
 from collections.abc import Mapping
 
+Files = dict[str, bytes]
+"""What a zip holds: contents by name."""
+
 _NEVER = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can say
 _UNIX = 3
 _READABLE = (stat.S_IFREG | 0o644) << 16

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ops.output import Refused
 from ops.package import compiler
-from ops.package.contents import Files
+from ops.package.archive import Files
 from ops.package.target import Target
 
 # What an interpreter says of itself; one before its release may compile to something else.

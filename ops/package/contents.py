@@ -5,10 +5,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
 from ops.output import Refused
+from ops.package.archive import Files
+from ops.package.guard import check_content, check_name
 from ops.package.wheels import Wheel
-
-# Name in the zip → content.
-Files = dict[str, bytes]
 
 # What no code that runs in a function reaches, and why.
 UNUSED = (
@@ -54,16 +53,15 @@ def packages(wheels: Iterable[Wheel]) -> dict[str, Files]:
 
 
 def code(root: Path, folder: Path) -> dict[str, Files]:
-    """Return the function's modules, which lie at the zip's root, and `shared/`'s.
+    """Return what is in the function's folder, which lies at the zip's root, and in `shared/`.
 
-    Only `.py` files are code: anything else is named by `package.patterns`, and looked at there.
-    Raises Refused where there is no index.py.
+    Raises Refused where there is no index.py, or a secret.
     """
     if not (root / folder / "index.py").is_file():
         raise Refused(f"{folder.as_posix()}/index.py is missing: the platform loads that file.")
     return {
-        folder.as_posix(): _modules(root / folder, root / folder),
-        "shared": _modules(root / "shared", root),
+        folder.as_posix(): _below(root / folder, root / folder),
+        "shared": _below(root / "shared", root),
     }
 
 
@@ -79,14 +77,17 @@ def merged(sources: Mapping[str, Files]) -> Files:
     return result
 
 
-def _modules(folder: Path, base: Path) -> Files:
-    """Return the modules below `folder`, named as they lie below `base`."""
-    return {
-        path.relative_to(base).as_posix(): path.read_bytes()
-        for path in folder.rglob("*.py")
-        if not _is_aside(path.relative_to(folder))
-    }
-
-
-def _is_aside(path: Path) -> bool:
-    return any(part.startswith(".") or part in _UNUSED_FOLDERS for part in path.parts)
+def _below(folder: Path, base: Path) -> Files:
+    """Return the files below `folder`, named as they lie below `base`."""
+    found = {}
+    for path in folder.rglob("*"):
+        name = path.relative_to(base).as_posix()
+        # Hidden is what editors, systems and people put beside the code, .env among it.
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if hidden or not path.is_file() or not is_used(name):
+            continue
+        found[name] = path.read_bytes()
+        if path.suffix != ".py":
+            check_name(name, name)
+            check_content(name, found[name])
+    return found

@@ -1,22 +1,11 @@
 """What serverless.yml says, resolved and checked: the values that every command works with."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ops.output import Refused
-
-
-class ServerlessError(Refused):
-    """serverless.yml cannot be used as it is.
-
-    `problems` has a sentence for each thing that is wrong: `serverless.yml:LINE: what is wrong;
-    what to write instead`.
-    """
-
-    def __init__(self, problems: list[str]) -> None:
-        self.problems = problems
-        super().__init__("\n".join(problems))
+from shared.redaction import HIDDEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +66,7 @@ class Function:
     timeout_seconds: int
     max_concurrency: int
     """How many requests one instance takes at a time."""
-    environment: dict[str, str]
+    environment: dict[str, str] = field(repr=False)
     """The provider's variables and, over them, its own. May hold secrets: see `shown`."""
     secrets: frozenset[str]
     """The names of those variables whose values are never shown."""
@@ -119,9 +108,6 @@ class Service:
                 return function
         known = ", ".join(function.name for function in self.functions)
         raise Refused(f"{self.path.name} has no function {name!r}: it has {known}.")
-
-
-HIDDEN = "•••"
 
 
 def deployed_name(service: str, stage: str, function: str) -> str:

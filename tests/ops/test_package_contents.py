@@ -45,16 +45,19 @@ def test_what_no_function_needs_stays_out(name: str) -> None:
     assert not is_used(name)
 
 
-def test_the_functions_modules_lie_at_the_root_and_shared_beside_them(tmp_path: Path) -> None:
+def test_what_is_in_the_functions_folder_lies_at_the_root_and_shared_beside_it(
+    tmp_path: Path,
+) -> None:
     project(tmp_path)
     write(
         tmp_path,
         {
             "functions/upload/helper.py": "",
-            "functions/upload/.env": "SECRET=1",
-            "functions/upload/notes.txt": "",
+            "functions/upload/words.txt": "",
+            "functions/upload/.env": "VOLCENGINE_SECRET_KEY=1",
             "functions/http/index.py": "",
             "shared/http/door.py": "",
+            "shared/credentials.py": "secret_access_key = find()",
             "shared/__pycache__/names.py": "",
             "shared/tests/test_names.py": "",
             "shared/.ipynb_checkpoints/names.py": "",
@@ -63,7 +66,26 @@ def test_the_functions_modules_lie_at_the_root_and_shared_beside_them(tmp_path: 
 
     files = merged(code(tmp_path, Path("functions/upload")))
 
-    assert {"index.py", "helper.py", "shared/names.py", "shared/http/door.py"} == files.keys()
+    assert {
+        "index.py",
+        "helper.py",
+        "words.txt",
+        "shared/names.py",
+        "shared/credentials.py",
+        "shared/http/door.py",
+    } == files.keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("credentials.json", ""), ("a.json", '{"secret_key": "hunter2"}')]
+)
+def test_a_secret_beside_the_code_is_refused(tmp_path: Path, name: str, text: str) -> None:
+    write(project(tmp_path), {f"functions/upload/{name}": text})
+
+    with pytest.raises(Refused, match=rf"{name} does not ship") as refused:
+        code(tmp_path, Path("functions/upload"))
+
+    assert "hunter2" not in str(refused.value)
 
 
 def test_a_function_without_index_py_is_told(tmp_path: Path) -> None:
