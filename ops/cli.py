@@ -13,6 +13,7 @@ from ops.backfill import backfill
 from ops.deployment import Choice
 from ops.doctor.command import doctor
 from ops.output import Refused, tell_refused
+from ops.package.command import package
 from ops.preview import preview
 from shared.errors import RepaintError, SettingsError
 
@@ -48,6 +49,7 @@ def repaint(
 app.command()(doctor)
 app.command()(preview)
 app.command()(backfill)
+app.command()(package)
 
 
 def main() -> None:

@@ -42,7 +42,7 @@ def build(
     *,
     output: Path = OUTPUT,
     cache: Path = CACHE,
-    python: Path | None = None,
+    python: str | None = None,
     pip: Pip = run_pip,
 ) -> Built:
     """Write `<output>/<function>.zip`: index.py at its root, `shared/`, packages and .pyc.

@@ -35,7 +35,7 @@ class Interpreter:
 
 def find_interpreter(
     target: Target,
-    asked: Path | None = None,
+    asked: str | None = None,
     environment: Mapping[str, str] = os.environ,
 ) -> Interpreter | None:
     """Return `asked`, else this Python, one on the PATH or one of pyenv's; None if none fits.
@@ -43,7 +43,7 @@ def find_interpreter(
     Raises Refused where the one that was asked for does not fit.
     """
     if asked is not None:
-        found = _fitting(str(asked), target)
+        found = _fitting(asked, target)
         if found is None:
             raise Refused(f"--python {asked} is no {target}, which the runtime is.")
         return found

@@ -37,8 +37,8 @@ def check_name(name: str, place: str) -> None:
     parts = PurePosixPath(place.lower()).parts
     if any(fnmatchcase(part, secret) for part in parts for secret in _SECRET_NAMES):
         raise Refused(
-            f"{name} does not ship, as its name is that of a hidden file or of a secret. Leave it "
-            f"out of package.patterns with '!{name}', or call it something else."
+            f"{name} does not ship, as its name is that of a hidden file or of a secret: move it "
+            f"away, call it something else, or leave it out with '!{name}' in package.patterns."
         )
 
 

@@ -26,6 +26,7 @@ from shared.redaction import redact_text
 CACHE = Path(".repaint") / "wheels"
 REQUIREMENTS, CONSTRAINTS = "requirements.txt", "constraints.txt"
 _HASHES = "wheels.json"
+_TOLD_LINES = 10
 _NO_PIP = re.compile(r"No module named '?pip\b")
 
 # Called with pip's arguments; raises Refused.
@@ -91,12 +92,12 @@ def run_pip(
             f"pip gets the wheels, and {python} has none: run '{python} -m ensurepip', or "
             "install pip the way this Python was installed."
         )
-    said = [line for line in done.stderr.splitlines() if line.startswith("ERROR: ")]
     # An index's address may hold a password.
-    told = redact_text("\n".join(said) or done.stderr[-1000:])
+    told = redact_text("\n".join(done.stderr.splitlines()[-_TOLD_LINES:]))
     raise Refused(
-        f"pip could not get the wheels:\n{told}\nCheck the network, and which index pip is set "
-        f"up for: '{python} -m pip config list'.",
+        f"pip could not get the wheels, and says:\n{told}\nIt speaks of a conflict also where it "
+        "finds none: check the network, and which index pip is set up for with "
+        f"'{python} -m pip config list'.",
         Exit.NEEDS_YOU,
     )
 
