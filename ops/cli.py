@@ -14,7 +14,9 @@ from ops.deployment import Choice
 from ops.doctor.command import doctor
 from ops.output import Refused, tell_refused
 from ops.package.command import package
+from ops.policy.command import policy
 from ops.preview import preview
+from ops.serverless.command import print_
 from shared.errors import RepaintError, SettingsError
 
 app = typer.Typer(
@@ -50,6 +52,8 @@ app.command()(doctor)
 app.command()(preview)
 app.command()(backfill)
 app.command()(package)
+app.command()(policy)
+app.command("print")(print_)
 
 
 def main() -> None:

@@ -64,21 +64,27 @@ def _sentence(found: ErrorDetails, document: Document) -> tuple[str, str]:
         either = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
         return f"{dotted(place)} is not known", _ELSEWHERE.get(key, either)
     instead = found["msg"] if kind == SAID else _INSTEAD.get(kind, found["msg"])
-    return f"{dotted(place)} {_is(document, place)}", instead
+    place, raw = _standing(document, place)
+    return f"{dotted(place)} {_is(place, raw)}", instead
 
 
-def _is(document: Document, place: Place) -> str:
-    """Say what stands in the file, not what a variable made of it: that may be a secret."""
+def _standing(document: Document, place: Place) -> tuple[Place, Any]:
+    """Return where in the file a value stands, and as what: it may be short for a group or list."""
     raw: Any = document.values
-    for step in place:
-        try:
-            raw = raw[step]
-        except (KeyError, IndexError, TypeError):
-            return "does not fit"
+    for depth, step in enumerate(place):
+        if place[: depth + 1] not in document.lines:
+            return place[:depth], raw
+        raw = raw[step]
+    return place, raw
+
+
+def _is(place: Place, raw: Any) -> str:
+    """Say what stands in the file, not what a variable made of it: that may be a secret."""
     if isinstance(raw, (dict, list)) or "environment" in place:
         return "does not fit"
-    shown = str(raw).lower() if isinstance(raw, bool) else str(raw)
-    return f"is {shown}, whose value does not fit" if "${" in shown else f"is {shown!r}"
+    if isinstance(raw, str):
+        return f"is {raw}, whose value does not fit" if "${" in raw else f"is {raw!r}"
+    return f"is {str(raw).lower()}"
 
 
 def _example(place: Place) -> str:

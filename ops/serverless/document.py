@@ -108,7 +108,7 @@ class _Reader:
             self._tell(node, f"the tag {node.tag} is not known here", "leave it out")
         if node in self._open:
             self._tell(node, "this alias stands inside of what it names", "write the value out")
-            return None
+            return ""
         self._open.append(node)
         value: Any
         if isinstance(node, yaml.MappingNode):

@@ -60,7 +60,8 @@ class _Environment:
         if variable.startswith(_PLATFORM):
             yield self._at(place, f"{variable} is set by the platform", "leave it out")
         elif variable.startswith(_OURS) and variable not in _SETTINGS:
-            near = get_close_matches(variable, _SETTINGS, n=1)
+            # Most of them begin alike: what is like only in that is none that was meant.
+            near = get_close_matches(variable, _SETTINGS, n=1, cutoff=0.8)
             yield self._at(
                 place,
                 f"{variable} is no setting",

@@ -20,6 +20,7 @@ from ops.serverless.rules import (
     Memory,
     Name,
     ObjectEvents,
+    Prefix,
     Rate,
     Runtime,
     Suffixes,
@@ -55,7 +56,7 @@ class TosPart(_Part):
         "tos:ObjectCreated:Put, Post, Copy, Fetch, Origin or CompleteUpload.",
         examples=[[CREATED]],
     )
-    prefix: AnyText = Field(
+    prefix: Prefix = Field(
         default="",
         description="Only objects whose key begins so. Not what the ledger or outputs begin with.",
         examples=["uploads/"],

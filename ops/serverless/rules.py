@@ -64,6 +64,12 @@ Name = Annotated[
 ]
 Text = Annotated[str, Field(min_length=1), say("write a text; what looks like a number in quotes")]
 AnyText = Annotated[str, say("write a text; what looks like a number in quotes")]
+Prefix = Annotated[
+    str,
+    Field(pattern=r"^([^*?/][^*?]*)?$"),
+    say("write how keys begin, without * or ?, and without a / in front: uploads/"),
+]
+Suffix = Annotated[str, Field(pattern=r"^[^*?]*$"), say("write how keys end, without * or ?: .png")]
 VariableName = Annotated[
     str,
     Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"),
@@ -111,7 +117,7 @@ ObjectEvents = Annotated[
     BeforeValidator(_listed, json_schema_input_type=ObjectEvent | list[ObjectEvent]),
 ]
 Suffixes = Annotated[
-    list[AnyText], BeforeValidator(_listed, json_schema_input_type=str | list[str])
+    list[Suffix], BeforeValidator(_listed, json_schema_input_type=Suffix | list[Suffix])
 ]
 Rate = Annotated[
     str,

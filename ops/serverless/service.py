@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ops.output import Refused
-from shared.redaction import HIDDEN
+from shared.redaction import HIDDEN, redact_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class Function:
     def shown(self) -> dict[str, str]:
         """Return the environment as it may be printed: `•••` for what is secret."""
         return {
-            name: HIDDEN if name in self.secrets else value
+            name: HIDDEN if name in self.secrets else redact_text(value)
             for name, value in self.environment.items()
         }
 

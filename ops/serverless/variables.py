@@ -27,7 +27,7 @@ _NAMES = {
 _WORDS = {"null": None, "true": True, "false": False}
 _SOURCE = re.compile(
     r"""\s*(?: '(?P<single>[^']*)' | "(?P<double>[^"]*)"
-    | (?P<kind>\w+):(?P<name>[^\s,{}'"]+) | (?P<word>[\w-]+) )""",
+    | (?P<kind>\w+):(?P<name>[^\s,{}'"]+) | (?P<word>[\w-]+)(?=\s*[,}]) )""",
     re.VERBOSE,
 )
 _NESTED = re.compile(r"\s*\$\{")
