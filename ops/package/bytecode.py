@@ -108,5 +108,6 @@ def _places(target: Target, environment: Mapping[str, str]) -> Iterator[str]:
     for folder in environment.get("PATH", "").split(os.pathsep):
         if folder and (Path(folder) / file).is_file():
             yield str(Path(folder) / file)
-    pyenv = Path(environment.get("PYENV_ROOT") or Path.home() / ".pyenv")
-    yield from sorted(str(path) for path in pyenv.glob(f"versions/{target.version}.*/bin/{target}"))
+    pyenv = environment.get("PYENV_ROOT") or f"{environment.get('HOME', '')}/.pyenv"
+    found = Path(pyenv).glob(f"versions/{target.version}.*/bin/{target}")
+    yield from sorted(str(path) for path in found)

@@ -1,6 +1,5 @@
 """`repaint package`: the zips, and what is in them."""
 
-import os
 import zlib
 from dataclasses import asdict
 from pathlib import Path
@@ -12,19 +11,18 @@ from rich.markup import escape
 from ops.output import aside, people, print_json
 from ops.package.build import OUTPUT, Built, build
 from ops.package.target import target_of
-from ops.serverless import load
+from ops.serverless.options import SERVERLESS_YML, Config, Stage, service_of
 
 
 def package(
+    context: typer.Context,
     *,
     function: Annotated[
         list[str] | None,
         typer.Option(help="Only this function, as serverless.yml calls it; more than once."),
     ] = None,
-    stage: Annotated[
-        str | None, typer.Option(help="The stage; otherwise the file's.", show_default=False)
-    ] = None,
-    config: Annotated[Path, typer.Option(help="The file.")] = Path("serverless.yml"),
+    stage: Stage = None,
+    config: Config = SERVERLESS_YML,
     output: Annotated[Path, typer.Option(help="Where the zips go.", file_okay=False)] = OUTPUT,
     python: Annotated[
         str | None,
@@ -44,7 +42,7 @@ def package(
 
     Example: [b]repaint package --function upload[/]
     """
-    service = load(config, environment=os.environ, stage=stage)
+    service = service_of(context, config, stage)
     chosen = [service.function(name) for name in function or []] or list(service.functions)
     built = []
     for each in chosen:

@@ -30,13 +30,13 @@ def _matches(root: Path, pattern: str) -> dict[str, Path]:
     # Python 3.13 finds files by a `**` at the end, those before only folders.
     whole = f"{pattern}/*" if pattern.endswith("**") else pattern
     try:
-        paths = [path for path in root.glob(whole) if path.is_file()]
-        return {path.relative_to(root).as_posix(): path for path in paths if ".." not in path.parts}
+        paths = {path.relative_to(root): path for path in root.glob(whole) if path.is_file()}
     except (ValueError, NotImplementedError):
         raise Refused(
             f"package.patterns: {pattern!r} is no glob below {root}, such as presets.json or "
             "data/**/*.json."
         ) from None
+    return {name.as_posix(): path for name, path in paths.items() if ".." not in name.parts}
 
 
 def _read(root: Path, name: str, path: Path) -> bytes:

@@ -61,12 +61,12 @@ def fetch(root: Path, target: Target, cache: Path, pip: Pip) -> list[Wheel]:
             raise Refused(f"{root / name} is missing: it says which packages the functions carry.")
     folder = cache / _key(root, target)
     kept = _kept(folder)
-    if kept is None:
+    if not kept:
         shutil.rmtree(folder, ignore_errors=True)
         _download(root, target, folder, pip)
         kept = _kept(folder)
     if not kept:
-        raise Refused(f"{folder} does not hold what was just written there: is its disk full?")
+        raise Refused(f"pip left no wheels in {folder}: is the disk full?", Exit.NEEDS_YOU)
     return kept
 
 
@@ -109,15 +109,15 @@ def _key(root: Path, target: Target) -> str:
     return f"{target.abi}-{said.hexdigest()[:16]}"
 
 
-def _kept(folder: Path) -> list[Wheel] | None:
-    """Return what `folder` holds; None unless all of it is as it was written."""
+def _kept(folder: Path) -> list[Wheel]:
+    """Return what `folder` holds; nothing unless all of it is as it was written."""
     try:
         hashes: dict[str, str] = json.loads((folder / _HASHES).read_text("utf-8"))
         wheels = [Wheel(folder / name, sha256) for name, sha256 in sorted(hashes.items())]
         whole = all(_sha256(wheel.path) == wheel.sha256 for wheel in wheels)
     except (OSError, ValueError, AttributeError):
-        return None
-    return wheels if whole else None
+        return []
+    return wheels if whole else []
 
 
 def _download(root: Path, target: Target, folder: Path, pip: Pip) -> None:

@@ -46,16 +46,18 @@ def test_one_on_the_path_is_found_behind_those_that_only_have_the_name(tmp_path:
     assert Interpreter(str(good), "3.99.1") == found
 
 
-def test_one_of_pyenvs_is_found(tmp_path: Path) -> None:
-    good = fake(tmp_path / "versions/3.99.1/bin/python3.99", "cpython-399 final 3.99.1")
+@pytest.mark.parametrize(("variable", "place"), [("PYENV_ROOT", "."), ("HOME", ".pyenv")])
+def test_one_of_pyenvs_is_found(tmp_path: Path, variable: str, place: str) -> None:
+    pyenv = tmp_path / place
+    good = fake(pyenv / "versions/3.99.1/bin/python3.99", "cpython-399 final 3.99.1")
 
-    found = find_interpreter(Target(99), environment={"PYENV_ROOT": str(tmp_path)})
+    found = find_interpreter(Target(99), environment={variable: str(tmp_path)})
 
     assert Interpreter(str(good), "3.99.1") == found
 
 
 def test_where_none_is_at_hand_none_is_found(tmp_path: Path) -> None:
-    assert None is find_interpreter(Target(99), environment={"PYENV_ROOT": str(tmp_path)})
+    assert None is find_interpreter(Target(99), environment={"HOME": str(tmp_path)})
 
 
 def test_the_one_that_is_asked_for_has_to_fit(tmp_path: Path) -> None:

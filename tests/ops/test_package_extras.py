@@ -38,6 +38,12 @@ def test_a_later_pattern_goes_over_an_earlier_one(tmp_path: Path) -> None:
     assert {"one.json", "two.json"} == extras(tmp_path, ["*.json", "!*", "*.json"]).keys()
 
 
+def test_the_projects_own_address_may_go_up(tmp_path: Path) -> None:
+    write(tmp_path, {"project/presets.json": "[]", "here/notes.txt": ""})
+
+    assert {"presets.json"} == extras(tmp_path / "here" / ".." / "project", ["*.json"]).keys()
+
+
 @pytest.mark.parametrize("pattern", ["presets.jsn", "data", "../*.json", "/etc/passwd", ""])
 def test_a_pattern_that_names_nothing_to_pack_is_told(tmp_path: Path, pattern: str) -> None:
     root = tmp_path / "project"

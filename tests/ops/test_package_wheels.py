@@ -113,6 +113,17 @@ def test_of_two_builds_at_once_both_get_the_wheels(tmp_path: Path) -> None:
     assert ["one"] == names(fetch(root, PYTHON_312, tmp_path / "cache", slower))
 
 
+def test_where_pip_leaves_nothing_that_is_told_and_tried_again(tmp_path: Path) -> None:
+    root = project(tmp_path)
+    (tmp_path / "published").mkdir()
+    pip = FakePip(tmp_path / "published")
+    with pytest.raises(Refused, match="pip left no wheels"):
+        fetch(root, PYTHON_312, tmp_path / "cache", pip)
+    wheel(tmp_path / "published", "one")
+
+    assert ["one"] == names(fetch(root, PYTHON_312, tmp_path / "cache", pip))
+
+
 @pytest.mark.parametrize("name", ["requirements.txt", "constraints.txt"])
 def test_a_project_without_requirements_or_constraints_is_told(tmp_path: Path, name: str) -> None:
     (project(tmp_path) / name).unlink()
