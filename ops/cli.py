@@ -15,12 +15,13 @@ from ops.deployment import Choice
 from ops.doctor.command import doctor
 from ops.gallery import gallery
 from ops.output import Refused, tell_refused
+from ops.package.command import package
 from ops.policy.command import policy
 from ops.preview import preview
 from ops.redrive import redrive
+from ops.serverless.command import print_
 from ops.show import show
 from ops.status import status
-from ops.serverless.command import print_
 from shared.errors import RepaintError, SettingsError
 
 app = typer.Typer(
@@ -59,6 +60,7 @@ app.command()(status)
 app.command()(show)
 app.command()(redrive)
 app.command()(gallery)
+app.command()(package)
 app.command()(policy)
 app.command("print")(print_)
 

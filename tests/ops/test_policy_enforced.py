@@ -78,7 +78,8 @@ class World:
     def handle(self, upload: Upload, seconds: float = SECONDS) -> str:
         """Take an upload as far as it goes in so much time; return its status."""
         deadline, log = self._clock.now() + seconds, self._runtime.log
-        return self._runtime.pipeline.handle(upload, deadline=deadline, log=log).status
+        (result,) = self._runtime.pipeline.handle(upload, deadline=deadline, log=log)
+        return result.status
 
     def sweep(self) -> dict[str, int]:
         """Let the sweep go round, long after anything was parked."""
