@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from shared.claims import Claims
 from shared.clock import Clock, SystemClock
 from shared.config import DEFAULT_TOS_REGION, Settings, load_settings
 from shared.credentials import CredentialSource, FunctionCredentials
@@ -82,8 +83,10 @@ class Runtime:
             settings=self.settings,
             storage=self.storage,
             ledger=self.ledger,
+            claims=Claims(
+                storage=self.storage, generation=generation, turns=turns, clock=self.clock
+            ),
             generation=generation,
-            turns=turns,
             notices=self.notices,
             clock=self.clock,
         )
