@@ -749,6 +749,13 @@ NOTICES = [
         f"{_NOTICES}what_the_receiver_did_not_take_the_sweep_delivers_under_the_same_id",
     ),
     Mutant(
+        "a notice is not given up untried, however long the sweep was off",
+        "shared/notices/outbox.py",
+        "if is_over if record is None else record.state",
+        "if is_over or record is None or record.state",
+        f"{_NOTICES}a_park_of_yesterday_that_is_being_worked_on_is_not_dropped_untold",
+    ),
+    Mutant(
         "a try is written down before it is sent",
         "shared/notices/outbox.py",
         "        ledger.put_notice(begun)\n",
