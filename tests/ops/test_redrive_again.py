@@ -1,5 +1,6 @@
 """Running one record again: wherever it dies, never do the old and the new one both pay."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -322,6 +323,59 @@ def test_a_request_of_the_http_door_is_asked_for_as_it_was(world: World) -> None
 
     assert ["a dog", "a dog"] == [body["ReqJson"]["prompt"] for body in world.cloud.bodies[-2:]]
     assert "https://pictures.example.com/a.png" == world.cloud.bodies[-1]["ImageUrl"]
+
+
+# Variants
+
+
+def deploy(world: World, **preset: Any) -> None:
+    world.environment["REPAINT_PRESETS"] = json.dumps([{"prefix": "uploads/", **preset}])
+
+
+def refused_variants(world: World, **metadata: Any) -> list[str]:
+    """Have the model refuse each of an upload's three variants; return their records' ids."""
+    deploy(world, variants=3)
+    world.cloud.reactions = [fakes.model_refuses(50412)] * 3
+    results = world.deliver_all(world.cloud.upload(prompt="a cat", **metadata))
+    assert ["rejected"] * 3 == [result.status for result in results]
+    world.cloud.bodies.clear()
+    return [result.record or "" for result in results]
+
+
+def test_a_variant_stays_the_variant_that_it_is(world: World) -> None:
+    _, second, _ = refused_variants(world, output="cat.png", seed="7")
+    done = redrive(world, second)
+
+    assert ("generated", "") == (done.status, done.reason)
+    instructions = asked(world, again_id(second))
+    assert (2, 3) == (instructions.variant, instructions.variants)
+    assert ["repaint/cat-2.png"] == world.cloud.charges
+    assert [8] == [body["ReqJson"]["seed"] for body in world.cloud.bodies]
+
+
+@pytest.mark.parametrize("number", [1, 5])
+def test_a_variant_stays_one_of_as_many_whatever_its_preset_says_now(
+    world: World, number: int
+) -> None:
+    _, second, _ = refused_variants(world)
+    deploy(world, variants=number)
+    redrive(world, second)
+
+    instructions = asked(world, again_id(second))
+    assert (2, 3) == (instructions.variant, instructions.variants)
+    world.finish()
+    assert 1 == len(world.cloud.charges)
+
+
+def test_what_had_one_variant_has_one_again_whatever_its_preset_says_now(world: World) -> None:
+    old = rejected(world)
+    deploy(world, variants=3)
+    redrive(world, old.id)
+
+    assert 1 == asked(world, again_id(old.id)).variants
+    assert [-1] == [body["ReqJson"]["seed"] for body in world.cloud.bodies[1:]]
+    world.finish()
+    assert 1 == len(world.cloud.charges)
 
 
 # The name that a user chose
