@@ -79,13 +79,14 @@ class Runtime:
             clock=self.clock,
             rng=self._rng,
         )
+        self.claims = Claims(
+            storage=self.storage, generation=generation, turns=turns, clock=self.clock
+        )
         self.pipeline = Pipeline(
             settings=self.settings,
             storage=self.storage,
             ledger=self.ledger,
-            claims=Claims(
-                storage=self.storage, generation=generation, turns=turns, clock=self.clock
-            ),
+            claims=self.claims,
             generation=generation,
             notices=self.notices,
             clock=self.clock,
