@@ -98,6 +98,9 @@ def _asked(record: Record) -> Iterator[tuple[str, str]]:
     if instructions is None:
         return
     yield "prompt", instructions.prompt
-    for name, value in instructions.model_dump(exclude_defaults=True, exclude={"prompt"}).items():
+    if instructions.variants > 1:
+        yield "variant", f"{instructions.variant} of {instructions.variants}"
+    told = {"prompt", "variant", "variants"}
+    for name, value in instructions.model_dump(exclude_defaults=True, exclude=told).items():
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         yield name, text

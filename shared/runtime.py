@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from shared.claims import Claims
 from shared.clock import Clock, SystemClock
 from shared.config import DEFAULT_TOS_REGION, Settings, load_settings
 from shared.credentials import CredentialSource, FunctionCredentials
@@ -78,12 +79,15 @@ class Runtime:
             clock=self.clock,
             rng=self._rng,
         )
+        self.claims = Claims(
+            storage=self.storage, generation=generation, turns=turns, clock=self.clock
+        )
         self.pipeline = Pipeline(
             settings=self.settings,
             storage=self.storage,
             ledger=self.ledger,
+            claims=self.claims,
             generation=generation,
-            turns=turns,
             notices=self.notices,
             clock=self.clock,
         )

@@ -29,7 +29,7 @@ def write_siblings(
     """Write the siblings of variant 1 where it has no record yet; return their ids, from 2 on.
 
     None where one is not there for sure, and variant 1 may not be claimed. `leave` writes a record
-    that is due at once and returns what stands, see `Pipeline`; `prefix` is that of outputs'
+    that is due at once and returns what stands, see `Claims`; `prefix` is that of outputs'
     names. Raises what the ledger does.
     """
     siblings = siblings_of(first, prefix)

@@ -21,9 +21,9 @@ from shared.metadata import again_id
 from shared.outcome import Generated
 from shared.outputs import Outputs
 from shared.pace import Pace
-from shared.results import Result, Status, result_of
+from shared.results import Result, Status, incomplete, result_of
 from shared.turns import Turns
-from shared.variants import siblings_of
+from shared.variants import write_siblings
 from shared.work import Work
 
 
@@ -161,17 +161,13 @@ class Redrive:
         What was rejected as it was uploaded never came to have its variants. They are written
         before the new record, as those of an upload are (see `shared.variants`).
         """
-        prefix = self._deployed.runtime.settings.output_prefix
-        siblings = siblings_of(new, prefix) if old.instructions is None else []
-        for sibling in reversed(siblings):
-            result = self._left(sibling)
-            if result.status == "incomplete":
-                return result
-        return self._left(new)
-
-    def _left(self, record: Record) -> Result:
-        return self._deployed.runtime.pipeline.submit(
-            self._ledger, record, deadline=self._deadline(), log=self._log, later=True
+        runtime = self._deployed.runtime
+        if _further_variants(old, new):
+            prefix, leave = runtime.settings.output_prefix, runtime.claims.left
+            if write_siblings(self._ledger, new, prefix, leave) is None:
+                return incomplete(new, "Not all of its variants could be written down.")
+        return runtime.pipeline.submit(
+            self._ledger, new, deadline=self._deadline(), log=self._log, later=True
         )
 
     def _go_on(self, old: Record, new: Record, result: Result, what: str) -> Done:
@@ -179,7 +175,11 @@ class Redrive:
             result = self._deployed.runtime.pipeline.resume(
                 self._ledger, new.id, deadline=self._deadline(), log=self._log, early=True
             )
-        return Done(old.id, what, result.status, result.reason, new.id, result=result)
+        reason, further = result.reason, _further_variants(old, new)
+        if result.status != "incomplete" and further:
+            left = f"Its further variants ({further}) are left to the sweep."
+            reason = f"{reason} {left}".lstrip()
+        return Done(old.id, what, result.status, reason, new.id, result=result)
 
     def _already(self, known: Record) -> NotRunAgain:
         stage = stage_of(known, self._clock.now()).replace("_", " ")
@@ -187,3 +187,10 @@ class Redrive:
 
     def _deadline(self) -> float:
         return self._clock.now() + self._deployed.runtime.settings.deadline_seconds
+
+
+def _further_variants(old: Record, new: Record) -> int:
+    """Return how many variants come to be beside the new record that `old` never had."""
+    if old.instructions is not None or new.instructions is None:
+        return 0
+    return new.instructions.variants - 1

@@ -53,6 +53,9 @@ def redrive(
     presets as they are now, of an HTTP request with what it asked for. A record that is in doubt
     is looked for once more; where its image is there, that is its end, and nothing is paid.
 
+    Each variant of an upload is a record, and run again alone. What was rejected before it had
+    variants gets all that its preset asks for; these, but the first, are left to the sweep.
+
     A record is run again once, however often this is: stop it and repeat it whenever you like.
     Its log is appended to .repaint/redrive.log.
 

@@ -58,7 +58,13 @@ class Job:
         self._named = bool(ids)
         outputs = Outputs(runtime.imagex, runtime.settings.domain)
         with Meter(self._clock, "records read") as meter:
-            plan = partial(make_plan, ledger=ledger, outputs=outputs, tell=meter.tell)
+            plan = partial(
+                make_plan,
+                ledger=ledger,
+                outputs=outputs,
+                presets=runtime.settings.presets,
+                tell=meter.tell,
+            )
             if in_doubt:
                 self._plan = plan(ledger.pending_ids(), partial(pending, ledger), is_in_doubt)
             elif reason is not None:

@@ -1,7 +1,7 @@
 """Which records are to be run again, what was sent for them, and what that may cost once more."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ops.records.finding import Unreadable, read_all
@@ -12,6 +12,7 @@ from shared.errors import ProbeFailed
 from shared.ledger import Ledger, Record, find
 from shared.metadata import again_id
 from shared.outputs import Outputs
+from shared.presets import Preset, preset_for
 
 SHOWN = 10
 _FOUND = "its image is there"
@@ -25,12 +26,13 @@ class Candidate:
     """A record that may be run again.
 
     `again` is the one that does so already; `looks` what a look just now told of each attempt
-    whose outcome is not known, by its number.
+    whose outcome is not known, by its number; `variants` how many generations it will have.
     """
 
     record: Record
     again: Record | None = None
     looks: dict[int, str] = field(default_factory=dict)
+    variants: int = 1
 
     @property
     def is_done(self) -> bool:
@@ -42,26 +44,22 @@ class Candidate:
 class Plan:
     """What is to be run again. Of many records only ids are held, and the first to show.
 
-    `attempts` is what was sent for them; `with_image` how many have made their image after all;
-    `unclear` for how many that cannot be told; `without_query` how many pictures are at an address
-    that has lost its query. Beside these, `already` are the first that were run again before,
-    `already_count` how many they are.
+    `attempts` is what was sent for them, `generations` how many may be paid, as a rule;
+    `with_image` how many have made their image after all; `unclear` for how many that cannot be
+    told; `without_query` how many pictures are at an address that has lost its query. Beside these,
+    `already` are the first that were run again before, `already_count` how many they are.
     """
 
     ids: list[str] = field(default_factory=list)
     shown: list[Candidate] = field(default_factory=list)
     attempts: Counter[Charge] = field(default_factory=Counter)
+    generations: int = 0
     with_image: int = 0
     unclear: int = 0
     without_query: int = 0
     already: list[Candidate] = field(default_factory=list)
     already_count: int = 0
     unreadable: list[Unreadable] = field(default_factory=list)
-
-    @property
-    def generations(self) -> int:
-        """Return how many generations may be paid, as a rule."""
-        return len(self.ids) - self.with_image
 
     def add(self, candidate: Candidate) -> None:
         """Plan a record, unless it was run again before."""
@@ -74,6 +72,7 @@ class Plan:
         self.shown += [candidate] if len(self.shown) < SHOWN else []
         self.attempts.update(charge_of(attempt) for attempt in record.attempts)
         looks = set(candidate.looks.values())
+        self.generations += 0 if _FOUND in looks else candidate.variants
         self.with_image += _FOUND in looks
         self.unclear += bool(looks - {_FOUND, _ABSENT}) and _FOUND not in looks
         self.without_query += lost_query(record)
@@ -86,6 +85,7 @@ def make_plan(
     *,
     ledger: Ledger,
     outputs: Outputs,
+    presets: Sequence[Preset],
     tell: Tell,
 ) -> Plan:
     """Read records, and plan those that match."""
@@ -98,7 +98,9 @@ def make_plan(
         looks = {}
         if record.state == "pending":
             looks = {a.number: _told(found) for a, found in looked_for(outputs, record)}
-        return Candidate(record, again, looks)
+        # What was rejected as it was uploaded never came to have its variants.
+        preset = preset_for(record.key, presets) if record.instructions is None else None
+        return Candidate(record, again, looks, preset.variants if preset else 1)
 
     plan = Plan()
     for number, found in enumerate(read_all(candidate, ids), 1):

@@ -89,12 +89,13 @@ def _asked_now(old: Record, info: ObjectInfo, deployed: Deployment) -> Instructi
         raise NotRunAgain(found)
     if old.instructions is None:
         return found
-    # A record is one of its upload's variants, and stays that: its seed and its name go by it.
+    # A record is one of its upload's variants, as many as there were, and stays that: its seed and
+    # its name go by it.
     prefix = deployed.runtime.settings.output_prefix
     return found.model_copy(
         update={
             "variant": variant,
-            "variants": max(found.variants, old.instructions.variants),
+            "variants": old.instructions.variants,
             "output": name_of_variant(prefix, found.output, variant),
         }
     )

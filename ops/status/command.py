@@ -109,7 +109,7 @@ def status(
 
 
 def _look(deployed: Deployment, report: Report, limit: int, *, only: str, since: float) -> None:
-    """Read what is pending, what counts today, and with `since` what ended."""
+    """Read what is pending and untold, what counts today, and with `since` what ended."""
     runtime, ledger = deployed.runtime, deployed.ledger
     charges = Charges(since) if since else None
     with Meter(runtime.clock, "pending records read") as meter:
@@ -119,6 +119,9 @@ def _look(deployed: Deployment, report: Report, limit: int, *, only: str, since:
     report.day, report.cap = billing_day(report.now), runtime.settings.daily_cap
     if report.cap is not None:
         report.spent = ledger.spent(report.day)
+    notices = sum(1 for _ in ledger.notice_ids())
+    # What was written before the receiver was taken away waits all the same.
+    report.notices = notices if notices or runtime.settings.webhook_url else None
     if charges is not None:
         with Meter(runtime.clock, "end records listed") as meter:
             report.ended = count_since(ledger, charges, report.now, limit=limit, tell=meter.tell)

@@ -31,7 +31,8 @@ class Report:
     """What was found in a ledger at a moment; None where it was not asked for.
 
     `ended` is what ended since `since`, `finished` everything that ever did. `spent` is None where
-    attempts are not counted, because there is no cap.
+    attempts are not counted, because there is no cap; `notices`, how many are not delivered, where
+    there is nobody to tell.
     """
 
     ledger: str
@@ -41,6 +42,7 @@ class Report:
     day: str = ""
     cap: int | None = None
     spent: int | None = None
+    notices: int | None = None
     ended: Counted | None = None
     charges: Counter[Charge] | None = None
     finished: Counter[EndState] | None = None
@@ -68,6 +70,7 @@ class Report:
             oldest = self.pending.oldest
             found["oldest"] = oldest and document(oldest, self.now)
             found["charges_today"] = {"day": self.day, "counted": self.spent, "cap": self.cap}
+            found["notices_waiting"] = self.notices
         if self.ended is not None:
             counts = {state: self.ended.of(state).total() for state in _ENDS}
             found["ended"] = {"since": self.since or None, **counts}
@@ -144,6 +147,8 @@ def _tell_pending(console: Console, report: Report, pending: Counted) -> None:
         else f"{report.spent:,} of {report.cap:,} on {report.day}, Beijing's day"
     )
     console.print(f"[bold]charges[/]    {counted}")
+    if report.notices is not None:
+        console.print(f"[bold]notices[/]    {report.notices:,} waiting")
 
 
 def _listed(counts: dict[EndState, int] | Counter[EndState]) -> str:

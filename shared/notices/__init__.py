@@ -4,7 +4,8 @@ A notice's life, seen along the clock:
 
     write ───── end record, ───── first try ──────── tries of the sweep ─────────── delivered:
     the notice  or the park       3 s at most        after 1, 2, 4 … 60 minutes     removed
-                                                     24 hours: dropped, with a loud line
+                                                     the first after 24 hours is the last:
+                                                     dropped, with a loud line
 
 * The notice is written *before* the end record or the park that it tells of. Dying in between
   leaves a notice of something that did not happen: whoever sends one reads the record first, and

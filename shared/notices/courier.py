@@ -39,15 +39,16 @@ class Courier:
 
     def send(
         self, ledger: Ledger, notice: Notice, record: Record, *, wait: float | None, log: Log
-    ) -> bool:
+    ) -> bool | None:
         """Send a notice of what `record` says; False where that failed, or took longer than `wait`.
 
-        `wait` is in seconds; with None nobody waits, and whether it failed is not known. It is
-        done in a thread of its own: a receiver can take its time between any two bytes, so that no
-        time limit of a connection ends it. An answer that comes too late counts all the same.
+        None where it was not begun, because too many are on their way. `wait` is in seconds; with
+        None nobody waits, and whether it failed is not known. It is done in a thread of its own: a
+        receiver can take its time between any two bytes, so that no time limit of a connection
+        ends it. An answer that comes too late counts all the same.
         """
         if not self._places.acquire(blocking=False):
-            return False
+            return None
         ended, given_up = Future[bool](), threading.Event()
 
         def run() -> None:

@@ -124,21 +124,23 @@ class Notices:
         record = find(ledger, notice.record)
         is_over = now - notice.created_at > _GIVE_UP_SECONDS
         if record is None or type_of(record) != notice.type:
-            # Not so yet: whoever wrote it died before the record was written, or is about to. Or
-            # not so any more: it ended otherwise, or what was parked has ended.
-            if is_over or (record is not None and record.state != "pending"):
+            # Not so yet: whoever wrote it died before the record was written, or is about to; or
+            # what was parked is being worked on. Or not so any more: it ended otherwise, or what
+            # was parked has ended.
+            if is_over if record is None else record.state != "pending":
                 ledger.drop_notice(notice_id)
             return True
         log = log.bind(bucket=record.bucket, key=record.key, record=record.id)
-        if is_over:
-            reason = "It could not be delivered within 24 hours."
-            log.error("notice.dropped", status=None, reason=reason, **notice.shown())
-            ledger.drop_notice(notice_id)
-            return True
         tries = notice.tries + 1
         begun = notice.model_copy(update={"tries": tries, "due_at": now + _pause(tries)})
         ledger.put_notice(begun)
-        return courier.send(ledger, begun, record, wait=_TRY_SECONDS, log=log)
+        is_sent = courier.send(ledger, begun, record, wait=_TRY_SECONDS, log=log)
+        # Only after a try: the sweep itself may have been off for as long.
+        if is_sent is False and is_over:
+            reason = "It could not be delivered within 24 hours."
+            log.error("notice.dropped", status=None, reason=reason, **begun.shown())
+            ledger.drop_notice(notice_id)
+        return is_sent is True
 
 
 def _pause(tries: int) -> float:

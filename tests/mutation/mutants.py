@@ -62,7 +62,7 @@ CLAIM = [
     ),
     Mutant(
         "a claim is written before anything is paid",
-        "shared/pipeline.py",
+        "shared/claims.py",
         "entry = ledger.create(record)",
         'entry = Entry(record, "1")',
         _WRITTEN,
@@ -83,7 +83,7 @@ CLAIM = [
     ),
     Mutant(
         "the end record is looked for again after the claim",
-        "shared/pipeline.py",
+        "shared/claims.py",
         "if entry is not None:\n            finished = ledger.finished(record.id)",
         "if entry is not None:\n            finished = None",
         _PROTECTIONS,
@@ -107,21 +107,21 @@ TAKEOVER = [
     ),
     Mutant(
         "who takes over writes that down",
-        "shared/pipeline.py",
+        "shared/claims.py",
         "entry = ledger.replace(other, mine)",
         "entry = Entry(mine, other.version)",
         _PROTECTIONS,
     ),
     Mutant(
         "nobody takes over while the lease runs",
-        "shared/pipeline.py",
+        "shared/claims.py",
         "if record.lease_until > now or waits:",
         "if waits:",
         _PROTECTIONS,
     ),
     Mutant(
         "what is parked is left alone until it is due",
-        "shared/pipeline.py",
+        "shared/claims.py",
         "waits = record.parked and record.due_at > now and not early",
         "waits = False",
         _PIPELINE,
@@ -142,7 +142,7 @@ TAKEOVER = [
     ),
     Mutant(
         "who takes over looks for the end record first",
-        "shared/pipeline.py",
+        "shared/claims.py",
         "entry = ledger.replace(other, mine)\n        finished = ledger.finished(record.id)",
         "entry = ledger.replace(other, mine)\n        finished = None",
         _PROTECTIONS,
@@ -747,6 +747,13 @@ NOTICES = [
         'log.warning("notice.failed", reason=answer.problem)\n            return False\n',
         'log.warning("notice.failed", reason=answer.problem)\n',
         f"{_NOTICES}what_the_receiver_did_not_take_the_sweep_delivers_under_the_same_id",
+    ),
+    Mutant(
+        "a notice is not given up untried, however long the sweep was off",
+        "shared/notices/outbox.py",
+        "if is_over if record is None else record.state",
+        "if is_over or record is None or record.state",
+        f"{_NOTICES}a_park_of_yesterday_that_is_being_worked_on_is_not_dropped_untold",
     ),
     Mutant(
         "a try is written down before it is sent",

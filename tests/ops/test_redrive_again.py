@@ -1,5 +1,6 @@
 """Running one record again: wherever it dies, never do the old and the new one both pay."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from ops.deployment import Deployment
 from ops.redrive.again import Done, Redrive
 from shared.errors import MaybeExecuted
 from shared.ledger import Record
-from shared.metadata import again_id
+from shared.metadata import again_id, variant_id
 from shared.transport import Request
 from tests import fakes
 from tests.crash import interruption
@@ -322,6 +323,128 @@ def test_a_request_of_the_http_door_is_asked_for_as_it_was(world: World) -> None
 
     assert ["a dog", "a dog"] == [body["ReqJson"]["prompt"] for body in world.cloud.bodies[-2:]]
     assert "https://pictures.example.com/a.png" == world.cloud.bodies[-1]["ImageUrl"]
+
+
+# Variants
+
+
+def deploy(world: World, **preset: Any) -> None:
+    world.environment["REPAINT_PRESETS"] = json.dumps([{"prefix": "uploads/", **preset}])
+
+
+def refused_variants(world: World, **metadata: Any) -> list[str]:
+    """Have the model refuse each of an upload's three variants; return their records' ids."""
+    deploy(world, variants=3)
+    world.cloud.reactions = [fakes.model_refuses(50412)] * 3
+    results = world.deliver_all(world.cloud.upload(prompt="a cat", **metadata))
+    assert ["rejected"] * 3 == [result.status for result in results]
+    world.cloud.bodies.clear()
+    return [result.record or "" for result in results]
+
+
+def test_a_variant_stays_the_variant_that_it_is(world: World) -> None:
+    _, second, _ = refused_variants(world, output="cat.png", seed="7")
+    done = redrive(world, second)
+
+    assert ("generated", "") == (done.status, done.reason)
+    instructions = asked(world, again_id(second))
+    assert (2, 3) == (instructions.variant, instructions.variants)
+    assert ["repaint/cat-2.png"] == world.cloud.charges
+    assert [8] == [body["ReqJson"]["seed"] for body in world.cloud.bodies]
+
+
+@pytest.mark.parametrize("number", [1, 5])
+def test_a_variant_stays_one_of_as_many_whatever_its_preset_says_now(
+    world: World, number: int
+) -> None:
+    _, second, _ = refused_variants(world)
+    deploy(world, variants=number)
+    redrive(world, second)
+
+    instructions = asked(world, again_id(second))
+    assert (2, 3) == (instructions.variant, instructions.variants)
+    world.finish()
+    assert 1 == len(world.cloud.charges)
+
+
+def test_what_had_one_variant_has_one_again_whatever_its_preset_says_now(world: World) -> None:
+    old = rejected(world)
+    deploy(world, variants=3)
+    redrive(world, old.id)
+
+    assert 1 == asked(world, again_id(old.id)).variants
+    assert [-1] == [body["ReqJson"]["seed"] for body in world.cloud.bodies[1:]]
+    world.finish()
+    assert 1 == len(world.cloud.charges)
+
+
+def mistaken(world: World) -> str:
+    """Have an upload rejected for its metadata, which is mended then; return its record's id."""
+    deploy(world, variants=3)
+    result = world.deliver(world.cloud.upload(prompt="a cat", output="cat.png", seed="abc"))
+    assert "rejected" == result.status
+    world.cloud.upload(prompt="a cat", output="cat.png", seed="7")
+    return result.record or ""
+
+
+def test_what_was_rejected_as_it_was_uploaded_gets_all_its_variants_once_it_is_mended(
+    world: World,
+) -> None:
+    old = mistaken(world)
+    done = redrive(world, old)
+
+    assert ("generated", again_id(old)) == (done.status, done.record)
+    assert "Its further variants (2) are left to the sweep." == done.reason
+    world.sweep()
+    ids = [variant_id(again_id(old), number) for number in (1, 2, 3)]
+    assert ["generated"] * 3 == [state(world, record) for record in ids]
+    assert [(1, 3), (2, 3), (3, 3)] == [
+        (asked(world, record).variant, asked(world, record).variants) for record in ids
+    ]
+    assert ["repaint/cat-2.png", "repaint/cat-3.png", "repaint/cat.png"] == sorted(
+        world.cloud.charges
+    )
+    assert [7, 8, 9] == sorted(body["ReqJson"]["seed"] for body in world.cloud.bodies)
+
+
+@pytest.mark.parametrize("kill", KILLS)
+def test_killed_anywhere_all_variants_come_to_be_and_each_is_paid_once(
+    worlds: Callable[[], World], kill: str
+) -> None:
+    for n in range(1, 99):
+        world, plan = worlds(), Plan(n, KILLS[kill])
+        old = mistaken(world)
+        try:
+            redrive(world, old, plan)
+        except Killed:
+            assert plan.met
+        world.finish()
+        redrive(world, old)
+        world.finish()
+
+        ids = [variant_id(again_id(old), number) for number in (1, 2, 3)]
+        assert ["generated"] * 3 == [state(world, record) for record in ids], n
+        assert 3 == len(world.cloud.charges), n
+        if not plan.met:
+            assert n > 9
+            return
+    raise AssertionError("a record never takes so many operations")
+
+
+def test_a_variant_that_the_sweep_is_at_already_does_not_hold_the_new_record_back(
+    world: World,
+) -> None:
+    old = mistaken(world)
+    died_at = 0
+    while not (siblings := list(world.ledger.pending_ids())):
+        died_at += 1
+        with pytest.raises(Killed):
+            redrive(world, old, Plan(died_at, interruption.killed_after))
+    entry = world.ledger.pending(siblings[0])
+    assert entry is not None
+    world.ledger.replace(entry, entry.record.changed(parked=None, owner="x", lease_until=4e9))
+
+    assert "generated" == redrive(world, old).status
 
 
 # The name that a user chose

@@ -17,10 +17,15 @@ from tests.fakes import ENVIRONMENT, World
 
 
 def plan(world: World, *ids: str) -> Plan:
-    outputs = Outputs(world.runtime().imagex, ENVIRONMENT["VEIMAGEX_DOMAIN"])
-    read = partial(find, world.ledger)
+    runtime = world.runtime()
     return make_plan(
-        ids, read, lambda _: True, ledger=world.ledger, outputs=outputs, tell=lambda _: None
+        ids,
+        partial(find, world.ledger),
+        lambda _: True,
+        ledger=world.ledger,
+        outputs=Outputs(runtime.imagex, ENVIRONMENT["VEIMAGEX_DOMAIN"]),
+        presets=runtime.settings.presets,
+        tell=lambda _: None,
     )
 
 
@@ -52,6 +57,18 @@ def test_an_image_that_cannot_be_looked_for_is_told_as_a_second_payment() -> Non
         text = told(world, planned)
         assert "1 record may have made an image that cannot be looked for now" in text
         assert "whether its image is there cannot be told: timed out" in text
+
+
+def test_what_never_came_to_have_its_variants_is_told_with_all_of_them() -> None:
+    with World() as world:
+        world.environment["REPAINT_PRESETS"] = '[{"prefix": "uploads/", "variants": 3}]'
+        mistaken = world.deliver(world.cloud.upload(prompt="a cat", seed="abc"))
+        world.cloud.reactions = [fakes.model_refuses(50412)] * 3
+        refused = world.deliver_all(world.cloud.upload(prompt="a dog"))
+        planned = plan(world, mistaken.record or "", refused[0].record or "")
+
+        assert 3 + 1 == planned.generations
+        assert "May be paid for again: 4 generations" in told(world, planned)
 
 
 def test_what_can_be_looked_for_is_no_second_payment() -> None:

@@ -8,7 +8,8 @@ from urllib.parse import quote
 import pytest
 
 from local.cloud import STATE_BUCKET, Cloud
-from shared.ledger import Attempt, Record
+from shared.instructions import Instructions
+from shared.ledger import Attempt, Notice, Record
 from shared.metadata import again_id
 from tests.ops.bucket import a_cloud, put
 from tests.ops.command import document, repaint
@@ -123,6 +124,38 @@ def test_charges_of_today_stand_beside_the_cap(tmp_path: Path) -> None:
         assert "charges    2 of 2 on 2" in done.stdout
         today = counted["charges_today"]
         assert (2, 2) == (today["counted"], today["cap"])
+
+
+def test_notices_that_wait_are_counted_where_there_is_a_receiver_or_some_wait(
+    cloud: Cloud, tmp_path: Path
+) -> None:
+    receiver = {
+        "REPAINT_WEBHOOK_URL": "https://hooks.example.com/",
+        "REPAINT_WEBHOOK_SECRET": "whsec_" + "A" * 32,
+    }
+
+    def told(settings: dict[str, str]) -> tuple[list[str], int | None]:
+        """Return the summary's line, and what programs are told."""
+        text = repaint("status", cloud=cloud, folder=tmp_path, settings=settings).stdout
+        as_json = repaint("status", "--json", cloud=cloud, folder=tmp_path, settings=settings)
+        lines = [line for line in text.splitlines() if line.startswith("notices")]
+        return lines, document(as_json)["notices_waiting"]
+
+    assert ([], None) == told({})
+    assert (["notices    0 waiting"], 0) == told(receiver)
+    with ledger_of(cloud) as ledger:
+        for number in "12":
+            ledger.put_notice(
+                Notice(
+                    id=f"{number * 32}-generated",
+                    record=number * 32,
+                    type="repaint.image.generated",
+                    created_at=1e9,
+                    due_at=1e9,
+                    tries=1,
+                )
+            )
+    assert (["notices    2 waiting"], 2) == told(receiver) == told({})
 
 
 def test_a_record_that_cannot_be_read_is_told_and_hides_no_other(
@@ -348,6 +381,22 @@ def test_attempts_are_shown_with_what_is_known_of_their_being_charged(
         "nothing is known of it: it may have been charged",
     ):
         assert line in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("variant", "variants", "shown"),
+    [(1, 1, []), (1, 3, ["variant       1 of 3"]), (3, 3, ["variant       3 of 3"])],
+)
+def test_a_variant_is_shown_as_one_of_how_many(
+    cloud: Cloud, tmp_path: Path, variant: int, variants: int, shown: list[str]
+) -> None:
+    asked = Instructions(prompt="x", template="tplv-x.image", variant=variant, variants=variants)
+    with ledger_of(cloud) as ledger:
+        write(ledger, a_record(1, state="generated", instructions=asked))
+
+    lines = repaint("show", "1111", cloud=cloud, folder=tmp_path).stdout.splitlines()
+
+    assert shown == [line for line in lines if line.startswith("variant")]
 
 
 def test_what_a_record_runs_again_and_is_run_again_as_is_shown(

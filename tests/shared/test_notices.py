@@ -228,6 +228,51 @@ def test_a_receiver_that_is_dead_for_a_day_is_given_up_with_a_loud_line(
     assert "24 hours" in line["reason"]
 
 
+@pytest.mark.parametrize("state", ["generated", "parked"])
+def test_after_a_day_without_the_sweep_its_first_tick_delivers_all_the_same(
+    world: World, inbox: Inbox, state: str
+) -> None:
+    inbox.statuses = [503]
+    seconds = {"generated": 120, "parked": 20}[state]
+    result = world.deliver(world.cloud.upload(prompt="a cat"), seconds=seconds)
+    world.clock.advance(DAY + 3600)
+    # Where nothing can be begun, what is parked stays so.
+    world.sweep(seconds=36)
+
+    assert {f"{result.record}-{state}": 1} == inbox.ids
+    assert [] == world.lines.named("notice.dropped")
+    assert [] == waiting(world)
+
+
+def test_after_a_day_without_the_sweep_a_receiver_that_is_dead_is_tried_once_more(
+    world: World, inbox: Inbox
+) -> None:
+    inbox.statuses = [503] * 1000
+    record = generate(world)
+    world.clock.advance(DAY + 3600)
+    world.sweep()
+
+    assert 2 == len(inbox.tried_at)
+    (line,) = world.lines.named("notice.dropped")
+    assert (f"{record}-generated", 2) == (line["notice"], line["tries"])
+    assert [] == waiting(world)
+
+
+def test_a_park_of_yesterday_that_is_being_worked_on_is_not_dropped_untold(
+    world: World, inbox: Inbox
+) -> None:
+    inbox.statuses = [503]
+    result = world.deliver(world.cloud.upload(prompt="a cat"), seconds=20)
+    world.clock.advance(DAY + 3600)
+    entry = world.ledger.pending(result.record or "")
+    assert entry is not None
+    until = world.clock.now() + 50
+    world.ledger.replace(entry, entry.record.changed(parked=None, owner="x", lease_until=until))
+    world.sweep()
+
+    assert [f"{result.record}-parked"] == waiting(world)
+
+
 def test_a_receiver_that_says_it_is_gone_is_not_told_again(world: World, inbox: Inbox) -> None:
     inbox.statuses = [410]
     generate(world)
@@ -349,7 +394,13 @@ def test_what_did_not_happen_yet_waits_and_what_happened_otherwise_is_removed_un
     assert {f"{parked.record}-generated", f"{'f' * 32}-generated"} == set(waiting(world))
     world.clock.advance(DAY)
     world.sweep()
-    assert ([], []) == (inbox.events, waiting(world))
+    # Of what is pending nobody knows yet whether it comes to be so.
+    assert ([], [f"{parked.record}-generated"]) == (inbox.events, waiting(world))
+    world.cloud.store(f"repaint/{parked.record}-1")
+    world.clock.advance(DAY)
+    world.sweep()
+    # Once or twice, under one id: who ends it and who goes through the notices meet here.
+    assert ([f"{parked.record}-generated"], []) == (list(inbox.ids), waiting(world))
     assert [] == world.lines.named("notice.dropped")
 
 
