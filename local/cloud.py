@@ -43,7 +43,6 @@ SWEEP_FUNCTION = "repaint-sweep"
 SWEEP_TIMER = "sweep"
 SWEEP_SECONDS = 60.0
 UPLOAD_PREFIX = "uploads/"
-SERVED = Path(".repaint") / "cloud"  # the state of the cloud that `serve` keeps running
 
 
 @dataclass(frozen=True, slots=True)
