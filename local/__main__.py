@@ -47,6 +47,11 @@ def serve(
     imagex_port: Annotated[int, typer.Option(help="Where veImageX listens.")] = 8802,
     gateway_port: Annotated[int, typer.Option(help="Where the API gateway listens.")] = 8800,
     console_port: Annotated[int, typer.Option(help="Where the web console listens.")] = 8803,
+    vefaas_port: Annotated[int, typer.Option(help="Where veFaaS's API listens.")] = 8804,
+    *,
+    bare: Annotated[
+        bool, typer.Option("--bare", help="Run no functions but those that are deployed.")
+    ] = False,
 ) -> None:
     """Keep the local cloud running until Ctrl-C, with its state in .repaint/cloud.
 
@@ -54,9 +59,9 @@ def serve(
     --tos-port 9001
     """
     try:
-        ports = Ports(tos_port, imagex_port, gateway_port, console_port)
+        ports = Ports(tos_port, imagex_port, gateway_port, console_port, vefaas_port)
         receiver = {name: os.environ[name] for name in RECEIVER if name in os.environ}
-        cloud = Cloud(SERVED, ports=ports, on_log=_show, environment=receiver)
+        cloud = Cloud(SERVED, ports=ports, on_log=_show, environment=receiver, bare=bare)
         settings = load_settings(cloud.settings)
     except SettingsError as error:
         typer.echo(str(error), err=True)
@@ -64,7 +69,8 @@ def serve(
     except OSError as error:
         typer.echo(
             f"The local cloud cannot start: {error}. Another one may be running; choose other "
-            "ports with --tos-port, --imagex-port, --gateway-port and --console-port.",
+            "ports with --tos-port, --imagex-port, --gateway-port, --console-port and "
+            "--vefaas-port.",
             err=True,
         )
         raise typer.Exit(1) from None
@@ -75,11 +81,12 @@ def serve(
         if not cloud.book.charges():
             invoking.put_samples(cloud)
         typer.echo(f"open {cloud.console.address}/ in a browser: drop a picture on it, break it\n")
-        typer.echo(
-            f"object storage  {cloud.tos.address}  (bucket {UPLOADS_BUCKET}, "
-            f"uploads below {UPLOAD_PREFIX} are repainted)"
-        )
+        happens = f"uploads below {UPLOAD_PREFIX} are repainted"
+        if bare:
+            happens = "what repaints its uploads is yours to deploy"
+        typer.echo(f"object storage  {cloud.tos.address}  (bucket {UPLOADS_BUCKET}, {happens})")
         typer.echo(f"veImageX        {cloud.imagex.address}")
+        typer.echo(f"veFaaS          {cloud.vefaas.address}  (for 'repaint --local deploy')")
         typer.echo(f"HTTP            {cloud.gateway.address}  (token in {SERVED / 'http-token'})")
         typer.echo(f"access key      in {SERVED / 'credentials.json'}")
         if settings.webhook_url:

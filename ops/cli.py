@@ -15,8 +15,11 @@ from ops.deployment import Choice
 from ops.doctor.command import doctor
 from ops.gallery import gallery
 from ops.output import Refused, tell_refused
+from ops.package.command import package
+from ops.policy.command import policy
 from ops.preview import preview
 from ops.redrive import redrive
+from ops.serverless.command import print_
 from ops.show import show
 from ops.status import status
 from shared.errors import RepaintError, SettingsError
@@ -57,6 +60,9 @@ app.command()(status)
 app.command()(show)
 app.command()(redrive)
 app.command()(gallery)
+app.command()(package)
+app.command()(policy)
+app.command("print")(print_)
 
 
 def main() -> None:

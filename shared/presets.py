@@ -136,7 +136,7 @@ def preset_for(key: str, presets: Iterable[Preset]) -> Preset | None:
 
 
 def read_presets(value: object) -> object:
-    """Return the list that a text holds as JSON, or that is in the file it names.
+    """Return the list that a text holds as JSON, or that is in the `.json` file it names.
 
     A relative path begins at the function's root. Raises ValueError with a sentence.
     """
@@ -145,15 +145,15 @@ def read_presets(value: object) -> object:
     text = value.strip()
     what, content = "it", text.encode("utf-8", "surrogateescape")
     if not text.startswith(("[", "{")):
+        if not text.endswith(".json"):
+            # Not shown: whatever was put there by mistake may be a secret.
+            raise ValueError("it is neither a list in JSON nor the path of a .json file")
         path = ROOT / text
         what = f"the file {path}"
         try:
             content = path.read_bytes()
         except OSError as error:
-            raise ValueError(
-                f"it is neither a list in JSON nor a file that can be read ({path}: "
-                f"{error.strerror})"
-            ) from None
+            raise ValueError(f"{what} cannot be read ({error.strerror})") from None
     try:
         found = json.loads(content)
         is_whole = is_utf8(json.dumps(found, ensure_ascii=False))

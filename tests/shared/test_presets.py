@@ -58,9 +58,14 @@ def test_a_relative_path_begins_at_the_functions_root() -> None:
     assert (ROOT / "shared" / "presets.py").is_file()
     (problem,) = told("no/presets.json")
     assert problem == (
-        "is wrong: it is neither a list in JSON nor a file that can be read "
-        f"({ROOT}/no/presets.json: No such file or directory)."
+        f"is wrong: the file {ROOT}/no/presets.json cannot be read (No such file or directory)."
     )
+
+
+def test_what_is_neither_json_nor_a_json_files_path_is_not_shown() -> None:
+    assert told("hunter2-hunter2") == [
+        "is wrong: it is neither a list in JSON nor the path of a .json file."
+    ]
 
 
 @pytest.mark.parametrize(
