@@ -13,7 +13,8 @@ import typer
 
 from local import demo
 from local import invoke as invoking
-from local.cloud import SERVED, UPLOAD_PREFIX, UPLOADS_BUCKET, Cloud, Ports
+from local.cloud import UPLOAD_PREFIX, UPLOADS_BUCKET, Cloud, Ports
+from local.running import SERVED
 from shared.config import load_settings
 from shared.errors import SettingsError
 

@@ -45,7 +45,6 @@ __all__ = [
     "HTTP_FUNCTION",
     "REGION",
     "ROOT",
-    "SERVED",
     "SERVICE_ID",
     "STATE_BUCKET",
     "SWEEP_FUNCTION",
@@ -66,7 +65,6 @@ DOMAIN = "img.local"
 TEMPLATE = "tplv-local-repaint.image"
 REGION = "cn-beijing"
 STATE_BUCKET = "repaint-state"
-SERVED = Path(".repaint") / "cloud"  # the state of the cloud that `serve` keeps running
 
 
 @dataclass(frozen=True, slots=True)
