@@ -24,6 +24,7 @@ from ops.preview import preview
 from ops.redrive import redrive
 from ops.serverless.command import print_
 from ops.show import show
+from ops.smoke.command import smoke
 from ops.status import status
 from shared.errors import RepaintError, SettingsError
 
@@ -69,6 +70,7 @@ app.command("print")(print_)
 app.command()(deploy)
 app.command()(rollback)
 app.command()(remove)
+app.command()(smoke)
 
 
 def main() -> None:
