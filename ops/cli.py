@@ -11,6 +11,9 @@ from typing import Annotated
 import typer
 
 from ops.backfill import backfill
+from ops.deploy.command import deploy
+from ops.deploy.removing import remove
+from ops.deploy.rolling_back import rollback
 from ops.deployment import Choice
 from ops.doctor.command import doctor
 from ops.gallery import gallery
@@ -21,6 +24,7 @@ from ops.preview import preview
 from ops.redrive import redrive
 from ops.serverless.command import print_
 from ops.show import show
+from ops.smoke.command import smoke
 from ops.status import status
 from shared.errors import RepaintError, SettingsError
 
@@ -41,7 +45,7 @@ def repaint(
         bool, typer.Option("--local", help="The local cloud that 'make local' keeps running.")
     ] = False,
 ) -> None:
-    """Run Repaint on many pictures: look, check, repaint what is there, run again.
+    """Deploy Repaint, and run it on many pictures: look, check, repaint what is there, run again.
 
     Every command reads the functions' settings from the environment, the access key from
     VOLCENGINE_ACCESS_KEY and VOLCENGINE_SECRET_KEY or the SDK's other places. With [b]--json[/] a
@@ -63,6 +67,10 @@ app.command()(gallery)
 app.command()(package)
 app.command()(policy)
 app.command("print")(print_)
+app.command()(deploy)
+app.command()(rollback)
+app.command()(remove)
+app.command()(smoke)
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from shared.events import Unreadable, Upload, parse_uploads
 from shared.logs import Log, stdout_log
 from shared.results import Result
 from shared.runtime import Runtime, current_runtime
+from shared.smoke import marked, watched
 
 MAX_AT_ONCE = 8
 
@@ -27,6 +28,14 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
     except SettingsError as error:
         _tell_unset(uploads, error, stdout_log("info").bind(request_id=request_id))
         raise
+    smoke = marked(uploads)
+    if smoke is None:
+        return _take(runtime, uploads, request_id)
+    with watched(smoke, event, context) as own:
+        return _take(own, uploads, request_id)
+
+
+def _take(runtime: Runtime, uploads: list[Upload | Unreadable], request_id: str) -> dict[str, Any]:
     deadline = runtime.clock.now() + runtime.settings.deadline_seconds
     log = runtime.log.bind(request_id=request_id)
 

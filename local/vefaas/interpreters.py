@@ -1,6 +1,7 @@
 """Find the interpreter that runs a function's code: its runtime's own, or one that fits as well."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -36,15 +37,23 @@ class Interpreter:
     tags: frozenset[str]
 
 
-def choose(runtime: str, folder: Path, given: Mapping[str, str]) -> str:
+def choose(
+    runtime: str,
+    folder: Path,
+    given: Mapping[str, str],
+    environment: Mapping[str, str] = os.environ,
+) -> str:
     """Return the interpreter for code in `folder` that was made for `runtime`.
 
-    It is the one `given` for that runtime; or one of the runtime's version; or this very one, if
-    it loads all that is compiled in the folder. Raises NoInterpreterError.
+    It is the one `given` for that runtime; or one of the runtime's version, on the PATH or pyenv's;
+    or this very one, if it loads all that is compiled in the folder. Raises NoInterpreterError.
     """
     needed = compiled_tags(folder)
     wanted = runtime.removesuffix("/v1").removeprefix("python")
-    candidates = [given[runtime]] if runtime in given else [f"python{wanted}", sys.executable]
+    if runtime in given:
+        candidates = [given[runtime]]
+    else:
+        candidates = [f"python{wanted}", *_of_pyenv(wanted, environment), sys.executable]
     there = [found for command in candidates if (found := ask(command))]
     if not there:
         raise NoInterpreterError(
@@ -61,6 +70,12 @@ def choose(runtime: str, folder: Path, given: Mapping[str, str]) -> str:
         f"at hand loads (there is {known}): install Python {wanted}, or pack the zip for an "
         "interpreter that is here."
     )
+
+
+def _of_pyenv(wanted: str, environment: Mapping[str, str]) -> list[str]:
+    """Return pyenv's interpreters of a version: its `python3.12` on the PATH needs a choice."""
+    root = environment.get("PYENV_ROOT") or f"{environment.get('HOME', '')}/.pyenv"
+    return sorted(str(p) for p in Path(root).glob(f"versions/{wanted}.*/bin/python{wanted}"))
 
 
 def compiled_tags(folder: Path) -> frozenset[str]:

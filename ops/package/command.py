@@ -42,7 +42,7 @@ def package(
 
     Example: [b]repaint package --function upload[/]
     """
-    service = service_of(context, config, stage)
+    service = service_of(context, config, stage, with_settings=False)
     chosen = [service.function(name) for name in function or []] or list(service.functions)
     built = []
     for each in chosen:

@@ -11,7 +11,7 @@ from ops.serverless.problems import Problem
 from ops.serverless.service import Function, ScheduleEvent, Service, TosEvent
 
 _LONGEST_NAME = 64
-_MOST_RULES = 10
+MOST_RULES = 10
 
 
 class _Rule(NamedTuple):
@@ -61,15 +61,15 @@ def layout_problems(service: Service, document: Document) -> Iterator[Problem]:
 
 def _rule_problems(rules: list[_Rule]) -> Iterator[Problem]:
     for bucket, number in Counter(rule.event.bucket for rule in rules).items():
-        if number > _MOST_RULES:
-            last = [rule for rule in rules if rule.event.bucket == bucket][_MOST_RULES]
+        if number > MOST_RULES:
+            last = [rule for rule in rules if rule.event.bucket == bucket][MOST_RULES]
             yield Problem(
                 last.line,
-                f"{bucket} gets {number} rules, and can have {_MOST_RULES}",
+                f"{bucket} gets {number} rules, and can have {MOST_RULES}",
                 "leave out suffixes: the functions leave other files alone",
             )
     for one, other in combinations(rules, 2):
-        if _overlap(one.event, other.event):
+        if overlap(one.event, other.event):
             yield Problem(
                 other.line,
                 f"{_shown(other.event)} of {other.function.name} overlaps with {_shown(one.event)} "
@@ -78,7 +78,7 @@ def _rule_problems(rules: list[_Rule]) -> Iterator[Problem]:
             )
 
 
-def _overlap(one: TosEvent, other: TosEvent) -> bool:
+def overlap(one: TosEvent, other: TosEvent) -> bool:
     """Tell whether one object's event could be told by both."""
     return (
         one.bucket == other.bucket

@@ -171,7 +171,7 @@ class _Common(_Part):
     max_concurrency: Concurrency | None = Field(
         default=None,
         alias="maxConcurrency",
-        description="How many requests one instance takes at a time, 1 to 1000.",
+        description="How many requests one instance takes at a time: 1, or 10 to 1000.",
         examples=[DEFAULT_CONCURRENCY],
     )
     environment: Environment = Field(

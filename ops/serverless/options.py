@@ -19,10 +19,13 @@ Config = Annotated[Path, typer.Option("--config", "-c", help="The serverless.yml
 SERVERLESS_YML = Path("serverless.yml")
 
 
-def service_of(context: typer.Context, config: Path, stage: str | None) -> Service:
-    """Read the file that a command was given, with the variables of its environment.
+def service_of(
+    context: typer.Context, config: Path, stage: str | None, *, with_settings: bool = True
+) -> Service:
+    """Read the file that a command was given, with the variables of its environment; see `load`.
 
     Raises Refused, ServerlessError.
     """
     choice: Choice = context.obj
-    return load(config, environment=choice.environment(), stage=stage)
+    environment = choice.environment()
+    return load(config, environment=environment, stage=stage, with_settings=with_settings)

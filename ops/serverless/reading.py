@@ -36,8 +36,17 @@ from ops.serverless.variables import Variables
 _STAGE: TypeAdapter[str] = TypeAdapter(Name)
 
 
-def load(path: Path, *, environment: Mapping[str, str], stage: str | None) -> Service:
+def load(
+    path: Path,
+    *,
+    environment: Mapping[str, str],
+    stage: str | None,
+    with_settings: bool = True,
+) -> Service:
     """Read the file for a stage, with the variables' values from `environment`.
+
+    Where `with_settings` is false, the functions' own variables are neither read nor checked: who
+    packs or removes functions need not have their secrets.
 
     Raises ServerlessError with everything that is wrong, each with its line; Refused where the
     file cannot be read at all, or the stage cannot be one.
@@ -52,7 +61,7 @@ def load(path: Path, *, environment: Mapping[str, str], stage: str | None) -> Se
         raise Refused(f"{path} cannot be read: {error.strerror}.") from None
     if problems and not document.values:
         raise ServerlessError(path, problems)
-    variables = Variables(document, environment, stage)
+    variables = Variables(document, environment, stage, with_settings)
     problems += variables.problems
     try:
         file = FilePart.model_validate(variables.values)
@@ -61,7 +70,8 @@ def load(path: Path, *, environment: Mapping[str, str], stage: str | None) -> Se
         raise ServerlessError(path, problems) from None
     service = _service(path, file, variables.stage())
     problems += layout_problems(service, document)
-    problems += environment_problems(service, variables)
+    if with_settings:
+        problems += environment_problems(service, variables)
     if problems:
         raise ServerlessError(path, problems)
     return service

@@ -42,11 +42,13 @@ class Variables:
     `problems` are told once, where they stand. `failed` are the places that have no value, and are
     left out of their group, as what is `null` is. `literal` are the places whose value the file
     itself spells out, at least in part, be it there or in another place that is named there.
+    Where `with_settings` is false, the functions' own variables (`environment:`) are left out.
     """
 
     document: Document
     environment: Mapping[str, str]
     option_stage: str | None
+    with_settings: bool = True
     problems: list[Problem] = field(default_factory=list)
     failed: set[Place] = field(default_factory=set)
     literal: set[Place] = field(default_factory=set)
@@ -55,7 +57,10 @@ class Variables:
     _open: list[Place] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.values = self._plain(self._tree(self.document.values, ()), ())
+        values = self.document.values
+        if not self.with_settings:
+            values = _without_settings(values)
+        self.values = self._plain(self._tree(values, ()), ())
 
     def stage(self) -> str:
         """Return the stage: the option's, else provider.stage, else `dev`."""
@@ -189,3 +194,21 @@ class Variables:
 
 def _spelled(value: str | int | bool | None) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _without_settings(values: dict[str, Any]) -> dict[str, Any]:
+    """Leave out `environment:`, the provider's and each function's."""
+
+    def less(part: Any) -> Any:
+        return (
+            {k: v for k, v in part.items() if k != "environment"}
+            if isinstance(part, dict)
+            else part
+        )
+
+    parts = dict(values)
+    if "provider" in parts:
+        parts["provider"] = less(parts["provider"])
+    if isinstance(parts.get("functions"), dict):
+        parts["functions"] = {name: less(part) for name, part in parts["functions"].items()}
+    return parts

@@ -47,6 +47,16 @@ def test_compiled_code_runs_with_an_interpreter_that_loads_it(folder: Path, pyth
     assert given == choose(RUNTIME, folder, {RUNTIME: given})
 
 
+def test_an_interpreter_of_pyenv_is_found(folder: Path, tmp_path: Path, python: Make) -> None:
+    (tmp_path / "versions" / "3.12.4" / "bin").mkdir(parents=True)
+    there = python(
+        "versions/3.12.4/bin/python3.12", '[[3, 12], [".cpython-312-x.so", ".abi3.so", ".so"]]'
+    )
+    (folder / "paint" / "brush.cpython-312-x.so").touch()
+
+    assert there == choose(RUNTIME, folder, {}, {"PYENV_ROOT": str(tmp_path)})
+
+
 def test_compiled_code_that_it_does_not_load_is_named_with_what_is_there(
     folder: Path, python: Make
 ) -> None:

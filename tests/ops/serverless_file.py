@@ -53,6 +53,7 @@ def read(
     *,
     environment: Mapping[str, str] | None = None,
     stage: str | None = None,
+    with_settings: bool = True,
 ) -> Service:
     """Read a file of that text in `folder`, where the code of the functions is as well."""
     for name in ("upload", "http", "sweep"):
@@ -61,7 +62,7 @@ def read(
         code.touch()
     path = folder / "serverless.yml"
     path.write_text(text, "utf-8")
-    return load(path, environment=environment or {}, stage=stage)
+    return load(path, environment=environment or {}, stage=stage, with_settings=with_settings)
 
 
 def mistakes(

@@ -29,8 +29,8 @@ SHAPES = {
         "functions.upload.timeout is 901; write seconds from 1 to 900.",
     ),
     "no concurrency": _wrong(
-        changed("  name:", f"  maxConcurrency: 0 {HERE}\n  name:"),
-        "provider.maxConcurrency is 0; write a whole number from 1 to 1000.",
+        changed("  name:", f"  maxConcurrency: 9 {HERE}\n  name:"),
+        "provider.maxConcurrency is 9; write 1, or a whole number from 10 to 1000.",
     ),
     "an old Python": _wrong(
         changed("  name:", f"  runtime: python3.9/v1 {HERE}\n  name:"),

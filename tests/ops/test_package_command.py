@@ -84,6 +84,15 @@ def test_one_function_is_packed_where_it_is_asked_for_and_pip_is_not_asked_twice
     assert f"  sha256 {hashlib.sha256(content).hexdigest()}\n" in again.stdout
 
 
+def test_packing_needs_none_of_the_functions_settings(root: Path) -> None:
+    text = SERVERLESS.replace("img.example.com", "${env:NOT_EXPORTED}")
+    (root / "serverless.yml").write_text(text, "utf-8")
+
+    done = repaint("package", folder=root, settings=pip_finds(root / "published"))
+
+    assert 0 == done.returncode, done.stderr
+
+
 def test_what_cannot_be_got_needs_you(root: Path) -> None:
     done = repaint("package", folder=root, settings=pip_finds(root / "none"))
 

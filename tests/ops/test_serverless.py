@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ops.output import Refused
-from ops.serverless import HttpEvent, Logs, ScheduleEvent, TosEvent, load
+from ops.serverless import HttpEvent, Logs, ScheduleEvent, ServerlessError, TosEvent, load
 from ops.serverless.schedule import as_crontab
 from ops.serverless.service import rule_id, timer_name
 from tests.ops.command import ROOT, document, repaint
@@ -45,6 +45,25 @@ def test_a_functions_environment_goes_over_the_providers(tmp_path: Path) -> None
         environment["VEIMAGEX_SERVICE_ID"],
         environment["VEIMAGEX_DOMAIN"],
     )
+
+
+def test_without_settings_the_rest_is_read_and_nothing_of_them_is_asked_for(
+    tmp_path: Path,
+) -> None:
+    text = changed("VEIMAGEX_DOMAIN: img.example.com", "TOO_BAD: ${env:NOT_EXPORTED}")
+    with_bucket = text.replace("bucket: photos", "bucket: ${env:BUCKET}")
+
+    service = read(tmp_path, with_bucket, environment={"BUCKET": "pictures"}, with_settings=False)
+
+    (function,) = service.functions
+    assert ({}, "pictures") == (function.environment, getattr(function.events[0], "bucket", None))
+
+
+def test_without_settings_what_is_wrong_elsewhere_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ServerlessError, match="NOT_EXPORTED is not set"):
+        read(
+            tmp_path, changed("bucket: photos", "bucket: ${env:NOT_EXPORTED}"), with_settings=False
+        )
 
 
 def test_settings_keep_the_spelling_they_have_in_the_file(tmp_path: Path) -> None:
