@@ -23,8 +23,10 @@ import urllib3
 
 from local.cloud import Cloud
 from local.invoke import put_samples
+from local.vefaas import PlaneSettings
 from tests.local.console.browser import chromium, screenshot
 from tests.ops.command import environment
+from tests.ops.deploying import deploying, this_project
 from tests.ops.running import running
 
 ROOT = Path(__file__).parents[1]
@@ -68,11 +70,15 @@ class Page:
             return _in_order(shown, world, folder)
 
 
+def _deploying(folder: Path) -> AbstractContextManager[World]:
+    # As long as it takes to see that a release is under way.
+    return deploying(folder, this_project, PlaneSettings(release_seconds=0.5))
+
+
 README = Page("README.md", "README.zh-CN.md")
-PAGES = (
-    README,
-    Page("docs/running.md", "docs/running.zh-CN.md", running),
-)
+# Its zips run on the Python that functions are deployed to.
+DEPLOYING = Page("docs/deploying.md", "docs/deploying.zh-CN.md", _deploying)
+PAGES = (README, Page("docs/running.md", "docs/running.zh-CN.md", running), DEPLOYING)
 
 _BLOCK = re.compile(
     r"(?P<head><!-- output: (?P<command>.+?) -->\n```\w*\n)(?P<text>.*?)(?P<tail>```)", re.DOTALL
@@ -86,6 +92,8 @@ _VARYING = (
     (re.compile(r"\b\d+(\.\d+)? (ms|s|min|h)\b( \d+ (s|min)\b)?"), "<span>"),
     (re.compile(r"\bAKLT…\w{4}\b"), "<access key>"),
     (re.compile(r"\bfn[0-9a-f]{10}\b"), "<function>"),
+    (re.compile(r"sha256:[0-9a-f]+"), "sha256:<digest>"),
+    (re.compile(r"repaint-smoke-[0-9a-f]{16}"), "repaint-smoke-<number>"),
     # A command that takes long tells how far it is.
     (re.compile(r"^.* · [\d.,]+ a second.*\n", re.MULTILINE), ""),
 )
