@@ -58,7 +58,9 @@ def build(
         {
             **code(service.root, function.folder),
             **packed,
-            "package.patterns": extras(service.root, service.package_patterns),
+            "package.patterns": extras(
+                service.root, (*service.package_patterns, *_presets_file(function))
+            ),
         }
     )
     if interpreter:
@@ -80,6 +82,13 @@ def build(
         compiled_by=interpreter.version if interpreter else None,
         wheels={w.path.name: w.sha256 for w in wheels if packed[w.path.name]},
     )
+
+
+def _presets_file(function: Function) -> list[str]:
+    """Return the file of presets that the function will look for at its root, if it has one."""
+    named = function.environment.get("REPAINT_PRESETS", "").strip()
+    is_file = named.endswith(".json") and not named.startswith(("[", "{", "/"))
+    return [named] if is_file else []
 
 
 def _write(path: Path, content: bytes) -> Path:

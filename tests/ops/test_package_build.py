@@ -4,6 +4,7 @@ import hashlib
 import random
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,27 @@ def test_it_tells_where_the_zip_is_what_is_in_it_and_who_compiled_it(root: Path)
         "presets.json",
         "shared/names.py",
     ] == [name for name in names if not name.endswith(".pyc")]
+
+
+def test_the_file_of_presets_that_a_function_looks_for_is_packed_without_being_named_again(
+    root: Path,
+) -> None:
+    (root / "presets.json").write_text("[]", "utf-8")
+    described = service(root, THIS)
+    function = replace(
+        described.function("upload"), environment={"REPAINT_PRESETS": "presets.json"}
+    )
+
+    made = build(
+        described,
+        function,
+        output=root / "out",
+        cache=root / "cache",
+        pip=FakePip(root / "published"),
+    )
+
+    with zipfile.ZipFile(made.path) as archive:
+        assert b"[]" == archive.read("presets.json")
 
 
 def test_where_no_python_of_the_runtime_is_at_hand_nothing_is_compiled(root: Path) -> None:
