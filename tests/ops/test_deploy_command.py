@@ -1,6 +1,9 @@
 """`repaint deploy`, `rollback` and `remove` as commands: what they show, ask and end with."""
 
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -78,6 +81,32 @@ def test_a_release_that_fails_is_told_with_the_instances_log_and_the_old_one_run
     assert [("repaint-dev-upload", 1)] == [
         (state.name, state.instances) for state in world.cloud.plane.platform.states
     ]
+
+
+def test_one_that_was_stopped_by_ctrl_c_is_gone_on_with_by_the_next_run(world: World) -> None:
+    world.cloud.plane.settings = replace(world.cloud.plane.settings, release_seconds=3.0)
+    with subprocess.Popen(
+        [sys.executable, "-m", "ops", "deploy", "--yes", "--function", "upload"],
+        cwd=world.folder,
+        env=world.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as stopped:
+        assert stopped.stderr is not None
+        for line in stopped.stderr:
+            if "release is in progress" in line:
+                stopped.send_signal(signal.SIGINT)
+                break
+        said = stopped.stderr.read()
+    again = world.repaint("deploy", "--yes", "--function", "upload")
+
+    assert (130, "Stopped. What was done stays done: run the same command to go on.\n") == (
+        stopped.returncode,
+        said,
+    )
+    assert "repaint-dev-upload is being released already: waiting for that\n" in again.stderr
+    assert again.stdout.startswith("change   rules of bucket photos\n")
 
 
 def test_what_the_platform_does_not_release_is_tried_again_by_the_next_run(world: World) -> None:

@@ -50,21 +50,25 @@ class World:
     def __init__(self, cloud: Cloud, number: int, policy: Mapping[str, Any]) -> None:
         cloud.policies.set(ROLE, policy)
         cloud.store.create_bucket(f"state-{number}")
-        settings = {
+        self.settings = {
             **cloud.settings,
             "REPAINT_LEDGER": f"tos://state-{number}/ledger/",
-            "REPAINT_DAILY_CAP": "1000",
             "REPAINT_HTTP_TOKENS": TOKEN,
         }
         self.store = cloud.store
         self.faults = cloud.faults
         self.bucket = f"photos-{number}"
         self._clock = FakeClock(time.time())
+        self._keys = Fixed(cloud.keys.issue(temporary=True, role=ROLE))
+        self.set(REPAINT_DAILY_CAP="1000")
+
+    def set(self, **settings: str) -> None:
+        """Begin anew with some settings, as a process that was deployed with them."""
         self._runtime = Runtime(
-            settings,
+            {**self.settings, **settings},
             log=build_log(StringIO(), "error"),
             clock=self._clock,
-            credentials=Fixed(cloud.keys.issue(temporary=True, role=ROLE)),
+            credentials=self._keys,
         )
 
     def put(self, name: str, **metadata: str) -> Upload:
@@ -87,11 +91,11 @@ class World:
         deadline, ledger = self._clock.now() + SECONDS, self._runtime.shared_ledger("this test")
         return self._runtime.sweep.run(ledger, deadline=deadline, log=self._runtime.log)
 
-    def ask(self, method: str, **body: str) -> int:
+    def ask(self, method: str, path: str = "/generations", **body: str) -> int:
         """Ask the HTTP door; return the answer's status."""
         event = {
             "httpMethod": method,
-            "path": "/generations",
+            "path": path,
             "headers": {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"},
             "body": json.dumps(body),
         }
@@ -123,6 +127,14 @@ def with_a_name(world: World) -> str:
     return world.handle(world.put("named", prompt="x", output=world.bucket))
 
 
+def over_that_name(world: World) -> str:
+    return world.handle(world.put("over", prompt="x", output=world.bucket, overwrite="true"))
+
+
+def rejected(world: World) -> str:
+    return world.handle(world.put("wrong", prompt="x", seed="abc"))
+
+
 def looked_for(world: World) -> str:
     world.faults.replace(FaultSettings(latency_seconds=0, script=("lose_answer",)))
     return world.handle(world.put("lost", prompt="x"))
@@ -134,6 +146,10 @@ def parked(world: World) -> str:
 
 def listed(world: World) -> int:
     return world.ask("GET")
+
+
+def shown(world: World) -> int:
+    return world.ask("GET", f"/generations/{'0' * 32}")
 
 
 def swept(world: World) -> dict[str, int]:
@@ -149,18 +165,27 @@ def of_a_version(world: World) -> str:
     return world.handle(world.put("version", prompt="x"))
 
 
+def over_the_cap(world: World) -> str:
+    world.set(REPAINT_DAILY_CAP="1")
+    return world.handle(world.put("capped", prompt="x"))
+
+
 WAYS: dict[Callable[[World], object], object] = {
     without_its_bucket: "incomplete",
     gone: "skipped",
     generated: "generated",
     delivered_again: "duplicate",
     with_a_name: "generated",
+    over_that_name: "generated",
+    rejected: "rejected",
     looked_for: "generated",
     parked: "deferred",
     listed: 200,
+    shown: 404,
     swept: {"pending": 1, "generated": 1},
     asked_for: 200,
     of_a_version: "generated",
+    over_the_cap: "deferred",
 }
 """Every way that the functions' code can go, in turn, and how each ends."""
 
