@@ -1,18 +1,25 @@
 """The local cloud's commands: `python -m local run | serve | invoke`."""
 
 import json
+import os
 import signal
 import sys
 import threading
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
 from local import demo
 from local import invoke as invoking
-from local.cloud import SERVED, UPLOAD_PREFIX, UPLOADS_BUCKET, Cloud, Ports
+from local.cloud import UPLOAD_PREFIX, UPLOADS_BUCKET, Cloud, Ports
+from local.running import SERVED
+from shared.config import load_settings
+from shared.errors import SettingsError
 
+# What of the caller's environment is the functions' as well: who is told of what they made.
+RECEIVER = ("REPAINT_WEBHOOK_URL", "REPAINT_WEBHOOK_SECRET")
 DEMO = Path(".repaint") / "run"
 
 app = typer.Typer(
@@ -40,18 +47,30 @@ def serve(
     imagex_port: Annotated[int, typer.Option(help="Where veImageX listens.")] = 8802,
     gateway_port: Annotated[int, typer.Option(help="Where the API gateway listens.")] = 8800,
     console_port: Annotated[int, typer.Option(help="Where the web console listens.")] = 8803,
+    vefaas_port: Annotated[int, typer.Option(help="Where veFaaS's API listens.")] = 8804,
+    *,
+    bare: Annotated[
+        bool, typer.Option("--bare", help="Run no functions but those that are deployed.")
+    ] = False,
 ) -> None:
     """Keep the local cloud running until Ctrl-C, with its state in .repaint/cloud.
 
-    Example: python -m local serve --tos-port 9001
+    It tells the receiver of REPAINT_WEBHOOK_URL, if that is set. Example: python -m local serve
+    --tos-port 9001
     """
     try:
-        ports = Ports(tos_port, imagex_port, gateway_port, console_port)
-        cloud = Cloud(SERVED, ports=ports, on_log=_show)
+        ports = Ports(tos_port, imagex_port, gateway_port, console_port, vefaas_port)
+        receiver = {name: os.environ[name] for name in RECEIVER if name in os.environ}
+        cloud = Cloud(SERVED, ports=ports, on_log=_show, environment=receiver, bare=bare)
+        settings = load_settings(cloud.settings)
+    except SettingsError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
     except OSError as error:
         typer.echo(
             f"The local cloud cannot start: {error}. Another one may be running; choose other "
-            "ports with --tos-port, --imagex-port, --gateway-port and --console-port.",
+            "ports with --tos-port, --imagex-port, --gateway-port, --console-port and "
+            "--vefaas-port.",
             err=True,
         )
         raise typer.Exit(1) from None
@@ -62,14 +81,20 @@ def serve(
         if not cloud.book.charges():
             invoking.put_samples(cloud)
         typer.echo(f"open {cloud.console.address}/ in a browser: drop a picture on it, break it\n")
-        typer.echo(
-            f"object storage  {cloud.tos.address}  (bucket {UPLOADS_BUCKET}, "
-            f"uploads below {UPLOAD_PREFIX} are repainted)"
-        )
+        happens = f"uploads below {UPLOAD_PREFIX} are repainted"
+        if bare:
+            happens = "what repaints its uploads is yours to deploy"
+        typer.echo(f"object storage  {cloud.tos.address}  (bucket {UPLOADS_BUCKET}, {happens})")
         typer.echo(f"veImageX        {cloud.imagex.address}")
+        typer.echo(f"veFaaS          {cloud.vefaas.address}  (for 'repaint --local deploy')")
         typer.echo(f"HTTP            {cloud.gateway.address}  (token in {SERVED / 'http-token'})")
         typer.echo(f"access key      in {SERVED / 'credentials.json'}")
+        if settings.webhook_url:
+            to = urlsplit(settings.webhook_url.get_secret_value())
+            typer.echo(f"notices         to {to.scheme}://{to.netloc}")
         told = SERVED / "settings.json"
+        told.unlink(missing_ok=True)
+        told.touch(0o600)
         told.write_text(json.dumps(cloud.settings, indent=2), "utf-8")
         stop = threading.Event()
         for sign in (signal.SIGINT, signal.SIGTERM):

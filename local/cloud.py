@@ -1,18 +1,16 @@
-"""The small cloud, put together: object storage, veImageX and the deployed functions.
+"""The small cloud, put together: object storage, veImageX and the function platform.
 
     picture ──PUT──▶ TOS ──event──▶ queue ──▶ function (a process) ──▶ veImageX
                       ▲                          │                        │
                       └── ledger ◀───────────────┘        source ◀────────┘
 
-Its console shows all that in a browser, and breaks it on request.
+Its console shows all that in a browser, and breaks it on request. The functions are those of this
+source tree or, in a bare cloud, none but what is deployed by the platform's API.
 
 State is in one folder; a cloud started there again goes on where the last one stopped.
 """
 
-import json
-import os
 import secrets
-import shutil
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -20,30 +18,53 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from local import gateway, imagex, tos
+from local import gateway, imagex, own, tos, vefaas
 from local.console import Console, Parts
-from local.faas import DeliverySettings, FunctionSpec, Platform
+from local.faas import DeliverySettings, Platform
 from local.imagex.generate import Painter
 from local.imagex.restyle import restyle
-from local.keys import KeyRing
+from local.keys import KeyRing, kept, kept_credentials
+from local.own import (
+    HTTP_FUNCTION,
+    ROOT,
+    SWEEP_FUNCTION,
+    SWEEP_TIMER,
+    UPLOAD_FUNCTION,
+    UPLOAD_PREFIX,
+    UPLOADS_BUCKET,
+    Scale,
+    assemble,
+)
+from local.policy import Policies
 from local.server import Server
 from shared.runtime import Runtime
 from shared.signing import Credentials
 
-ROOT = Path(__file__).resolve().parent.parent
+__all__ = [
+    "DOMAIN",
+    "HTTP_FUNCTION",
+    "REGION",
+    "ROOT",
+    "SERVICE_ID",
+    "STATE_BUCKET",
+    "SWEEP_FUNCTION",
+    "SWEEP_TIMER",
+    "TEMPLATE",
+    "UPLOADS_BUCKET",
+    "UPLOAD_FUNCTION",
+    "UPLOAD_PREFIX",
+    "Cloud",
+    "Fixed",
+    "Ports",
+    "Scale",
+    "assemble",
+]
+
 SERVICE_ID = "local"
 DOMAIN = "img.local"
 TEMPLATE = "tplv-local-repaint.image"
 REGION = "cn-beijing"
-UPLOADS_BUCKET = "photos"
 STATE_BUCKET = "repaint-state"
-UPLOAD_FUNCTION = "repaint-upload"
-HTTP_FUNCTION = "repaint-http"
-SWEEP_FUNCTION = "repaint-sweep"
-SWEEP_TIMER = "sweep"
-SWEEP_SECONDS = 60.0
-UPLOAD_PREFIX = "uploads/"
-SERVED = Path(".repaint") / "cloud"  # the state of the cloud that `serve` keeps running
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +75,7 @@ class Ports:
     imagex: int = 0
     gateway: int = 0
     console: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """How many run at once, and how often the sweep comes round."""
-
-    instances: int = 1
-    max_concurrency: int = 64
-    sweep_seconds: float = SWEEP_SECONDS
+    vefaas: int = 0
 
 
 class Cloud:
@@ -70,8 +83,11 @@ class Cloud:
 
     `environment` adds to the functions' settings or overrides them. `on_log` gets a function's
     name and each line it writes. `scale` is the upload function's and the sweep's timer's. `book`
-    is veImageX's instead of one in `folder`, `paint` its model. Raises OSError where a port is
-    taken.
+    is veImageX's instead of one in `folder`, `paint` its model. A `bare` cloud runs no function
+    but those that are deployed; `plane` is how its platform releases them. `role_policies` say
+    what roles may do: a function works with the role that it was deployed with, one of the source
+    tree with a role of its own name. Raises OSError where a port is taken, RuntimeError where
+    another cloud runs in `folder`, or one that is not bare would run there what was deployed.
     """
 
     def __init__(
@@ -83,25 +99,52 @@ class Cloud:
         delivery: DeliverySettings | None = None,
         environment: Mapping[str, str] | None = None,
         on_log: Callable[[str, str], None] | None = None,
-        scale: Scale = Scale(),
+        scale: Scale = Scale(),  # noqa: B008 (it has no state)
         book: imagex.Book | None = None,
         paint: Painter = restyle,
+        bare: bool = False,
+        plane: vefaas.PlaneSettings | None = None,
+        role_policies: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         self.folder = folder.resolve()
         self.folder.mkdir(parents=True, exist_ok=True)
         self.keys = KeyRing()
-        self.credentials = self.keys.add(_kept_credentials(self.folder / "credentials.json"))
+        self.credentials = self.keys.add(kept_credentials(self.folder / "credentials.json"))
+        self.policies = Policies(self.keys, role_policies)
         self.store = tos.ObjectStore(self.folder / "tos")
         self.book = book or imagex.Book(self.folder / "imagex")
         self.faults = imagex.Faults(faults)
         self.platform = Platform(
             self.folder / "faas", keys=self.keys, settings=delivery, on_log=on_log
         )
+        self.plane = vefaas.ControlPlane(
+            self.folder / "vefaas",
+            self.platform,
+            settings=plane,
+            environment=self._endpoints,
+            rules=self.store.buckets.rules,
+        )
+        self._bare = bare
+        if self.plane.is_used and not bare:
+            # Before any server: what was opened so far is all there is to close.
+            for part in (self.plane, self.platform.events, self.store, self.book):
+                part.close()
+            raise RuntimeError(
+                f"Functions are deployed in {self.folder}: start a bare cloud there, which runs "
+                "them and none of its own, or choose another folder."
+            )
         self._environment = dict(environment or {})
         self._scale = scale
         self._stack = ExitStack()
         self.tos = Server(
-            tos.application(self.store, self.keys, region=REGION, on_event=self._enqueue),
+            tos.application(
+                self.store,
+                self.keys,
+                region=REGION,
+                on_event=self._enqueue,
+                is_released=lambda function: function in self.platform.functions,
+                policies=self.policies,
+            ),
             ports.tos,
         )
         self.imagex = Server(
@@ -113,13 +156,19 @@ class Cloud:
                 domain=DOMAIN,
                 template=TEMPLATE,
                 paint=paint,
+                policies=self.policies,
             ),
             ports.imagex,
         )
-
-        self.http_token = _kept(self.folder / "http-token", secrets.token_urlsafe(24))
+        self.vefaas = Server(
+            vefaas.application(self.plane, self.keys, region=REGION, policies=self.policies),
+            ports.vefaas,
+        )
+        self.http_token = kept(self.folder / "http-token", secrets.token_urlsafe(24))
         self.gateway = Server(
-            gateway.application(lambda event: self.platform.invoke(HTTP_FUNCTION, event)),
+            gateway.application(
+                lambda event: self.platform.invoke(gateway.behind(self.platform.functions), event)
+            ),
             ports.gateway,
         )
         self._console = Console(
@@ -144,16 +193,26 @@ class Cloud:
 
     @property
     def settings(self) -> dict[str, str]:
-        """The settings that point a function, or anything else, to this cloud. No secret."""
+        """The settings that point a function, or anything else, to this cloud.
+
+        No secret is in them but what came with `environment`.
+        """
         return {
             "VEIMAGEX_SERVICE_ID": SERVICE_ID,
             "VEIMAGEX_DOMAIN": DOMAIN,
             "VEIMAGEX_TEMPLATE": TEMPLATE,
+            **self._endpoints(),
+            "VEFAAS_ENDPOINT": self.vefaas.address,
+            "REPAINT_LEDGER": f"tos://{STATE_BUCKET}/ledger/",
+            **self._environment,
+        }
+
+    def _endpoints(self) -> dict[str, str]:
+        """Return what stands in for the services' own names, which no laptop resolves."""
+        return {
             "VEIMAGEX_ENDPOINT": self.imagex.address,
             "TOS_ENDPOINT": self.tos.address,
             "TOS_REGION": REGION,
-            "REPAINT_LEDGER": f"tos://{STATE_BUCKET}/ledger/",
-            **self._environment,
         }
 
     def runtime(self) -> Runtime:
@@ -166,16 +225,16 @@ class Cloud:
         with ExitStack() as stack:
             stack.callback(self.store.close)
             stack.callback(self.book.close)
+            stack.callback(self.plane.close)
             # Deployed before the storage starts, which then delivers what an earlier one left
             # behind; run last, so that on the way out the functions stop first.
-            function_id = self.deploy(UPLOAD_FUNCTION, "upload", self._scale.instances)
-            self.connect(UPLOADS_BUCKET, function_id, prefix=UPLOAD_PREFIX)
-            self.deploy(SWEEP_FUNCTION, "sweep")
-            self.platform.add_timer(SWEEP_FUNCTION, SWEEP_TIMER, self._scale.sweep_seconds)
-            self.deploy(HTTP_FUNCTION, "http", REPAINT_HTTP_TOKENS=self.http_token)
+            self._run_own()
+            self.plane.start()
             stack.enter_context(self.imagex)
             stack.enter_context(self.tos)
+            stack.enter_context(self.vefaas)
             stack.enter_context(self.platform)
+            stack.callback(self.plane.stop)
             stack.enter_context(self.gateway)
             stack.enter_context(self.console)
             # Its streams never end by themselves, and the server waits for what it still serves.
@@ -191,44 +250,16 @@ class Cloud:
     ) -> None:
         self._stack.close()
 
-    def deploy(self, name: str, door: str, instances: int = 1, **environment: str) -> str:
-        """Deploy the function `functions/<door>` as the platform loads it; return its id.
-
-        That is a folder with `index.py` at its root and `shared/` beside it.
-        """
-        folder = assemble(door, self.folder / "functions" / door)
-        spec = FunctionSpec(
-            name,
-            folder,
-            {**self.settings, **environment},
-            max_concurrency=self._scale.max_concurrency,
-            instances=instances,
-        )
-        return self.platform.deploy(spec)
-
-    def connect(self, bucket: str, function_id: str, *, prefix: str) -> None:
-        """Send the bucket's creations below `prefix` to a function."""
-        rule = {
-            "RuleId": "repaint",
-            "Events": ["tos:ObjectCreated:*"],
-            "Filter": {"TOSKey": {"FilterRules": [{"Name": "prefix", "Value": prefix}]}},
-            "Destination": {"VeFaaS": [{"FunctionId": function_id}]},
-        }
-        version = self.store.buckets.get(bucket).rules_version
-        self.store.buckets.set_rules(bucket, [rule], version)
+    def _run_own(self) -> None:
+        """Run the functions of this source tree, or none at all in a bare cloud."""
+        if self._bare:
+            own.disconnect(self.store)
+            return
+        folder = self.folder / "functions"
+        own.run(self.platform, self.store, folder, self.settings, self.http_token, self._scale)
 
     def _enqueue(self, event: Mapping[str, Any], function_id: str) -> None:
         self.platform.enqueue(function_id, event)
-
-
-def assemble(door: str, folder: Path) -> Path:
-    """Put together what a function's zip holds, apart from its packages, in `folder`."""
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(
-        ROOT / "shared", folder / "shared", ignore=shutil.ignore_patterns("__pycache__")
-    )
-    shutil.copy2(ROOT / "functions" / door / "index.py", folder / "index.py")
-    return folder
 
 
 class Fixed:
@@ -240,26 +271,3 @@ class Fixed:
     def get(self) -> Credentials:
         """Return it."""
         return self._credentials
-
-
-def _kept_credentials(path: Path) -> Credentials:
-    """Return the cloud's own key, made up when it starts for the first time."""
-    document = {
-        "access_key": "AKLTLOCAL" + secrets.token_hex(8),
-        "secret_key": secrets.token_urlsafe(24),
-    }
-    return Credentials(**json.loads(_kept(path, json.dumps(document))))
-
-
-def _kept(path: Path, text: str) -> str:
-    """Return what the secret file `path` holds, and put `text` there if there is none yet."""
-    if path.exists():
-        return path.read_text("utf-8")
-    # Written whole or not at all, and never readable by others: dying in between leaves no key,
-    # and the next start makes another.
-    fresh = path.with_suffix(".new")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_CREAT | os.O_WRONLY, 0o600), "w") as file:
-        file.write(text)
-    fresh.replace(path)
-    return text

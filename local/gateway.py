@@ -6,12 +6,24 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from local.faas import Invocation
+from local.faas import FunctionSpec, Invocation
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+
+
+def behind(functions: Mapping[str, FunctionSpec]) -> str:
+    """Return the id of the function that the gateway leads to.
+
+    It is the one deployed last whose name ends with `-http`: there is no API here by which a
+    route would be made. Raises LookupError where there is none.
+    """
+    found = [key for key, spec in functions.items() if spec.name.endswith("-http")]
+    if not found:
+        raise LookupError("No function whose name ends with '-http' is deployed.")
+    return found[-1]
 
 
 def application(invoke: Callable[[Mapping[str, Any]], Invocation]) -> Starlette:
@@ -28,7 +40,10 @@ def application(invoke: Callable[[Mapping[str, Any]], Invocation]) -> Starlette:
             # The platform documents a string and no flag for anything else.
             "body": body.decode("utf-8", "replace"),
         }
-        answer = await run_in_threadpool(invoke, event)
+        try:
+            answer = await run_in_threadpool(invoke, event)
+        except LookupError as error:
+            return PlainTextResponse(str(error), 503)
         headers = {k: v for k, v in answer.headers.items() if k.lower() != "content-length"}
         body_out = answer.body if answer.error_type is None else "The function failed."
         return Response(body_out, answer.status_code, headers)

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import urllib3
-
-from local.cloud import ROOT, SERVED, UPLOAD_PREFIX, UPLOADS_BUCKET, Cloud, Fixed, assemble
+from local.cloud import ROOT, UPLOAD_PREFIX, UPLOADS_BUCKET, Cloud, Fixed, assemble
 from local.faas import FunctionSpec, Invocation, Platform
+from local.running import SERVED, running_cloud
 from local.samples import SAMPLE_PROMPTS, SAMPLES
 from shared.runtime import Runtime
 from shared.signing import Credentials
@@ -44,22 +43,6 @@ def put_samples(cloud: Cloud) -> None:
         picture = (SAMPLES / name).read_bytes()
         metadata = {"x-tos-meta-prompt": quote(prompt, safe="")}
         cloud.store.put(UPLOADS_BUCKET, UPLOAD_PREFIX + name, picture, metadata)
-
-
-def running_cloud(folder: Path) -> dict[str, str] | None:
-    """Return the settings and the access key of the cloud that runs in `folder`, if one does."""
-    try:
-        settings: dict[str, str] = json.loads((folder / "settings.json").read_text("utf-8"))
-        keys = json.loads((folder / "credentials.json").read_text("utf-8"))
-        # What a cloud that was killed leaves behind names a port where nobody listens.
-        urllib3.request("GET", settings["TOS_ENDPOINT"], timeout=2.0, retries=False)
-    except (OSError, urllib3.exceptions.HTTPError):
-        return None
-    return {
-        **settings,
-        "VOLCENGINE_ACCESS_KEY": keys["access_key"],
-        "VOLCENGINE_SECRET_KEY": keys["secret_key"],
-    }
 
 
 def upload(picture: Path, prompt: str) -> str | None:

@@ -4,16 +4,28 @@ Exit codes: 0 done and nothing to say; 1 something was found that needs you; 2 w
 setting, is wrong; 3 not confirmed, nothing was done; 130 interrupted, and can be run again.
 """
 
+import sqlite3
 import sys
 from typing import Annotated
 
 import typer
 
 from ops.backfill import backfill
+from ops.deploy.command import deploy
+from ops.deploy.removing import remove
+from ops.deploy.rolling_back import rollback
 from ops.deployment import Choice
 from ops.doctor.command import doctor
+from ops.gallery import gallery
 from ops.output import Refused, tell_refused
+from ops.package.command import package
+from ops.policy.command import policy
 from ops.preview import preview
+from ops.redrive import redrive
+from ops.serverless.command import print_
+from ops.show import show
+from ops.smoke.command import smoke
+from ops.status import status
 from shared.errors import RepaintError, SettingsError
 
 app = typer.Typer(
@@ -33,7 +45,7 @@ def repaint(
         bool, typer.Option("--local", help="The local cloud that 'make local' keeps running.")
     ] = False,
 ) -> None:
-    """Run Repaint on many pictures: look, check, repaint what is there, run again.
+    """Deploy Repaint, and run it on many pictures: look, check, repaint what is there, run again.
 
     Every command reads the functions' settings from the environment, the access key from
     VOLCENGINE_ACCESS_KEY and VOLCENGINE_SECRET_KEY or the SDK's other places. With [b]--json[/] a
@@ -48,6 +60,17 @@ def repaint(
 app.command()(doctor)
 app.command()(preview)
 app.command()(backfill)
+app.command()(status)
+app.command()(show)
+app.command()(redrive)
+app.command()(gallery)
+app.command()(package)
+app.command()(policy)
+app.command("print")(print_)
+app.command()(deploy)
+app.command()(rollback)
+app.command()(remove)
+app.command()(smoke)
 
 
 def main() -> None:
@@ -60,6 +83,6 @@ def main() -> None:
     except SettingsError as error:
         tell_refused(str(error))
         sys.exit(2)
-    except RepaintError as error:
+    except (RepaintError, sqlite3.Error) as error:
         tell_refused(str(error))
         sys.exit(1)

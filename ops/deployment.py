@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 import typer
 
-from local.cloud import SERVED
-from local.invoke import running_cloud
+from local.running import SERVED, running_cloud
 from ops.output import Refused
 from shared.ledger import Ledger
 from shared.logs import build_log

@@ -6,10 +6,14 @@ The result is on stdout, everything else (progress, questions, refusals) on stde
 import json
 import sys
 from enum import IntEnum
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal, TextIO
 
 import typer
 from rich.console import Console
+from rich.markup import escape
+
+_JOINERS = "\u200c\u200d"
 
 
 class Exit(IntEnum):
@@ -40,6 +44,24 @@ def aside() -> Console:
     return Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
 
 
+def printable(text: str) -> str:
+    """Return a text that others wrote on one line, what does not print in it spelled out.
+
+    Control characters could drive a terminal, or turn what stands around them; those that join
+    an emoji's parts are left.
+    """
+    return "".join(c if c.isprintable() or c in _JOINERS else _spelled(c) for c in text)
+
+
+def plain(text: str) -> str:
+    """Return a text that others wrote as it may be printed here: not as markup either."""
+    return escape(printable(text))
+
+
+def _spelled(character: str) -> str:
+    return " " if character.isspace() else character.encode("unicode_escape").decode()
+
+
 def print_json(document: Any) -> None:
     """Print one JSON document for programs."""
     sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
@@ -64,5 +86,18 @@ def confirm(question: str, *, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise Refused(f"{question} Nobody can be asked here: say --yes.", Exit.NOT_CONFIRMED)
-    if not typer.confirm(question, err=True):
+    try:
+        said = typer.confirm(question, err=True)
+    except typer.Abort:
+        said = False
+    if not said:
         raise Refused("Nothing was done.", Exit.NOT_CONFIRMED)
+
+
+def opened(path: Path, mode: Literal["a", "w"]) -> TextIO:
+    """Open a file to write to. Raises Refused."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open(mode, encoding="utf-8")
+    except OSError as error:
+        raise Refused(f"{path} cannot be written: {error.strerror}.") from None

@@ -12,12 +12,15 @@ from rich.markup import escape
 from ops.deployment import Choice
 from ops.output import Exit, Refused, people, print_json
 from shared.attempts import output_name
-from shared.config import load_settings
+from shared.config import Settings, load_settings
 from shared.errors import RejectedUpload
 from shared.instructions import resolve
+from shared.ledger import Record
 from shared.metadata import META, identity, recognised
 from shared.objects import ObjectInfo
+from shared.presets import preset_for
 from shared.suitability import problems_of
+from shared.variants import siblings_of
 
 SOURCE = "https://<signed for this attempt>/"
 
@@ -78,16 +81,15 @@ def _previewed(
         version_id=None,
         metadata=metadata,
     )
-    preset = next((p for p in settings.presets if key.startswith(p.prefix)), None)
+    preset = preset_for(key, settings.presets)
     found: dict[str, Any] = {
         "status": "sent",
         "bucket": bucket,
         "key": key,
         "reasons": problems_of(key, info),
-        "preset": preset.prefix if preset else None,
-        "record": None,
-        "output": None,
-        "body": None,
+        "preset": preset.model_dump(mode="json", exclude_unset=True) if preset else None,
+        "prompt": None,
+        "calls": [],
     }
     try:
         instructions = resolve(key, metadata, settings)
@@ -98,24 +100,57 @@ def _previewed(
         return {**found, "status": "skipped", "reasons": [instructions]}
     if found["reasons"] or instructions is None:
         return {**found, "status": "rejected"}
-    known = recognised(metadata)
-    record_id = identity(bucket, key, info.etag, known)
-    output = output_name(settings.output_prefix, record_id, instructions.output, 1)
+    first = Record(
+        id=identity(bucket, key, info.etag, recognised(metadata)),
+        bucket=bucket,
+        key=key,
+        etag=info.etag,
+        instructions=instructions,
+    )
+    records = [first, *siblings_of(first, settings.output_prefix)]
+    calls = [_call(record, settings) for record in records]
+    return {**found, "prompt": instructions.prompt, "calls": calls}
+
+
+def _call(record: Record, settings: Settings) -> dict[str, Any]:
+    """Return the first call that would be made for a record."""
+    instructions = record.instructions
+    if instructions is None:
+        raise AssertionError("what is wrong has no call")
+    output = output_name(settings.output_prefix, record.id, instructions.output, 1)
     body = instructions.call_body(domain=settings.domain, output=output, image_url=SOURCE)
-    return {**found, "record": record_id, "output": output, "body": json.loads(body.to_json())}
+    return {
+        "variant": instructions.variant,
+        "record": record.id,
+        "output": output,
+        "body": json.loads(body.to_json()),
+    }
 
 
 def _show(found: dict[str, Any]) -> None:
     say = people()
     preset = found["preset"]
     say.print(f"[bold]object[/]   {escape(found['bucket'])}/{escape(found['key'])}")
-    say.print(f"[bold]preset[/]   {'none applies' if preset is None else repr(preset)}")
+    applied = "none applies" if preset is None else json.dumps(preset, ensure_ascii=False)
+    say.print(f"[bold]preset[/]   {escape(applied)}")
     if found["status"] != "sent":
         say.print(f"[bold]ends[/]     {found['status']}")
         for reason in found["reasons"]:
             say.print(f"         {escape(reason)}")
         return
-    say.print(f"[bold]record[/]   {found['record']}")
-    say.print(f"[bold]output[/]   {escape(found['output'])}")
-    say.print("[bold]body[/]     of GetCVImageGenerateResult")
-    say.print_json(data=found["body"])
+    say.print(f"[bold]prompt[/]   {escape(found['prompt'])}")
+    first, *others = found["calls"]
+    for call in found["calls"]:
+        if others:
+            say.print(f"[bold]variant[/]  {call['variant']} of {len(found['calls'])}")
+        say.print(f"[bold]record[/]   {call['record']}")
+        say.print(f"[bold]output[/]   {escape(call['output'])}")
+        say.print(f"[bold]seed[/]     {_seed(call)}")
+    body = "of GetCVImageGenerateResult" + (", for variant 1" if others else "")
+    say.print(f"[bold]body[/]     {body}")
+    say.print_json(data=first["body"])
+
+
+def _seed(call: dict[str, Any]) -> str:
+    seed = call["body"]["ReqJson"]["seed"]
+    return "drawn by the model" if seed == -1 else str(seed)

@@ -45,6 +45,14 @@ def name_for_again(prefix: str, record_id: str, chosen: str | None) -> str | Non
     return _suffixed(prefix, chosen, f"-{record_id[-8:]}") if chosen else None
 
 
+def name_of_variant(prefix: str, chosen: str | None, variant: int) -> str | None:
+    """Return what a variant's output is called where `chosen` is the first one's name.
+
+    None, as for `chosen`, where the output gets a name of our own.
+    """
+    return _suffixed(prefix, chosen, f"-{variant}") if chosen and variant > 1 else chosen
+
+
 def _suffixed(prefix: str, chosen: str, suffix: str) -> str | None:
     """Put `suffix` before a name's ending, if need be in place of its last letters.
 

@@ -1,11 +1,10 @@
 """Settings from the environment, checked once, every problem reported together."""
 
 import ipaddress
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -21,17 +20,9 @@ from pydantic import (
 
 from shared.credentials import ROLE_FILE
 from shared.errors import SettingsError
-from shared.req_json import (
-    MODEL_ACTION,
-    MODEL_VERSION,
-    Scale,
-    Seed,
-    Steps,
-    Text,
-    merge_problems,
-    model_problems,
-    output_name_problem,
-)
+from shared.presets import Preset, read_presets, unknown_field
+from shared.req_json import Prompt, Template, Text, output_name_problem
+from shared.signing import webhook_key
 
 DEFAULT_TOS_REGION = "cn-beijing"
 BUCKET_NAME = re.compile(r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$")
@@ -44,6 +35,11 @@ IMAGEX_ENDPOINTS = {
     "ap-southeast-1": "https://imagex.ap-southeast-1.volcengineapi.com",
 }
 
+_MAKE_ONE = (
+    'make one: python -c "import base64, secrets; '
+    "print('whsec_' + base64.b64encode(secrets.token_bytes(32)).decode())\""
+)
+
 
 def _check_endpoint(value: str) -> str:
     parts = urlsplit(value if "://" in value else f"https://{value}")
@@ -53,6 +49,31 @@ def _check_endpoint(value: str) -> str:
     if parts.username or parts.password or parts.query or parts.path not in ("", "/"):
         raise ValueError("it is a scheme and a host, without path, user or query")
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def _check_webhook_url(value: SecretStr) -> SecretStr:
+    address = value.get_secret_value()
+    try:
+        parts = urlsplit(address)
+        is_one = parts.port != 0 and parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        # Its text would repeat a part of the address, and that may be a password.
+        is_one = False
+    if not (is_one and address.isascii() and address.isprintable()) or " " in address:
+        raise ValueError("an address such as https://example.com/repaint is needed")
+    if parts.username or parts.password or parts.fragment:
+        raise ValueError("it is an address without user, password and fragment")
+    if parts.scheme == "http" and not is_loopback_or_address(address):
+        raise ValueError("begin it with https://; http:// goes to localhost or an IP address only")
+    return value
+
+
+def _check_webhook_secret(value: SecretStr) -> SecretStr:
+    try:
+        webhook_key(value.get_secret_value())
+    except ValueError as error:
+        raise ValueError(f"{error}; {_MAKE_ONE}") from None
+    return value
 
 
 def _check_ledger(value: str) -> str:
@@ -70,19 +91,6 @@ def _check_ledger(value: str) -> str:
     raise ValueError("write tos://bucket/prefix/ or sqlite:///absolute/path")
 
 
-def _check_req_json(value: dict[str, Any]) -> dict[str, Any]:
-    problems = merge_problems(value) or model_problems(value)
-    if problems:
-        raise ValueError(" ".join(problems))
-    return value
-
-
-def _check_template(value: str) -> str:
-    if "~" in value or any(character.isspace() for character in value):
-        raise ValueError("it is written without '~' and without spaces")
-    return value
-
-
 def _check_output_prefix(value: str) -> str:
     problem = output_name_problem(f"{value}{'0' * 32}-3")
     if problem:
@@ -96,41 +104,10 @@ def _split(value: object) -> object:
     return value
 
 
-def _parse_json(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"it is not JSON ({error})") from None
-
-
 Endpoint = Annotated[str, AfterValidator(_check_endpoint)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_split)]
-Template = Annotated[Text, AfterValidator(_check_template)]
-Prompt = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Region = Annotated[str, StringConstraints(pattern=REGION_NAME.pattern)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-
-
-class Preset(BaseModel):
-    """What applies to every upload whose key begins with `prefix`, where its metadata is silent.
-
-    `model_action`, `model_version` and `req_json` (its `req_key` above all) choose another model.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    prefix: str
-    prompt: Prompt | None = None
-    seed: Seed | None = None
-    steps: Steps | None = None
-    scale: Scale | None = None
-    template: Template | None = None
-    overwrite: bool | None = None
-    model_action: Text = MODEL_ACTION
-    model_version: Text = MODEL_VERSION
-    req_json: Annotated[dict[str, Any], AfterValidator(_check_req_json)] = {}
 
 
 class Settings(BaseModel):
@@ -158,7 +135,7 @@ class Settings(BaseModel):
     suffixes: Annotated[Words, Field(min_length=1)] = Field(
         default=SUPPORTED_SUFFIXES, alias="REPAINT_SUFFIXES"
     )
-    presets: Annotated[tuple[Preset, ...], BeforeValidator(_parse_json)] = Field(
+    presets: Annotated[tuple[Preset, ...], BeforeValidator(read_presets)] = Field(
         default=(), alias="REPAINT_PRESETS"
     )
     default_prompt: Prompt | None = Field(default=None, alias="REPAINT_DEFAULT_PROMPT")
@@ -173,8 +150,13 @@ class Settings(BaseModel):
     )
     http_allow_http: bool = Field(default=False, alias="REPAINT_HTTP_ALLOW_HTTP")
     http_image_hosts: Words = Field(default=(), alias="REPAINT_HTTP_IMAGE_HOSTS")
-    webhook_url: str | None = Field(default=None, alias="REPAINT_WEBHOOK_URL")
-    webhook_secret: SecretStr | None = Field(default=None, alias="REPAINT_WEBHOOK_SECRET")
+    # The address may hold a token: it is as secret as the secret.
+    webhook_url: Annotated[SecretStr, AfterValidator(_check_webhook_url)] | None = Field(
+        default=None, alias="REPAINT_WEBHOOK_URL"
+    )
+    webhook_secret: Annotated[SecretStr, AfterValidator(_check_webhook_secret)] | None = Field(
+        default=None, alias="REPAINT_WEBHOOK_SECRET"
+    )
     credential_file: Path = Field(default=ROLE_FILE, alias="REPAINT_CREDENTIAL_FILE")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", alias="REPAINT_LOG_LEVEL"
@@ -216,6 +198,11 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
             f"VEIMAGEX_REGION is {region!r}: known are {', '.join(IMAGEX_ENDPOINTS)}; "
             "for another one set VEIMAGEX_ENDPOINT as well."
         )
+    if "REPAINT_WEBHOOK_URL" in given and "REPAINT_WEBHOOK_SECRET" not in given:
+        problems.append(
+            "REPAINT_WEBHOOK_SECRET is not set: what is sent to REPAINT_WEBHOOK_URL is signed with "
+            f"it; {_MAKE_ONE}."
+        )
     try:
         settings = Settings.model_validate(given)
     except ValidationError as error:
@@ -247,6 +234,9 @@ def _sentences(error: ValidationError) -> list[str]:
             sentences.append(f"{name} is not set: it is {description}.")
             continue
         place = f" at {'.'.join(inside)}" if inside else ""
+        if problem["type"] == "extra_forbidden":
+            sentences.append(f"{name}{place} is wrong: {unknown_field(inside)}.")
+            continue
         text = problem["msg"].removeprefix("Value error, ").rstrip(".")
         sentences.append(f"{name}{place} is wrong: {text[:1].lower()}{text[1:]}.")
     return sentences

@@ -4,8 +4,8 @@ from shared.clock import Clock
 from shared.errors import ProbeFailed
 from shared.ledger import Attempt, Cause, EndState, Parked, Record
 from shared.logs import tell_misconfigured
+from shared.notices import Notices
 from shared.outcome import Generated
-from shared.redaction import without_queries
 from shared.turns import Turns
 from shared.work import Work
 
@@ -17,8 +17,9 @@ _WAITS_FOR_ROOM = ("time", "pace", "cap")
 class Endings:
     """Writes ends; safe to use from several threads."""
 
-    def __init__(self, turns: Turns, clock: Clock) -> None:
+    def __init__(self, turns: Turns, notices: Notices, clock: Clock) -> None:
         self._turns = turns
+        self._notices = notices
         self._clock = clock
 
     def finish(self, work: Work, state: EndState, reason: str = "", **fields: object) -> Record:
@@ -30,18 +31,17 @@ class Endings:
         if now > work.record.lease_until:
             # Somebody may have taken over: only who can still write the record may end it.
             work.entry = work.ledger.replace(work.entry, self._turns.leased(work.record, now))
-        instructions, source = work.record.instructions, work.record.source
-        ended = work.record.changed(
+        ended = work.record.without_queries().changed(
             state=state, reason=reason, parked=None, cause="", owner="", lease_until=0.0,
             updated_at=now,
-            # An address may hold a signature of its caller's own: it is kept while it is needed.
-            source=source and without_queries(source),
-            instructions=instructions and instructions.model_copy(
-                update={"req_json": without_queries(instructions.req_json)}
-            ),
             **fields,
         )  # fmt: skip
-        return work.ledger.finish(work.entry, ended)
+        # Dying in between leaves a notice of something that did not happen, which nobody sends; the
+        # other way round, nobody would be told of what did.
+        notice = self._notices.write(work.ledger, ended)
+        stands = work.ledger.finish(work.entry, ended)
+        work.news = (notice, stands) if notice else None
+        return stands
 
     def made(
         self, work: Work, made: Generated, attempt: Attempt, *, probed: bool = False
@@ -99,13 +99,17 @@ class Endings:
         pause = 0.0
         if cause not in _WAITS_FOR_ROOM:
             pause = min(_LONGEST_PARK_SECONDS, _FIRST_PARK_SECONDS * 2 ** min(record.parks, 10))
-        work.entry = work.ledger.replace(
-            work.entry,
-            record.changed(
-                parked=parked, cause=cause, reason=reason, due_at=now + pause,
-                parks=record.parks + 1 if pause else record.parks,
-                owner="", lease_until=0.0, updated_at=now,
-            ),
+        waiting = record.changed(
+            parked=parked, cause=cause, reason=reason, due_at=now + pause,
+            parks=record.parks + 1 if pause else record.parks,
+            owner="", lease_until=0.0, updated_at=now,
         )  # fmt: skip
+        # Told the first time only, which the park itself says: where it could not be written, and
+        # the notice is not so, the next one is the first.
+        notice = None if record.park_told else self._notices.write(work.ledger, waiting)
+        if notice:
+            waiting = waiting.changed(park_told=True)
+        work.entry = work.ledger.replace(work.entry, waiting)
+        work.news = (notice, work.record) if notice else None
         work.log.warning("upload.parked", status=parked, reason=reason, due_in_seconds=round(pause))
         return work.record

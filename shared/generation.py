@@ -13,6 +13,7 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 
+from shared.again import end_replaced
 from shared.attempts import MAX_ATTEMPTS, billing_day, next_number, output_name
 from shared.clock import Clock
 from shared.codes import Verdict
@@ -23,6 +24,7 @@ from shared.imagex import Imagex
 from shared.ledger import Attempt, Record
 from shared.logs import tell_misconfigured
 from shared.names import Names
+from shared.notices import Notices
 from shared.outcome import Failed, Generated
 from shared.outputs import Outputs
 from shared.pace import Pace
@@ -51,6 +53,7 @@ class Generation:
         imagex: Imagex,
         pace: Pace,
         turns: Turns,
+        notices: Notices,
         clock: Clock,
         rng: random.Random,
     ) -> None:
@@ -59,7 +62,7 @@ class Generation:
         self._pace = pace
         self._turns = turns
         self._outputs = Outputs(imagex, settings.domain)
-        self._end = Endings(turns, clock)
+        self._end = Endings(turns, notices, clock)
         self._names = Names(self._outputs, self._end)
         self._clock = clock
         self._rng = rng
@@ -80,6 +83,9 @@ class Generation:
 
         Raises LeaseLost where another owner has it by now, and what the ledger raises.
         """
+        ended = end_replaced(work, self._end) if work.record.again_as else None
+        if ended is not None:
+            return ended
         record = work.record
         step: Record | Step
         if record.instructions is None:

@@ -4,15 +4,18 @@ Metadata wins over the first preset whose prefix matches, which wins over the de
 that is wrong is reported together; no prompt anywhere is not wrong, it means "leave it alone".
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from shared.config import Preset, Settings
+from shared.config import Settings
 from shared.errors import RejectedUpload
 from shared.metadata import META
+from shared.placeholders import values_for
+from shared.presets import OF_PRESET, Preset, preset_for
 from shared.req_json import (
     MODEL,
     MODEL_ACTION,
@@ -31,7 +34,10 @@ _YES, _NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 
 
 class Instructions(BaseModel):
-    """What to make of an upload. Stored in its record, so that a later attempt asks the same."""
+    """What to make of an upload. Stored in its record, so that a later attempt asks the same.
+
+    `variant` is which one of how many `variants` this is, counted from 1.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -45,18 +51,33 @@ class Instructions(BaseModel):
     model_action: str = MODEL_ACTION
     model_version: str = MODEL_VERSION
     req_json: dict[str, Any] = {}
+    variant: int = 1
+    variants: int = 1
 
     @property
     def seed_is_free(self) -> bool:
         """Tell whether another attempt may draw another seed."""
         return self.seed == -1
 
+    def seed_for(self, output: str) -> int:
+        """Return the seed of the attempt that stores its output as `output`, -1 to have it drawn.
+
+        A given one is counted up from variant to variant. Free ones of several variants are not
+        left to the provider, which may draw the same twice: they follow from the output's name,
+        another one for each attempt of each variant.
+        """
+        if not self.seed_is_free:
+            return self.seed + self.variant - 1
+        if self.variants == 1:
+            return -1
+        return int.from_bytes(hashlib.sha256(output.encode()).digest()[:4]) >> 1
+
     def call_body(self, *, domain: str, output: str, image_url: str) -> CallBody:
         """Build the call's body for the picture at `image_url`, to be stored as `output`."""
         merged = {
             **self.req_json,
             "prompt": self.prompt,
-            "seed": self.seed,
+            "seed": self.seed_for(output),
             "ddim_step": self.steps,
             "scale": self.scale,
             "image_urls": [image_url, *self.req_json.get("image_urls", [])],
@@ -77,13 +98,13 @@ class Instructions(BaseModel):
 def resolve(key: str, metadata: Mapping[str, str], settings: Settings) -> Instructions | str:
     """Return what to make of the object `key`, or in a sentence why it is left alone.
 
-    `metadata` as `metadata.recognised` returns it. Raises RejectedUpload with every reason.
+    `metadata` as `metadata.decoded` returns it. Raises RejectedUpload with every reason.
     """
     problems: list[str] = []
     if "skip" in metadata and _read_flag(metadata, "skip", problems):
         return f"{META}skip asks for it."
-    preset = next((p for p in settings.presets if key.startswith(p.prefix)), Preset(prefix=""))
-    prompt = _clean(metadata.get("prompt")) or preset.prompt or settings.default_prompt
+    preset = preset_for(key, settings.presets) or Preset(prefix="")
+    values = values_for(key, metadata, settings.default_prompt)
     given = {
         "seed": _read(metadata, "seed", _SEED, problems),
         "steps": _read(metadata, "steps", _STEPS, problems),
@@ -92,21 +113,32 @@ def resolve(key: str, metadata: Mapping[str, str], settings: Settings) -> Instru
         "template": _read_template(metadata, problems),
         "overwrite": _read_flag(metadata, "overwrite", problems),
     }
-    req_json = {**preset.req_json, **_read_req_json(metadata, problems)}
+    req_json = {**preset.request_parts, **_read_req_json(metadata, problems)}
+    prompt: str | None
+    if preset.wraps_prompt:
+        prompt = preset.filled("prompt", values, problems) if "prompt" in values else None
+    else:
+        own = _clean(metadata.get("prompt"))
+        prompt = own or preset.filled("prompt", values, problems) or settings.default_prompt
     if not prompt and not problems:
         return (
             f"There is no prompt: set {META}prompt on the object, a preset for its prefix in "
             "REPAINT_PRESETS, or REPAINT_DEFAULT_PROMPT."
         )
+    if not metadata.get("output"):
+        given["output"] = _made_output(preset, values, settings.output_prefix, problems)
     problems += model_problems(req_json) if not problems else []
     if problems:
         raise RejectedUpload(problems)
     base: dict[str, Any] = {"template": settings.template}
-    base |= preset.model_dump(exclude_none=True, exclude={"prefix", "prompt", "req_json"})
+    base |= preset.model_dump(exclude_none=True, include=_TAKEN_OVER)
+    if preset.model is not None:
+        base |= {"model_action": preset.model.action, "model_version": preset.model.version}
     base |= {name: value for name, value in given.items() if value is not None}
     return Instructions(prompt=prompt or "", req_json=req_json, **base)
 
 
+_TAKEN_OVER = {"seed", "steps", "scale", "template", "overwrite", "variants"}
 _SEED: TypeAdapter[int] = TypeAdapter(Seed)
 _STEPS: TypeAdapter[int] = TypeAdapter(Steps)
 _SCALE: TypeAdapter[float] = TypeAdapter(Scale)
@@ -119,6 +151,19 @@ _WANTED = {
 
 def _clean(value: str | None) -> str | None:
     return value.strip() or None if value else None
+
+
+def _made_output(
+    preset: Preset, values: Mapping[str, str], prefix: str, problems: list[str]
+) -> str | None:
+    value = preset.filled("output", values, problems)
+    problem = output_name_problem(prefix + value) if value else None
+    if value and problem:
+        problems.append(
+            f"{OF_PRESET} {preset.prefix!r} makes the output {_shown(value)} of "
+            f"{preset.output!r}: with its prefix {prefix!r} it {problem}."
+        )
+    return value
 
 
 def _shown(value: str) -> str:

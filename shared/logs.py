@@ -13,6 +13,11 @@ from shared.redaction import redact
 
 Log = FilteringBoundLogger
 
+# What the SDK's credential chain sends with logs whole addresses when an answer is odd, and an
+# address can hold a signature. What it has to say comes as exceptions as well.
+logging.getLogger("urllib3").addHandler(logging.NullHandler())
+logging.getLogger("urllib3").propagate = False
+
 _LEADING = ("timestamp", "level", "event")
 
 

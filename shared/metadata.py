@@ -11,6 +11,8 @@ META = "x-tos-meta-"
 GENERATED_MARK = "repaint-generated"
 KEYS = ("prompt", "seed", "steps", "scale", "output", "template", "overwrite", "skip", "req-json")
 
+OBJECT_DIGITS = 20
+
 _FULLY_ENCODED = re.compile(r"(?:[!-$&-~]|%[0-9A-Fa-f]{2})*")
 _NON_ASCII_ESCAPES = re.compile(r"(?:%[89A-Fa-f][0-9A-Fa-f])+")
 
@@ -30,8 +32,16 @@ def decode_value(raw: str) -> str:
     return _NON_ASCII_ESCAPES.sub(lambda found: _unquote_or_keep(found[0]), raw)
 
 
+def decoded(metadata: Mapping[str, str]) -> dict[str, str]:
+    """Return all metadata decoded; key names without the prefix."""
+    return {key: decode_value(value) for key, value in metadata.items()}
+
+
 def recognised(metadata: Mapping[str, str]) -> dict[str, str]:
-    """Return, decoded, the metadata that this project reads; key names without the prefix."""
+    """Return, decoded, the metadata that an upload is known by; key names without the prefix.
+
+    Keys of a user's own, which a preset's placeholders may name, do not make an upload new.
+    """
     return {key: decode_value(metadata[key]) for key in KEYS if key in metadata}
 
 
@@ -40,7 +50,7 @@ def object_id(bucket: str, key: str) -> str:
 
     So the records of an object can be listed, also those of contents that were overwritten.
     """
-    return _digest([bucket, key], 20)
+    return _digest([bucket, key], OBJECT_DIGITS)
 
 
 def identity(bucket: str, key: str, version: str, metadata: Mapping[str, str]) -> str:
@@ -50,6 +60,24 @@ def identity(bucket: str, key: str, version: str, metadata: Mapping[str, str]) -
     deployment must not make an old event new.
     """
     return object_id(bucket, key) + _digest([version, sorted(metadata.items())], 12)
+
+
+def variant_id(record_id: str, variant: int) -> str:
+    """Return the id of an upload's variant: the first has the upload's own, `record_id`.
+
+    The others' follow from that alone: who has an upload's record can find them all.
+    """
+    if variant == 1:
+        return record_id
+    return record_id[:OBJECT_DIGITS] + _digest([record_id, "variant", variant], 12)
+
+
+def again_id(record_id: str) -> str:
+    """Return the id of the record that runs this one again; it begins as all of its object's do.
+
+    It follows from the old one alone: however often that is asked for, there is one.
+    """
+    return record_id[:OBJECT_DIGITS] + _digest(["again", record_id], 12)
 
 
 def _digest(parts: list[Any], digits: int) -> str:

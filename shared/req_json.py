@@ -44,6 +44,16 @@ Scale = Annotated[float, Field(strict=True, ge=1, le=30, allow_inf_nan=False)]
 Weight = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
 Index = Annotated[StrictInt, Field(ge=0), _Whole]
 Text = Annotated[str, StringConstraints(min_length=1)]
+Prompt = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
+def _check_template(value: str) -> str:
+    if "~" in value or any(character.isspace() for character in value):
+        raise ValueError("it is written without '~' and without spaces")
+    return value
+
+
+Template = Annotated[Text, AfterValidator(_check_template)]
 
 
 class Strict(BaseModel):

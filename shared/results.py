@@ -13,7 +13,10 @@ Status = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one upload in one delivery; `record` is the id of its ledger entry."""
+    """What became of one upload in one delivery; `record` is the id of its ledger entry.
+
+    `variant` tells which of several variants of the upload it is, None where there is one.
+    """
 
     status: Status
     bucket: str | None
@@ -24,13 +27,15 @@ class Result:
     store_uris: tuple[str, ...] = ()
     attempts: int = field(default=0, compare=False)
     cause: Cause = field(default="", compare=False)
+    variant: int | None = None
 
     def to_dict(self) -> dict[str, object]:
         """Return the result as the handler's body shows it; what is empty is left out."""
         shown: dict[str, object] = {"bucket": self.bucket, "key": self.key, "status": self.status}
         if self.reason:
             shown["reason"] = self.reason
-        return {**shown, **self.addresses(), "record": self.record}
+        which = {} if self.variant is None else {"variant": self.variant}
+        return {**shown, **which, **self.addresses(), "record": self.record}
 
     def addresses(self) -> dict[str, list[str]]:
         """Return the repainted image's addresses, if there are any, by their names."""
@@ -55,6 +60,7 @@ def result_of(record: Record) -> Result:
         record.store_uris,
         len(record.attempts),
         record.cause,
+        _variant_of(record),
     )
 
 
@@ -63,10 +69,17 @@ def duplicate_of(finished: Record) -> Result:
     reason = f"It is {finished.state} already. {finished.reason}".rstrip()
     return Result(
         "duplicate", finished.bucket, finished.key, finished.id, reason,
-        finished.image_urls, finished.store_uris,
+        finished.image_urls, finished.store_uris, variant=_variant_of(finished),
     )  # fmt: skip
 
 
 def incomplete(record: Record, reason: str) -> Result:
     """Tell that this delivery failed and has to come again."""
-    return Result("incomplete", record.bucket, record.key, record.id, reason)
+    return Result(
+        "incomplete", record.bucket, record.key, record.id, reason, variant=_variant_of(record)
+    )
+
+
+def _variant_of(record: Record) -> int | None:
+    instructions = record.instructions
+    return instructions.variant if instructions and instructions.variants > 1 else None

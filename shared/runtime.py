@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from shared.claims import Claims
 from shared.clock import Clock, SystemClock
 from shared.config import DEFAULT_TOS_REGION, Settings, load_settings
 from shared.credentials import CredentialSource, FunctionCredentials
@@ -17,6 +18,7 @@ from shared.ledger import Ledger
 from shared.ledger.sqlite import SqliteLedger
 from shared.ledger.tos import TosLedger
 from shared.logs import Log, stdout_log
+from shared.notices import Notices
 from shared.pace import Pace
 from shared.pipeline import Pipeline
 from shared.sweep import Sweep
@@ -65,26 +67,35 @@ class Runtime:
         )
         pace = Pace(self.clock, self.settings.max_qps)
         turns = Turns(self.settings, pace, self.clock)
+        self.notices = Notices(
+            settings=self.settings, transport=self._transport, clock=self.clock, rng=self._rng
+        )
         generation = Generation(
             settings=self.settings,
             imagex=self.imagex,
             pace=pace,
             turns=turns,
+            notices=self.notices,
             clock=self.clock,
             rng=self._rng,
+        )
+        self.claims = Claims(
+            storage=self.storage, generation=generation, turns=turns, clock=self.clock
         )
         self.pipeline = Pipeline(
             settings=self.settings,
             storage=self.storage,
             ledger=self.ledger,
+            claims=self.claims,
             generation=generation,
-            turns=turns,
+            notices=self.notices,
             clock=self.clock,
         )
         self.sweep = Sweep(
             settings=self.settings,
             pipeline=self.pipeline,
             turns=turns,
+            notices=self.notices,
             clock=self.clock,
             rng=self._rng,
         )

@@ -1,16 +1,19 @@
-"""Sign requests: the OpenAPI signature, the TOS signature, the TOS presigned address.
+"""Sign requests: the OpenAPI signature, the TOS signature, the TOS presigned address, a webhook's.
 
-All three have one shape: a canonical request is hashed into a string to sign, which is signed
-with a key derived from secret, date, region and service. They differ in the algorithm's name, in
-the headers that are signed, and in where the signature goes.
+The first three have one shape: a canonical request is hashed into a string to sign, which is
+signed with a key derived from secret, date, region and service. They differ in the algorithm's
+name, in the headers that are signed, and in where the signature goes. The fourth is the scheme of
+Standard Webhooks, by which who receives a request can tell who sent it.
 
 The official signers read the system's clock; these take the time, so that a clock that is off
 can be corrected (`InvalidTimestamp`) and a test can hold it still.
 
 Sources: document 6369/67269 (OpenAPI); the official packages `volcenginesdkcore.signv4` and
-`tos.auth`, to which the tests compare every result.
+`tos.auth`, and the published `standardwebhooks`, to which the tests compare every result.
 """
 
+import base64
+import binascii
 import hashlib
 import hmac
 import time
@@ -163,6 +166,32 @@ def tos_presigned_url(
     )
     encoded = "&".join(f"{quote(k, safe='')}={quote(v, safe='')}" for k, v in parameters.items())
     return f"{scheme}://{host}{object_path(key)}?{encoded}"
+
+
+def webhook_key(secret: str) -> bytes:
+    """Return the key that a webhook's secret stands for: base64, with or without `whsec_` before.
+
+    Raises ValueError, which repeats nothing of it, where that is not 24 to 64 bytes.
+    """
+    encoded = secret.removeprefix("whsec_").rstrip("=")
+    try:
+        key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError("it is not base64") from None
+    if not 24 <= len(key) <= 64:
+        raise ValueError(f"it stands for {len(key)} bytes, and 24 to 64 are needed")
+    return key
+
+
+def webhook_headers(*, message_id: str, body: bytes, key: bytes, now: float) -> dict[str, str]:
+    """Return the headers that sign a webhook; a receiver takes them for some minutes from `now`."""
+    moment = str(int(now))
+    signed = hmac.digest(key, f"{message_id}.{moment}.".encode() + body, "sha256")
+    return {
+        "webhook-id": message_id,
+        "webhook-timestamp": moment,
+        "webhook-signature": f"v1,{base64.b64encode(signed).decode()}",
+    }
 
 
 def canonical_request(

@@ -14,6 +14,7 @@ from shared.config import Settings
 from shared.errors import RepaintError
 from shared.ledger import Cause, Ledger, Record
 from shared.logs import Log
+from shared.notices import Notices
 from shared.pipeline import Pipeline
 from shared.results import Result
 from shared.turns import Turns
@@ -47,16 +48,30 @@ class Sweep:
         settings: Settings,
         pipeline: Pipeline,
         turns: Turns,
+        notices: Notices,
         clock: Clock,
         rng: random.Random,
     ) -> None:
         self._settings = settings
         self._pipeline = pipeline
         self._turns = turns
+        self._notices = notices
         self._clock = clock
         self._rng = rng
 
     def run(self, ledger: Ledger, *, deadline: float, log: Log) -> dict[str, int]:
+        """Finish what is due, and beside it send the notices that are; count how records ended.
+
+        Beside it, so that neither waits for the other: a receiver that is dead holds no upload up,
+        and a day's work of uploads no notice.
+        """
+        with ThreadPoolExecutor(1) as beside:
+            told = beside.submit(self._notices.deliver_due, ledger, deadline=deadline, log=log)
+            counts = self._finish_due(ledger, deadline, log)
+            told.result()
+        return counts
+
+    def _finish_due(self, ledger: Ledger, deadline: float, log: Log) -> dict[str, int]:
         """Take every due record as far as it goes before `deadline`; count how they ended.
 
         Finished records are not read. What waits for the same thing goes together: after a

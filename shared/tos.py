@@ -80,9 +80,9 @@ class Tos:
                 raise
         return True
 
-    def get(self, bucket: str, key: str) -> tuple[bytes, str]:
+    def get(self, bucket: str, key: str, version_id: str | None = None) -> tuple[bytes, str]:
         """Return an object's content and ETag. Raises ObjectMissing, TosError, NoAnswer."""
-        answer = self._send("GET", bucket, key)
+        answer = self._send("GET", bucket, key, query=_version(version_id))
         etag = answer.headers.get("etag", "").strip('"')
         if not etag:
             # Without it the next compare-and-swap would compare with nothing.

@@ -15,6 +15,7 @@ class Trace:
     bucket: str | None = None
     key: str | None = None
     record: str | None = None
+    variant: int | None = None
     work: Work | None = None
 
     def bound(self, log: Log) -> Log:
@@ -24,7 +25,10 @@ class Trace:
     def incomplete(self, reason: str) -> Result:
         """Tell that this delivery was cut short and has to come again."""
         attempts = len(self.work.record.attempts) if self.work else 0
-        return Result("incomplete", self.bucket, self.key, self.record, reason, attempts=attempts)
+        return Result(
+            "incomplete", self.bucket, self.key, self.record, reason,
+            attempts=attempts, variant=self.variant,
+        )  # fmt: skip
 
 
 def is_denied(error: BaseException) -> bool:

@@ -2,14 +2,17 @@
 
 from dataclasses import dataclass, field
 
-from shared.ledger import Attempt, Entry, Ledger, Record
+from shared.ledger import Attempt, Entry, Ledger, Notice, Record
 from shared.logs import Log
 from shared.tos import Tos
 
 
 @dataclass(slots=True)
 class Work:
-    """One claim being worked on. `entry` is the record as this owner last wrote it."""
+    """One claim being worked on. `entry` is the record as this owner last wrote it.
+
+    `news` is what is to be told of it, and the record that stands, once both are written.
+    """
 
     ledger: Ledger
     entry: Entry
@@ -20,6 +23,7 @@ class Work:
     has_turn: bool = False
     pauses: int = field(default=0, init=False)
     sent_at: float = field(default=0.0, init=False)
+    news: tuple[Notice, Record] | None = field(default=None, init=False)
 
     @property
     def record(self) -> Record:

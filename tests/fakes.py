@@ -28,6 +28,7 @@ from shared.transport import Request, Response, Timeouts, Transport
 
 START = 1_760_000_000.0
 SERVICE = "serviceid"
+RECEIVER = "https://hooks.example.com/"
 ENVIRONMENT = {
     "VEIMAGEX_SERVICE_ID": SERVICE,
     "VEIMAGEX_DOMAIN": "img.example.com",
@@ -84,6 +85,7 @@ class FakeCloud:
     `history` has every charge and every probe in their order. `reactions` are what happens to the
     next paid calls in turn, before they generate as usual.
     `interfere` is called with every request and may raise instead of letting it through.
+    `receiver` is what notices are sent to, at `RECEIVER`.
     """
 
     clock: FakeClock = field(default_factory=FakeClock)
@@ -98,6 +100,7 @@ class FakeCloud:
     reactions: list[Reaction] = field(default_factory=list)
     late: list[tuple[float, str]] = field(default_factory=list)
     interfere: Callable[[str, Request], None] = lambda _name, _request: None
+    receiver: Callable[[Request], Response] = lambda _request: Response(204, {}, b"")
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def upload(
@@ -119,6 +122,8 @@ class FakeCloud:
         return object_event(bucket, key, stored.etag)
 
     def send(self, request: Request, timeouts: Timeouts) -> Response:
+        if request.url.startswith(RECEIVER):
+            return self.receiver(request)
         # One request at a time: that is what makes a conditional write atomic.
         with self.lock:
             return self._answer(request, timeouts)
@@ -353,7 +358,14 @@ class World:
     def deliver(
         self, event: dict[str, Any], runtime: Runtime | None = None, *, seconds: float = 120
     ) -> Result:
-        """Deliver an event of one upload, to a new process unless one is named."""
+        """Deliver an event of one upload of one variant, to a new process unless one is named."""
+        (result,) = self.deliver_all(event, runtime, seconds=seconds)
+        return result
+
+    def deliver_all(
+        self, event: dict[str, Any], runtime: Runtime | None = None, *, seconds: float = 120
+    ) -> list[Result]:
+        """Deliver an event of one upload, and return what became of each of its variants."""
         (upload,) = parse_uploads(event)
         assert isinstance(upload, Upload)
         runtime = runtime or self.runtime()

@@ -15,6 +15,7 @@ from shared.events import Unreadable, Upload, parse_uploads
 from shared.logs import Log, stdout_log
 from shared.results import Result
 from shared.runtime import Runtime, current_runtime
+from shared.smoke import marked, watched
 
 gc.freeze()
 gc.enable()
@@ -23,7 +24,7 @@ MAX_AT_ONCE = 8
 
 
 def handler(event: Any, context: Any) -> dict[str, Any]:
-    """Take every upload of an event to its end; return what became of each.
+    """Take every upload of an event to its end; return what became of each, and of its variants.
 
     Raises DeliveryIncomplete where one has to be delivered again, so that the platform counts an
     error and comes back; SettingsError where the deployment is not set up.
@@ -35,10 +36,18 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
     except SettingsError as error:
         _tell_unset(uploads, error, stdout_log("info").bind(request_id=request_id))
         raise
+    smoke = marked(uploads)
+    if smoke is None:
+        return _take(runtime, uploads, request_id)
+    with watched(smoke, event, context) as own:
+        return _take(own, uploads, request_id)
+
+
+def _take(runtime: Runtime, uploads: list[Upload | Unreadable], request_id: str) -> dict[str, Any]:
     deadline = runtime.clock.now() + runtime.settings.deadline_seconds
     log = runtime.log.bind(request_id=request_id)
 
-    def handle(upload: Upload | Unreadable) -> Result:
+    def handle(upload: Upload | Unreadable) -> list[Result]:
         return _handle(runtime, upload, deadline, log)
 
     if len(uploads) > 1:
@@ -47,12 +56,12 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
     else:
         results = [handle(upload) for upload in uploads]
 
-    shown = [result.to_dict() for result in results]
-    incomplete = [result for result in results if result.status == "incomplete"]
-    if incomplete:
+    shown = [result.to_dict() for of_upload in results for result in of_upload]
+    incomplete = [[r for r in of_upload if r.status == "incomplete"] for of_upload in results]
+    if any(incomplete):
         raise DeliveryIncomplete(
-            f"{len(incomplete)} of {len(results)} upload(s) must be delivered again: "
-            + " ".join(f"{r.bucket}/{r.key}: {r.reason}" for r in incomplete),
+            f"{sum(map(bool, incomplete))} of {len(results)} upload(s) must be delivered again: "
+            + " ".join(f"{r.bucket}/{r.key}: {r.reason}" for left in incomplete for r in left),
             shown,
         )
     return {
@@ -76,7 +85,9 @@ def _tell_unset(uploads: list[Upload | Unreadable], error: SettingsError, log: L
         )
 
 
-def _handle(runtime: Runtime, upload: Upload | Unreadable, deadline: float, log: Log) -> Result:
+def _handle(
+    runtime: Runtime, upload: Upload | Unreadable, deadline: float, log: Log
+) -> list[Result]:
     if isinstance(upload, Unreadable):
         # Delivering it again would not make it readable: it is told, and counts as done.
         log.error("upload.rejected", bucket=upload.bucket, key=upload.key, reason=upload.reason)
@@ -90,5 +101,5 @@ def _handle(runtime: Runtime, upload: Upload | Unreadable, deadline: float, log:
             attempts=0,
             duration_ms=0,
         )
-        return Result("rejected", upload.bucket, upload.key, reason=upload.reason)
+        return [Result("rejected", upload.bucket, upload.key, reason=upload.reason)]
     return runtime.pipeline.handle(upload, deadline=deadline, log=log)

@@ -10,7 +10,10 @@ from shared.documents import as_object
 
 def sweep(parts: Parts) -> dict[str, Any]:
     """Fire the sweep's timer now and wait for its end; return its counts. Raises Problem."""
-    ended = parts.platform.tick(parts.sweep)
+    timer = parts.sweep_timer()
+    if timer is None:
+        raise Problem(409, "No sweep is deployed.")
+    ended = parts.platform.tick(timer.id)
     if ended.failure is not None:
         raise Problem(502, f"The sweep failed. {ended.failure}")
     counts = (as_object(json.loads(ended.body)) or {}).get("results")

@@ -43,9 +43,10 @@ class Gallery:
 
     def take_deliveries(self, newest: Iterable[tuple[str, Delivery]], lines: list[Line]) -> None:
         """Take in the queue's newest deliveries, and the lines that may tell their records."""
+        # Of an upload's variants the first is claimed first: its line counts, not the last one.
         told = {
             delivery_of(text_in(line, "request_id")): text_in(line, "record")
-            for line in lines
+            for line in reversed(lines)
             if text_in(line, "record")
         }
         for state, delivery in newest:

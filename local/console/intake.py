@@ -2,6 +2,7 @@
 
 import mimetypes
 import secrets
+import unicodedata
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 from urllib.parse import quote
@@ -23,6 +24,9 @@ _MOST_DRAINED = 1024 * 1024 * 1024
 _MOST_NAME_BYTES = 200
 _MOST_METADATA_BYTES = 8 * 1024
 _GIVEN = ("prompt", "seed", "steps", "scale")
+# Control characters, halves of characters, separators of lines. What merely cannot be seen is
+# usual: macOS puts a narrow space into a screenshot's name, Chinese names hold a wide one.
+_UNUSABLE = ("Cc", "Cs", "Zl", "Zp")
 _KINDS = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
     (b"\xff\xd8\xff", "image/jpeg"),
@@ -168,7 +172,7 @@ def name_problem(name: str) -> str | None:
         return "The picture has no name: add ?name=cat.png."
     if "/" in name or "\\" in name or name in {".", ".."}:
         return f"{name!r} is a path: give the file's name alone."
-    if not name.isprintable():
+    if any(unicodedata.category(character) in _UNUSABLE for character in name):
         return "The picture's name holds a control character: rename the file."
     if len(name.encode()) > _MOST_NAME_BYTES:
         return f"The picture's name is longer than {_MOST_NAME_BYTES} bytes: rename the file."

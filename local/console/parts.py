@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local import imagex
-from local.faas import Platform
+from local.faas import Platform, Timer
 from shared.runtime import Runtime
 
 
@@ -15,7 +15,8 @@ class Parts:
 
     `runtime` makes what the functions are made of, pointed to this cloud. `logs` is the folder
     of the functions' logs; `bucket` and `prefix` are where uploads are repainted; `sweep` is the
-    name of the timer that finishes what was parked. `addresses` tells where the servers listen.
+    name of the cloud's own timer that finishes what was parked. `addresses` tells where the
+    servers listen.
     """
 
     platform: Platform
@@ -28,3 +29,14 @@ class Parts:
     template: str
     sweep: str
     addresses: Mapping[str, str]
+
+    def sweep_timer(self) -> Timer | None:
+        """Return the timer of the sweep: the cloud's own, or that of a function deployed for it.
+
+        There is none in a cloud where none is deployed yet.
+        """
+        functions = self.platform.functions
+        for timer in self.platform.timers:
+            if timer.name == self.sweep or functions[timer.function_id].name.endswith("-sweep"):
+                return timer
+        return None

@@ -92,9 +92,11 @@ class Watch:
             "max_age_seconds": settings.max_age_seconds,
         }
 
-    def _sweep(self) -> dict[str, Any]:
+    def _sweep(self) -> dict[str, Any] | None:
         platform = self._parts.platform
-        timer = next(each for each in platform.timers if each.name == self._parts.sweep)
+        timer = self._parts.sweep_timer()
+        if timer is None:
+            return None
         return {
             "function": platform.functions[timer.function_id].name,
             "every_seconds": timer.schedule.next_after(0.0),

@@ -112,6 +112,8 @@ class Upload:
         )
         # What a worker that ended wrote last follows on lines of its own: it is in the log.
         error = (each.last_error or "").partition("\n")[0].partition(" Its last lines:")[0]
+        # What the function says of this upload; which one that is, is known here.
+        error = error.partition(f"{self.bucket}/{self.key}: ")[2] or error
         if each.dropped_because is None:
             return error
         left = (
@@ -145,6 +147,7 @@ class Upload:
             "again_of": self.again_of,
             "stage": stage,
             "reason": self.reason(stage),
+            "cause": record.cause if record else "",
             "record": record.id if record else None,
             "ended_at": ended_at,
             "seconds": None if ended_at is None else max(0.0, ended_at - self.uploaded_at),

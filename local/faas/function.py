@@ -18,6 +18,10 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{4,64}")
 class FunctionSpec:
     """What is deployed: a folder with index.py at its root, and how to run it.
 
+    `role` is whose credentials it gets: that of its own name where it is empty, nobody's where it
+    is None. `python` is the interpreter and its options instead of the platform's; `given_id` the
+    id instead of one made of the name.
+
     Raises ValueError for what the platform would refuse, FileNotFoundError without an index.py.
     """
 
@@ -27,6 +31,9 @@ class FunctionSpec:
     timeout_seconds: float = 120
     max_concurrency: int = 8
     instances: int = 1
+    role: str | None = ""
+    python: tuple[str, ...] = ()
+    given_id: str = ""
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -47,7 +54,7 @@ class FunctionSpec:
     @property
     def id(self) -> str:
         """The function's id: made of its name, so that a restarted cloud finds its queue again."""
-        return "fn" + hashlib.sha256(self.name.encode()).hexdigest()[:10]
+        return self.given_id or "fn" + hashlib.sha256(self.name.encode()).hexdigest()[:10]
 
     @property
     def capacity(self) -> int:
@@ -186,6 +193,12 @@ class Function:
             self._changed.notify_all()
         for instance in done:
             instance.stop()
+
+    @property
+    def closed(self) -> bool:
+        """Whether it is stopped for good."""
+        with self._changed:
+            return self._closed
 
     def kill(self) -> None:
         """Kill every instance and start new ones; what is in flight ends as an error."""

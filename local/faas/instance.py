@@ -42,7 +42,7 @@ class Instance:
         folder: Path,
         environment: Mapping[str, str],
         *,
-        python: str,
+        python: tuple[str, ...],
         on_line: Callable[[str], None],
     ) -> None:
         self.in_flight = 0
@@ -57,7 +57,7 @@ class Instance:
             self._process = subprocess.Popen(  # noqa: S603 - runs the developer's own function
                 # -P: the worker's own folder is not on sys.path, where queue.py would hide the
                 # standard library's. -B: code changed within a second must not meet stale bytecode.
-                [python, "-P", "-B", str(_WORKER), str(listener.fileno())],
+                [*python, "-P", "-B", str(_WORKER), str(listener.fileno())],
                 cwd=folder,
                 env={**environment, "_FAAS_RUNTIME_PORT": str(self._port)},
                 stdin=subprocess.PIPE,  # closed by the system when this process dies: theirs to see
@@ -77,15 +77,19 @@ class Instance:
         """Whether the process runs."""
         return self._process.poll() is None
 
+    def wait_ready(self) -> None:
+        """Wait until index.py is imported. Raises InstanceError; the process is dead by then."""
+        with self._ready_lock:
+            if not self._ready:
+                self._request("GET", b"", {}, START_SECONDS, "its index.py was not imported")
+                self._ready = True
+
     def call(self, body: bytes, headers: Mapping[str, str], timeout: float) -> dict[str, Any]:
         """Pass an event to the handler and return the worker's answer.
 
         Raises InstanceError; the process is dead by then, whatever the reason was.
         """
-        with self._ready_lock:
-            if not self._ready:
-                self._request("GET", b"", {}, START_SECONDS, "its index.py was not imported")
-                self._ready = True
+        self.wait_ready()
         mark, seen = secrets.token_hex(8), threading.Event()
         self._marks[mark] = seen
         try:

@@ -33,16 +33,21 @@ class Launcher:
         self._on_log = on_log
         logs.mkdir(parents=True, exist_ok=True)
 
+    def log_path(self, name: str) -> Path:
+        """Return where a function's lines are."""
+        return self._logs / f"{name}.log"
+
     def start(self, spec: FunctionSpec) -> Instance:
         """Start one instance of a function; raises OSError where it cannot."""
         environment = dict(_ENVIRONMENT)
-        if self._roles:
+        if self._roles and spec.role is not None:
             # Before the process: index.py may read the file as it is imported.
-            environment[CREDENTIAL_FILE_VARIABLE] = str(self._roles.add(spec.name).absolute())
+            file = self._roles.add(spec.name, spec.role or spec.name)
+            environment[CREDENTIAL_FILE_VARIABLE] = str(file.absolute())
         environment |= spec.environment
         environment["_FAAS_FUNC_ID"] = spec.id
         environment["_FAAS_FUNC_TIMEOUT"] = f"{spec.timeout_seconds:g}"
-        path = self._logs / f"{spec.name}.log"
+        path = self.log_path(spec.name)
 
         def log(line: str) -> None:
             # One write of a whole line, appended: instances do not mix theirs.
@@ -51,4 +56,5 @@ class Launcher:
             if self._on_log:
                 self._on_log(spec.name, line)
 
-        return Instance(spec.folder, environment, python=self._python, on_line=log)
+        python = spec.python or (self._python,)
+        return Instance(spec.folder, environment, python=python, on_line=log)

@@ -151,6 +151,15 @@ class EventQueue:
             )
             self._release_copy(database, delivery)
 
+    def abandon(self, function_id: str, why: str) -> None:
+        """Drop what waits for a function that is there no more."""
+        with self._transaction() as database:
+            database.execute(
+                "UPDATE delivery SET state = 'dropped', dropped_because = ?"
+                " WHERE function_id = ? AND state IN ('waiting', 'held')",
+                (why, function_id),
+            )
+
     def next_due(self) -> float | None:
         """Return when the next delayed delivery comes due, or None where none is delayed."""
         with self._transaction() as database:

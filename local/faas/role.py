@@ -27,18 +27,28 @@ class RoleFiles:
         self._period = period_seconds
         self._lock = threading.Lock()
         self._issued: dict[str, list[str]] = {}
+        self._roles: dict[str, str] = {}
         self.next_refresh = clock.now() + period_seconds
 
     def path(self, function: str) -> Path:
         """Return where the function's credential file is."""
         return self._folder / function / "credential"
 
-    def add(self, function: str) -> Path:
-        """Write the function's file where it has none from this cloud yet; return its path."""
+    def add(self, function: str, role: str) -> Path:
+        """Write the file of a function that works with `role`; return its path.
+
+        One that has a key of that role from this cloud stays as it is.
+        """
         with self._lock:
-            if function not in self._issued:
+            if self._roles.get(function) != role:
+                self._roles[function] = role
                 self._rotate(function)
         return self.path(function)
+
+    def remove(self, function: str) -> None:
+        """Revoke a function's keys and remove its file."""
+        with self._lock:
+            self._remove(function)
 
     def refresh_if_due(self) -> None:
         """Give every function a new key once a period is over."""
@@ -53,14 +63,17 @@ class RoleFiles:
     def close(self) -> None:
         """Revoke what was issued and remove the files: no key outlives the cloud that knows it."""
         with self._lock:
-            for function, issued in self._issued.items():
-                self.path(function).unlink(missing_ok=True)
-                for access_key in issued:
-                    self._keys.revoke(access_key)
-            self._issued.clear()
+            for function in list(self._issued):
+                self._remove(function)
+
+    def _remove(self, function: str) -> None:
+        self.path(function).unlink(missing_ok=True)
+        self._roles.pop(function, None)
+        for access_key in self._issued.pop(function, []):
+            self._keys.revoke(access_key)
 
     def _rotate(self, function: str) -> None:
-        key = self._keys.issue(temporary=True)
+        key = self._keys.issue(temporary=True, role=self._roles[function])
         path = self.path(function)
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_name("credential.new")

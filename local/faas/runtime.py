@@ -12,6 +12,7 @@ from local.faas.delivery import Delivery, DeliverySettings, QueueSnapshot
 from local.faas.function import Function, FunctionSpec, FunctionState, Invocation
 from local.faas.launcher import Launcher, LogSink
 from local.faas.queue import EventQueue
+from local.faas.registry import Registry
 from local.faas.role import RoleFiles
 from local.faas.threads import Threads
 from local.faas.timer import Timer, Timers
@@ -53,10 +54,10 @@ class Platform:
         self._roles: RoleFiles | None = None
         if keys:
             self._roles = RoleFiles(folder / "roles", keys, self._clock, role_period_seconds)
-        self._launcher = Launcher(folder / "logs", self._roles, python, on_log)
-        self._functions: dict[str, Function] = {}
-        self._timers = Timers(self._clock, settings.time_scale)
-        self._lock = threading.RLock()  # functions and `_stopping`
+        self.launcher = Launcher(folder / "logs", self._roles, python, on_log)
+        self._functions = Registry(self.launcher.start)
+        self.timers = Timers(self._clock, settings.time_scale)
+        self._lock = threading.RLock()  # held while anything is started
         self._stopping = False
         self._threads = Threads()
         self._wake = threading.Event()
@@ -79,7 +80,7 @@ class Platform:
             self._stopping = True
         self._wake.set()
         self._dispatcher.join()
-        for function in self._functions.values():
+        for function in self._functions.all():
             function.close()
         self._threads.join()
         # After the threads: they write how their deliveries ended.
@@ -90,20 +91,12 @@ class Platform:
     @property
     def functions(self) -> dict[str, FunctionSpec]:
         """What is deployed, by function id."""
-        with self._lock:
-            return {key: function.spec for key, function in self._functions.items()}
+        return {function.spec.id: function.spec for function in self._functions.all()}
 
     @property
     def states(self) -> tuple[FunctionState, ...]:
         """How each function runs now, in the order in which they were deployed."""
-        with self._lock:
-            functions = list(self._functions.values())
-        return tuple(function.state for function in functions)
-
-    @property
-    def timers(self) -> tuple[Timer, ...]:
-        """The timers, in the order in which they were added."""
-        return self._timers.all()
+        return tuple(function.state for function in self._functions.all())
 
     @property
     def queue(self) -> QueueSnapshot:
@@ -123,10 +116,7 @@ class Platform:
         with self._lock:
             if self._stopping:
                 raise RuntimeError("The platform is shutting down: nothing can be deployed.")
-            if spec.id in self._functions:
-                self._functions[spec.id].replace(spec)
-            else:
-                self._functions[spec.id] = Function(spec, self._launcher.start)
+            self._functions.put(spec)
         self._wake.set()
         return spec.id
 
@@ -135,7 +125,7 @@ class Platform:
 
         Raises LookupError where no such function was deployed.
         """
-        delivery_id = self._queue.enqueue(self._find(function_id).spec.id, event)
+        delivery_id = self._queue.enqueue(self._functions.find(function_id).spec.id, event)
         # Lost with a process that dies here; the next one looks by itself.
         self._wake.set()
         return delivery_id
@@ -154,7 +144,7 @@ class Platform:
         where as many requests as allowed are in flight. Raises LookupError where there is no
         such function.
         """
-        found = self._find(function)
+        found = self._functions.find(function)
         body = json.dumps(event).encode()
         if not found.reserve(found.spec.timeout_seconds if timeout is None else timeout):
             return Invocation("", 503, {}, "", "Unavailable", "No instance was free in time.")
@@ -164,24 +154,42 @@ class Platform:
             found.release()
             self._wake.set()
 
-    def add_timer(self, function: str, name: str, every: float | str, payload: str = "") -> None:
+    def remove(self, function: str) -> None:
+        """Stop a function and forget it, its timers and what is queued for it.
+
+        What is in flight is cut off. Raises LookupError where there is no such function.
+        """
+        found = self._functions.take(function)
+        self.timers.remove_of(found.spec.id)
+        found.close()
+        if self._roles:
+            self._roles.remove(found.spec.name)
+        self._abandon(found)
+
+    def add_timer(
+        self, function: str, name: str, every: float | str, payload: str = "", given_id: str = ""
+    ) -> None:
         """Fire a timer every so many seconds, or as a crontab says, first when that comes round.
 
-        A timer of the same name is replaced. Raises LookupError for a function that is not
-        deployed, ValueError for a schedule that is not supported, with what is.
+        The function's timer of the same name is replaced. `given_id` is the timer's id instead of
+        one made up. Raises LookupError for a function that is not deployed, ValueError for a
+        schedule that is not supported, with what is.
         """
-        self._timers.add(self._find(function).spec.id, name, every, payload)
+        self.timers.add(self._functions.find(function).spec.id, name, every, payload, given_id)
         self._wake.set()
 
     def tick(self, name: str) -> Invocation:
-        """Fire a timer now, after its tick that may be running, and return how it ended."""
-        timer = self._timers.find(name)
+        """Fire a timer now, after its tick that may be running, and return how it ended.
+
+        It is given by name or id. Raises LookupError where there is none.
+        """
+        timer = self.timers.find(name)
         timer.running.acquire()
         return self._fire(timer)
 
     def kill(self, function: str) -> None:
         """Kill a function's instances now and start new ones; what is in flight is an error."""
-        self._find(function).kill()
+        self._functions.find(function).kill()
 
     def idle(self) -> bool:
         """Say whether every queued event is done or dropped."""
@@ -202,9 +210,9 @@ class Platform:
                 return
             if self._roles:
                 self._roles.refresh_if_due()
-            for timer in self._timers.take_due():
+            for timer in self.timers.take_due():
                 self._threads.start(self._fire, timer)
-            for function in self._functions.values():
+            for function in self._functions.all():
                 self._deliver_due(function)
         with self._settled:
             self._settled.notify_all()  # a claim may have dropped what was too old
@@ -228,15 +236,24 @@ class Platform:
             self._queue.finish(delivery)
         elif not self._stopping:
             self._queue.fail(delivery, ended.failure)
+            if function.closed:
+                self._abandon(function)  # it was removed meanwhile
         # Otherwise it stays in flight, and the next platform in this folder delivers it again.
         with self._settled:
             self._settled.notify_all()
         self._wake.set()
 
+    def _abandon(self, function: Function) -> None:
+        self._queue.abandon(function.spec.id, "the function was deleted")
+        with self._settled:
+            self._settled.notify_all()
+
     def _fire(self, timer: Timer) -> Invocation:
         try:
             # Not queued: a tick that fails is not retried, the next one comes anyway.
             return self.invoke(timer.function_id, timer.event(self._clock.now()))
+        except LookupError as error:  # it was removed meanwhile
+            return Invocation("", 503, {}, "", "Unavailable", str(error))
         finally:
             timer.running.release()
 
@@ -248,10 +265,3 @@ class Platform:
             moments += [moment for moment in [self._queue.next_due()] if moment is not None]
             now = self._clock.now()
             self._wake.wait(max(0.0, min([_LOOK_SECONDS, *(each - now for each in moments)])))
-
-    def _find(self, function: str) -> Function:
-        with self._lock:
-            for found in self._functions.values():
-                if function in {found.spec.id, found.spec.name}:
-                    return found
-        raise LookupError(f"No function {function!r} is deployed.")

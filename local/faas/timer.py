@@ -3,6 +3,7 @@
 import datetime as dt
 import secrets
 import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -169,32 +170,50 @@ class Timer:
 
 
 class Timers:
-    """The timers that there are, by name; safe to use from several threads."""
+    """The timers that there are, in the order in which they were added; thread-safe."""
 
     def __init__(self, clock: Clock, time_scale: float) -> None:
         self._clock = clock
         self._time_scale = time_scale
         self._lock = threading.Lock()
-        self._timers: dict[str, Timer] = {}
+        self._timers: dict[tuple[str, str], Timer] = {}  # by function and name
 
-    def add(self, function_id: str, name: str, every: float | str, payload: str) -> None:
-        """Set a timer, instead of the one that has its name if there is one."""
+    def add(
+        self, function_id: str, name: str, every: float | str, payload: str, given_id: str = ""
+    ) -> None:
+        """Set a timer, instead of the function's one that has its name if there is one."""
         when = schedule(every, self._time_scale)
         timer = Timer(function_id, name, when, payload, when.next_after(self._clock.now()))
+        timer.id = given_id or timer.id
         with self._lock:
-            self._timers[name] = timer
+            self._timers[function_id, name] = timer
 
     def find(self, name: str) -> Timer:
-        """Return a timer; raise LookupError where there is none of that name."""
+        """Return a timer by its name or id; raise LookupError where there is none."""
+        found = next((timer for timer in self.all() if name in {timer.name, timer.id}), None)
+        if found is None:
+            raise LookupError(f"There is no timer {name!r}.")
+        return found
+
+    def remove(self, name: str) -> None:
+        """Remove a timer, given by its name or id, if there is one."""
+        self._keep(lambda timer: name not in {timer.name, timer.id})
+
+    def remove_of(self, function_id: str) -> None:
+        """Remove the timers of a function."""
+        self._keep(lambda timer: timer.function_id != function_id)
+
+    def _keep(self, wanted: Callable[[Timer], bool]) -> None:
         with self._lock:
-            if name not in self._timers:
-                raise LookupError(f"There is no timer {name!r}.")
-            return self._timers[name]
+            self._timers = {key: t for key, t in self._timers.items() if wanted(t)}
 
     def all(self) -> tuple[Timer, ...]:
         """Return every timer, in the order in which they were added."""
         with self._lock:
             return tuple(self._timers.values())
+
+    def __iter__(self) -> Iterator[Timer]:
+        return iter(self.all())
 
     def take_due(self) -> list[Timer]:
         """Return the timers that are to fire now, each with `running` held."""

@@ -1,47 +1,14 @@
-"""What the API answers: the envelope, and every error with its number and HTTP status.
+"""veImageX's own errors with their numbers, and those of the model behind it.
 
-Refusal                an error of the gateway or of veImageX: `ResponseMetadata.Error`
-ModelRefusal           an error of the model behind it: `Result.RespJson`, or inside a message
+ModelRefusal    an error of the model: `Result.RespJson`, or inside a message
 
-Sources: the public error codes of Volcengine's OpenAPI, document 508/66156 (veImageX), document
-6791/1330203 (the model).
+Sources: document 508/66156 (veImageX), document 6791/1330203 (the model).
 """
 
 import json
-import secrets
-import time
 from typing import Any
 
-CODES: dict[str, tuple[int, int]] = {
-    # code: (CodeN, HTTP status)
-    "MissingParameter": (100002, 400),
-    "MissingAuthenticationToken": (100003, 401),
-    "MissingRequestInfo": (100004, 400),
-    "MissingSignature": (100005, 401),
-    "InvalidTimestamp": (100006, 400),
-    "ServiceNotFound": (100007, 404),
-    "InvalidActionOrVersion": (100008, 404),
-    "InvalidAccessKey": (100009, 401),
-    "SignatureDoesNotMatch": (100010, 401),
-    "UndefinedError": (100011, 500),
-    "LackPolicy": (100012, 403),
-    "AccessDenied": (100013, 403),
-    "InternalError": (100014, 500),
-    "FailToConnect": (100015, 502),
-    "InternalServiceTimeout": (100016, 504),
-    "FlowLimitExceeded": (100018, 429),
-    "ServiceUnavailableTemp": (100019, 503),
-    "MethodNotAllowed": (100020, 405),
-    # Their numbers are not documented; these are made up and above the documented ones.
-    "InvalidParameter": (100900, 400),
-    "InvalidAuthorization": (100901, 401),
-    "InvalidCredential": (100902, 401),
-    "InvalidSecretToken": (100903, 401),
-    "InternalServiceError": (100904, 502),
-    "AccountFlowLimitExceeded": (100905, 429),
-    "RequestLimitExceeded": (100906, 429),
-    "FileNotFound": (100907, 404),
-}
+from local.openapi.answers import Refusal
 
 IMAGEX_CODES: dict[int, tuple[str, str]] = {
     # CodeN: (the case's name in document 508/66156, its message)
@@ -91,22 +58,10 @@ MODEL_CODES: dict[int, str] = {
 MODEL_SUCCESS = 10000
 
 
-class Refusal(Exception):
-    """The gateway or veImageX refuses: answered as `ResponseMetadata.Error`."""
-
-    def __init__(self, code: str, message: str, *, number: int | None = None) -> None:
-        super().__init__(message)
-        known, status = CODES.get(code.partition(".")[0], (0, 400))
-        self.code = code
-        self.number = known if number is None else number
-        self.status = status
-        self.message = message
-
-    @classmethod
-    def imagex(cls, number: int, message: str = "") -> "Refusal":
-        """Make the refusal that document 508/66156 lists under `number`."""
-        name, text = IMAGEX_CODES.get(number, ("ERR_UNLISTED", "unlisted error"))
-        return cls(name, f"{text}: {message}" if message else text, number=number)
+def refusal(number: int, message: str = "") -> Refusal:
+    """Make the refusal that document 508/66156 lists under `number`."""
+    name, text = IMAGEX_CODES.get(number, ("ERR_UNLISTED", "unlisted error"))
+    return Refusal(name, f"{text}: {message}" if message else text, number=number)
 
 
 class ModelRefusal(Exception):
@@ -125,39 +80,9 @@ class ModelRefusal(Exception):
     def as_gateway_error(self) -> Refusal:
         """Return the other form that a model's failure may take: its code inside a message."""
         inner = {"code": self.code, "data": None, "message": self.message}
-        refusal = Refusal("UndefinedError", f"model error: {json.dumps(inner)}")
-        refusal.status = 400
-        return refusal
+        return Refusal("UndefinedError", f"model error: {json.dumps(inner)}", status=400)
 
 
 def model_answer(code: int, message: str, request_id: str) -> dict[str, Any]:
     """Return what the model itself answers, success or not."""
     return {"code": code, "data": {}, "message": message, "request_id": request_id}
-
-
-def new_request_id(now: float) -> str:
-    """Make up a request's id in the service's form: the date, then hexadecimal digits."""
-    return time.strftime("%Y%m%d%H%M%S", time.gmtime(now)) + secrets.token_hex(10).upper()
-
-
-def envelope(
-    request_id: str,
-    action: str,
-    version: str,
-    region: str,
-    *,
-    result: Any = None,
-    error: Refusal | None = None,
-) -> dict[str, Any]:
-    """Wrap a result or an error as every answer of the API is."""
-    metadata: dict[str, Any] = {
-        "RequestId": request_id,
-        "Action": action,
-        "Version": version,
-        "Service": "ImageX",
-        "Region": region,
-    }
-    if error is not None:
-        metadata["Error"] = {"CodeN": error.number, "Code": error.code, "Message": error.message}
-        return {"ResponseMetadata": metadata}
-    return {"ResponseMetadata": metadata, "Result": result}

@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Any
-from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -15,8 +14,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from local.imagex import admin, answers, auth, broken
-from local.imagex.answers import ModelRefusal, Refusal
+from local import permissions
+from local.imagex import admin, answers, broken
+from local.imagex.answers import ModelRefusal
 from local.imagex.book import Book
 from local.imagex.faults import Faults
 from local.imagex.generate import BrokenAnswer, Generator, Painter
@@ -25,8 +25,11 @@ from local.imagex.restyle import restyle
 from local.imagex.rules import NORMAL, Service
 from local.imagex.source import Sources
 from local.keys import KeyRing
+from local.openapi import Received, Refusal, envelope, new_request_id, verify
+from local.policy import Policies
 from shared.clock import Clock, SystemClock
 
+SERVICE = "ImageX"
 GENERATE = ("GetCVImageGenerateResult", "2023-05-01")
 
 
@@ -46,13 +49,14 @@ def application(
     service_status: str = NORMAL,
     domain_status: str = NORMAL,
     paint: Painter = restyle,
+    policies: Policies | None = None,
 ) -> Starlette:
     """Make the application; to be served by `local.server.Server`, which can hang up.
 
     `clock` dates the answers and the book. `resolve` maps host names of sources to ports on
     loopback; sources on other hosts are refused unless `reach_out`. `overwrite_switch` is the
     service's 重名覆盖上传; the two statuses are what it says of itself and of its domain, nothing
-    else. `paint` stands in for the model.
+    else. `paint` stands in for the model. `policies` say what the keys of roles may do.
     """
     clock = clock or SystemClock()
     service = Service(service_id, domain, template, overwrite_switch, service_status, domain_status)
@@ -66,7 +70,9 @@ def application(
         paint=paint,
         late=set(),
     )
-    api = _Api(book, keys, faults, generator, Reader(book, service, region), region, clock)
+    api = _Api(
+        book, keys, faults, generator, Reader(book, service, region), region, clock, policies
+    )
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -94,55 +100,54 @@ class _Api:
     reader: Reader
     region: str
     clock: Clock
+    policies: Policies | None
 
     async def answer(self, request: Request) -> Response:
         """Answer one request to the API, and enter it into the book before the answer leaves."""
         try:
-            body = await request.body()
+            received = await Received.read(request)
         except ClientDisconnect:
             return Response()  # nobody is there to read it, and nothing was asked for
-        pairs = parse_qsl(request.url.query, keep_blank_values=True)
-        query = dict(pairs)
+        query = dict(received.query)
         action, version = query.get("Action", ""), query.get("Version", "")
         at = self.clock.now()
-        request_id = answers.new_request_id(at)
+        request_id = new_request_id(at)
 
-        def envelope(result: Any = None, error: Refusal | None = None) -> dict[str, Any]:
-            return answers.envelope(
-                request_id, action, version, self.region, result=result, error=error
+        def wrapped(result: Any = None, error: Refusal | None = None) -> dict[str, Any]:
+            return envelope(
+                request_id, action, version, SERVICE, self.region, result=result, error=error
             )
 
         response: Response
         try:
-            received = auth.Received(
-                method=request.method,
-                path=request.scope["raw_path"].decode("ascii"),
-                query=pairs,
-                headers=_joined(request),
-                body=body,
-            )
-            auth.verify(received, self.keys, region=self.region, now=at)
-            result = await self._dispatch(request, query, body, request_id)
-            outcome, response = "OK", JSONResponse(envelope(result))
+            key = verify(received, self.keys, service=SERVICE, region=self.region, now=at)
+            self._authorize(key, query)
+            result = await self._dispatch(request, query, received.body, request_id)
+            outcome, response = "OK", JSONResponse(wrapped(result))
         except Refusal as refusal:
             is_imagex = refusal.number in answers.IMAGEX_CODES
             outcome = str(refusal.number) if is_imagex else refusal.code
-            response = JSONResponse(envelope(error=refusal), refusal.status)
+            response = JSONResponse(wrapped(error=refusal), refusal.status)
         except ModelRefusal as refusal:
             outcome = str(refusal.code)
             if self.faults.settings.model_errors == "error":
                 error = refusal.as_gateway_error()
-                response = JSONResponse(envelope(error=error), error.status)
+                response = JSONResponse(wrapped(error=error), error.status)
             else:
                 failed = refusal.resp_json(request_id)
                 response = JSONResponse(
-                    envelope({"ImageUrls": [], "StoreUris": [], "RespJson": failed})
+                    wrapped({"ImageUrls": [], "StoreUris": [], "RespJson": failed})
                 )
         except BrokenAnswer as fault:
             outcome = fault.fault
-            response = broken.response(outcome, envelope(fault.result))
+            response = broken.response(outcome, wrapped(fault.result))
         await run_in_threadpool(self.book.note, action, at, outcome, request_id)
         return response
+
+    def _authorize(self, access_key: str, query: Mapping[str, str]) -> None:
+        asked = permissions.of_imagex(query, self.region)
+        if self.policies and (denied := self.policies.refusal(access_key, asked)):
+            raise Refusal("AccessDenied", denied)
 
     async def _dispatch(
         self, request: Request, query: Mapping[str, str], body: bytes, request_id: str
@@ -195,10 +200,3 @@ class _Dated:
             await send(message)
 
         await self._app(scope, receive, dated)
-
-
-def _joined(request: Request) -> dict[str, str]:
-    joined: dict[str, str] = {}
-    for name, value in request.headers.items():
-        joined[name] = f"{joined[name]},{value}" if name in joined else value
-    return joined

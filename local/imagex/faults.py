@@ -12,7 +12,7 @@ truncated               made, charged and stored; the answer is cut short
 http_502 (any 4xx, 5xx) a proxy's page instead of the API's answer
 50500 (any model code)  the model's error
 600011 (any six digits) veImageX's error
-InternalError …         the gateway's error, any code of `answers.CODES`
+InternalError …         the gateway's error, any code of `openapi.CODES`
 
 An error of the last four kinds that leaves open whether the image was made is drawn together
 with whether it was: `executed_before_error`.
@@ -26,7 +26,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from local.imagex.answers import CODES
+from local.openapi import CODES
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from local.imagex.answers import Refusal
+from local.openapi import Refusal
 
 
 def is_unicode(value: str) -> bool:

@@ -8,13 +8,14 @@ from urllib.parse import quote, urlsplit
 
 from starlette.concurrency import run_in_threadpool
 
-from local.imagex import moderation, rules
-from local.imagex.answers import CODES, MODEL_SUCCESS, ModelRefusal, Refusal, model_answer
+from local.imagex import answers, moderation, rules
+from local.imagex.answers import MODEL_SUCCESS, ModelRefusal, model_answer
 from local.imagex.book import Book, Charge, NameTakenError
 from local.imagex.faults import Faults
 from local.imagex.restyle import NotAPictureError
 from local.imagex.rules import Order, Service
 from local.imagex.source import Sources
+from local.openapi import CODES, Refusal
 from shared.clock import Clock
 
 Painter = Callable[[bytes, str, int], bytes]
@@ -186,7 +187,7 @@ def _error(fault: str) -> Exception:
     if fault in CODES:
         return Refusal(fault, "Injected by the local stand-in's settings.")
     number = int(fault)
-    return ModelRefusal(number) if number < 100_000 else Refusal.imagex(number)
+    return ModelRefusal(number) if number < 100_000 else answers.refusal(number)
 
 
 def _without_query(source: str | bytes) -> str:

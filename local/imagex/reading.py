@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from local.imagex.answers import Refusal
+from local.imagex import answers
 from local.imagex.book import Book, StoredFile
 from local.imagex.generate import picture_address
 from local.imagex.rules import Service, check_service
+from local.openapi import Refusal
 
 _CHINA_OFFSET_SECONDS = 8 * 3600
 _PATTERN = re.compile(r"[a-zA-Z0-9_-]*")
@@ -80,7 +81,7 @@ class Reader:
         """Answer GetResourceURL; the address is this server's, by http whatever is asked."""
         check_service(query.get("ServiceId"), self.service)
         if _needed(query, "Domain") != self.service.domain:
-            raise Refusal.imagex(601000, f"Domain {query['Domain']!r} is not bound.")
+            raise answers.refusal(601000, f"Domain {query['Domain']!r} is not bound.")
         uri, template = _needed(query, "URI"), query.get("Tpl", self.service.template)
         if query.get("Proto", "http") not in ("http", "https"):
             raise Refusal("InvalidParameter.Proto", "Proto is neither http nor https.")

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from local.imagex.answers import ModelRefusal, Refusal
+from local.imagex import answers
+from local.imagex.answers import ModelRefusal
 from local.imagex.fields import (
     flag,
     integer,
@@ -26,6 +27,7 @@ from local.imagex.fields import (
     text,
     texts,
 )
+from local.openapi import Refusal
 
 MODEL_ACTION = "Img2ImgXLSft"
 MODEL_VERSION = "2022-08-31"
@@ -127,20 +129,20 @@ def read(body: bytes, service_id: str | None, service: Service) -> Order:
 def check_service(service_id: str | None, service: Service) -> None:
     """Raise Refusal unless the query's ServiceId is that of `service`."""
     if not service_id:
-        raise Refusal.imagex(600008, "the query has no ServiceId.")
+        raise answers.refusal(600008, "the query has no ServiceId.")
     if service_id != service.id:
-        raise Refusal.imagex(601002, f"there is no service {service_id!r}.")
+        raise answers.refusal(601002, f"there is no service {service_id!r}.")
 
 
 def _configured(fields: Mapping[str, Any], service: Service) -> None:
     for name in _CONFIGURED:
         text(fields, name, name)
     if fields["Domain"] != service.domain:
-        raise Refusal.imagex(
+        raise answers.refusal(
             601000, f"Domain {fields['Domain']!r} is not bound to the service {service.id}."
         )
     if fields["Template"] != service.template:
-        raise Refusal.imagex(
+        raise answers.refusal(
             601000, f"Template {fields['Template']!r} is none of the service {service.id}."
         )
     for name, expected in (("ModelAction", MODEL_ACTION), ("ModelVersion", MODEL_VERSION)):

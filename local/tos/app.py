@@ -2,7 +2,7 @@
 
 import logging
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 
@@ -14,7 +14,9 @@ from starlette.responses import Response
 from starlette.routing import Router
 from starlette.types import Receive, Scope, Send
 
+from local import permissions
 from local.keys import KeyRing
+from local.policy import Policies
 from local.tos import auth
 from local.tos.addressing import AbsoluteForm, Address, address
 from local.tos.answers import answer, empty
@@ -36,6 +38,8 @@ def application(
     *,
     region: str = "cn-beijing",
     on_event: OnEvent | None = None,
+    is_released: Callable[[str], bool] | None = None,
+    policies: Policies | None = None,
     clock: Clock = SystemClock(),  # noqa: B008 (it has no state)
 ) -> Starlette:
     """Return object storage as an application.
@@ -43,6 +47,8 @@ def application(
     `on_event` is called with an event's whole envelope and the id of a function, once for each
     function that a notification rule of the bucket sends it to: after the object is stored, in a
     worker thread, holding no lock. An event that it did not take is delivered at the next start.
+    `is_released` says whether a function may be the destination of a rule; without it any may.
+    `policies` say what the keys of roles may do.
     """
     outbox = Outbox(store.index, on_event) if on_event else None
 
@@ -52,7 +58,7 @@ def application(
             await run_in_threadpool(outbox.deliver_left)
         yield
 
-    gateway = _Gateway(store, keys, region, outbox, clock)
+    gateway = _Gateway(store, keys, region, outbox, is_released, policies, clock)
     starlette = Starlette(middleware=[Middleware(AbsoluteForm)], lifespan=lifespan)
     # What is routed by are host and query; every path is the key of some object.
     starlette.router.default = gateway
@@ -63,12 +69,20 @@ class _Gateway:
     """Answers every request."""
 
     def __init__(
-        self, store: ObjectStore, keys: KeyRing, region: str, outbox: Outbox | None, clock: Clock
+        self,
+        store: ObjectStore,
+        keys: KeyRing,
+        region: str,
+        outbox: Outbox | None,
+        is_released: Callable[[str], bool] | None,
+        policies: Policies | None,
+        clock: Clock,
     ) -> None:
         self._keys = keys
+        self._policies = policies
         self._region = region
         self._clock = clock
-        self._buckets = BucketApi(store, outbox, region)
+        self._buckets = BucketApi(store, outbox, region, is_released)
         self._objects = ObjectApi(store, outbox)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -123,6 +137,10 @@ class _Gateway:
             payload_sha256=verified.payload_sha256,
             origin=Origin(self._region, request_id, source_ip, verified.access_key),
         )
+        if self._policies:
+            refusal = self._policies.refusal(verified.access_key, permissions.of_tos(call))
+            if refusal:
+                raise TosError(HTTPStatus.FORBIDDEN, "AccessDenied", refusal)
         if where.bucket is None:
             return await self._buckets.service(call)
         if not where.key:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from local.tos import listing
+from local.tos import listing, notifications
 from local.tos.answers import OWNER, answer, empty, iso, quoted
 from local.tos.call import Call
 from local.tos.errors import TosError, invalid, method_not_allowed, not_implemented
@@ -32,10 +32,17 @@ _LIST_PARAMETERS = (
 class BucketApi:
     """Answers requests without a key."""
 
-    def __init__(self, store: ObjectStore, outbox: Outbox | None, region: str) -> None:
+    def __init__(
+        self,
+        store: ObjectStore,
+        outbox: Outbox | None,
+        region: str,
+        is_released: Callable[[str], bool] | None = None,
+    ) -> None:
         self._store = store
         self._outbox = outbox
         self._region = region
+        self._is_released = is_released
 
     async def service(self, call: Call) -> Response:
         """Answer a request without a bucket: list the buckets."""
@@ -130,9 +137,14 @@ class BucketApi:
 
     def _put_rules(self, call: Call, settings: dict[str, Any]) -> Response:
         # The official SDK leaves Rules out where there are none.
-        version = self._store.buckets.set_rules(
-            call.bucket, settings.get("Rules", []), settings.get("Version")
-        )
+        rules = notifications.validated(settings.get("Rules", []))
+        for rule, function in notifications.destinations(rules):
+            if self._is_released and not self._is_released(function):
+                raise invalid(
+                    f"Rule {rule!r}: there is no function {function!r} that was ever released; "
+                    "release it once before a rule calls it."
+                )
+        version = self._store.buckets.set_rules(call.bucket, rules, settings.get("Version"))
         return answer({"Version": version})
 
     def _list(self, call: Call) -> Response:

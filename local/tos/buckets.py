@@ -70,6 +70,10 @@ class Buckets:
         with self._index.reading() as connection:
             return [_bucket(row) for row in connection.execute("SELECT * FROM buckets ORDER BY 1")]
 
+    def rules(self) -> list[tuple[str, dict[str, Any]]]:
+        """Return every notification rule, behind its bucket."""
+        return [(bucket.name, rule) for bucket in self.all() for rule in bucket.rules]
+
     def delete(self, name: str) -> None:
         """Delete an empty bucket. Raises TosError where it is not empty."""
         with self._index.transaction() as connection:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
@@ -131,6 +132,18 @@ class Call:
         """Return the ETag in a header, without its quotes."""
         value = self.headers.get(header)
         return None if value is None else value.strip().strip('"')
+
+    def copy_source(self) -> tuple[str, str, str | None]:
+        """Return what is to be copied: bucket, key, and version if one is named."""
+        path, _, version = self.headers["x-tos-copy-source"].partition("?versionId=")
+        bucket, _, key = path.removeprefix("/").partition("/")
+        try:
+            key = unquote_to_bytes(key.encode("latin-1")).decode()
+        except UnicodeDecodeError:
+            key = ""
+        if not bucket or not key:
+            raise invalid("x-tos-copy-source must be <bucket>/<key>, the key percent-encoded.")
+        return bucket, key, version or None
 
     def operation(self, *known: str) -> str:
         """Return the parameter in the query that says what is meant, empty if none does.

@@ -75,14 +75,20 @@ def record(
         if not _matches(rule, name, stored.key):
             continue
         event = _envelope(name, stored, rule["RuleId"], origin)
-        for destination in rule["Destination"]["VeFaaS"]:
-            function = destination["FunctionId"]
+        for _, function in destinations([rule]):
             row = connection.execute(
                 "INSERT INTO outbox (function, event) VALUES (?, ?) RETURNING id",
                 (function, json.dumps(event)),
             ).fetchone()
             notices.append(Notice(row["id"], function, event))
     return notices
+
+
+def destinations(rules: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    """Yield each rule's id with each function that it calls."""
+    for rule in rules:
+        for destination in rule["Destination"]["VeFaaS"]:
+            yield rule["RuleId"], destination["FunctionId"]
 
 
 def _validated_rule(rule: Any, number: int) -> dict[str, Any]:

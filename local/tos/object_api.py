@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator
 from http import HTTPStatus
 from typing import BinaryIO
-from urllib.parse import unquote_to_bytes
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
@@ -83,7 +82,7 @@ class ObjectApi:
         directive = call.headers.get("x-tos-metadata-directive", "COPY").upper()
         if directive not in ("COPY", "REPLACE"):
             raise invalid("x-tos-metadata-directive must be COPY or REPLACE.")
-        source, body = self._store.copy(_copy_source(call), call.etag(f"{prefix}match"))
+        source, body = self._store.copy(call.copy_source(), call.etag(f"{prefix}match"))
         try:
             stored, notices = self._store.put(
                 call.bucket,
@@ -142,18 +141,6 @@ def _refuse_conditions(call: Call, *names: str) -> None:
 
 def _version(call: Call) -> str | None:
     return call.query.get("versionId") or None
-
-
-def _copy_source(call: Call) -> tuple[str, str, str | None]:
-    path, _, version = call.headers["x-tos-copy-source"].partition("?versionId=")
-    bucket, _, key = path.removeprefix("/").partition("/")
-    try:
-        key = unquote_to_bytes(key.encode("latin-1")).decode()
-    except UnicodeDecodeError:
-        key = ""
-    if not bucket or not key:
-        raise invalid("x-tos-copy-source must be <bucket>/<key>, the key percent-encoded.")
-    return bucket, key, version or None
 
 
 def _read(call: Call, stored: Stored, content: BinaryIO | None) -> Response:

@@ -11,9 +11,9 @@ from ops.backfill.job import Job
 from ops.backfill.memory import FOLDER, Memory, name_for
 from ops.backfill.plan import Plan
 from ops.backfill.planning import Scope
-from ops.backfill.since import read_since
 from ops.deployment import deployment
 from ops.output import Refused
+from ops.since import read_since
 from shared.config import BUCKET_NAME
 
 
@@ -54,7 +54,7 @@ def backfill(
         bool, typer.Option("--verbose", help="The functions' log on stderr, not in a file.")
     ] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="JSON for programs: a line for each object, a summary.")
+        bool, typer.Option("--json", help="JSON for programs: a line for each result, a summary.")
     ] = False,
 ) -> None:
     """Repaint what is in a bucket already, or was missed.

@@ -5,18 +5,19 @@ import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TextIO
+from typing import Any
 
 import typer
 
 from ops.backfill.memory import Memory
 from ops.backfill.plan import Plan
 from ops.backfill.planning import Scope, read_ledger, read_listing
-from ops.backfill.progress import Meter
 from ops.backfill.telling import Estimate, plan_document, tally_document, tell_plan, tell_tally
-from ops.backfill.work import Pool, Run, Tally
+from ops.backfill.work import Pool, Run
 from ops.deployment import Deployment
-from ops.output import Exit, Refused, aside, confirm, people, print_json_line
+from ops.output import Exit, Refused, aside, confirm, opened, people, print_json_line
+from ops.progress import Meter
+from ops.tally import Tally
 from shared.errors import ObjectMissing
 from shared.events import Upload
 from shared.logs import build_log
@@ -79,7 +80,7 @@ class Job:
     def write_plan(self, output: Path | None) -> None:
         """Write what is planned, a JSON document a line; what the plan found goes to stderr."""
         with ExitStack() as stack:
-            file = sys.stdout if output is None else stack.enter_context(_opened(output, "w"))
+            file = sys.stdout if output is None else stack.enter_context(opened(output, "w"))
             for planned in self.plan.objects():
                 line = {
                     "bucket": self.scope.bucket,
@@ -103,10 +104,7 @@ class Job:
         tell_plan(aside(), self.scope.bucket, self.plan, self.estimate)
         if not self.estimate.most:
             return
-        try:
-            confirm(self.estimate.question(), yes=yes)
-        except typer.Abort:
-            raise Refused("Nothing was done.", Exit.NOT_CONFIRMED) from None
+        confirm(self.estimate.question(), yes=yes)
 
     def run(self, *, verbose: bool) -> None:
         """Do it, and tell how it ended. Raises typer.Exit where something is left to do."""
@@ -117,10 +115,10 @@ class Job:
             return
         longest, level = runtime.settings.deadline_seconds, runtime.settings.log_level
         with ExitStack() as stack:
-            stream = sys.stderr if verbose else stack.enter_context(_opened(self.log_path, "a"))
+            stream = sys.stderr if verbose else stack.enter_context(opened(self.log_path, "a"))
             log = build_log(stream, level)
 
-            def repaint(upload: Upload) -> Result:
+            def repaint(upload: Upload) -> list[Result]:
                 deadline = runtime.clock.now() + longest
                 return runtime.pipeline.handle(upload, deadline=deadline, log=log)
 
@@ -166,12 +164,3 @@ class Job:
         if tally.stopped:
             left = self.plan.counts["planned"] - tally.begun
             aside().print(f"{tally.stopped} {left:,} not begun.", markup=False)
-
-
-def _opened(path: Path, mode: Literal["a", "w"]) -> TextIO:
-    """Open a file to write to. Raises Refused."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path.open(mode, encoding="utf-8")
-    except OSError as error:
-        raise Refused(f"{path} cannot be written: {error.strerror}.") from None

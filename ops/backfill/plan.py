@@ -4,9 +4,10 @@ The file is gone when the command is, however it ends; so a plan takes the same 
 number of objects, and nothing has to be tidied up.
 """
 
+import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
@@ -39,8 +40,9 @@ class Planned:
     """An object to repaint.
 
     `id` is its upload's identity, as far as the listing tells. `pending` says that the ledger has
-    something unfinished of this object. `left` is the status in which this run left it, empty
-    where it ended or was not begun.
+    something unfinished of this object. `left` is empty where it ended or was not begun; else it
+    has, by the ids of their records, in which status this run left each of its results, an empty
+    one for what need not come again.
     """
 
     number: int
@@ -50,7 +52,7 @@ class Planned:
     size: int
     last_modified: str
     pending: bool
-    left: str
+    left: dict[str, str]
 
 
 class Plan:
@@ -59,7 +61,9 @@ class Plan:
     `counts` tells how many objects were `listed`; how many of these are `outside` the filters,
     `outputs` of ours, `older` than asked for, `done`, `skipped` by an earlier run, and `planned`;
     and of the planned ones, what is to be expected of them: to `repaint`, `unsuitable`,
-    `promptless`, `maybe_done`. Besides, how many of them are `pending`. `is_cut` tells that a
+    `promptless`, `maybe_done`. Besides, how many of them are `pending`; and how many
+    `generations` those to repaint are, how many `payable` may be besides these, and how many
+    `hidden` ones more where the listing keeps metadata to itself. `is_cut` tells that a
     limit was reached, and that the rest was not listed; `tells_metadata` that the listing showed
     some, so that an object for which it shows none has none.
     """
@@ -114,11 +118,12 @@ class Plan:
             moment,
         )
 
-    def is_pending(self, object_id: str) -> bool:
-        """Tell whether something of the object is unfinished."""
-        return self._is_there(
-            "SELECT 1 FROM pending WHERE id BETWEEN ? AND ?", object_id, _last_of(object_id)
+    def pending_of(self, object_id: str) -> set[str]:
+        """Return the ids of what is unfinished of the object."""
+        rows = self._database.execute(
+            "SELECT id FROM pending WHERE id BETWEEN ? AND ?", (object_id, _last_of(object_id))
         )
+        return {row[0] for row in rows}
 
     def add(self, record_id: str, listed: ListedObject, *, pending: bool) -> None:
         """Plan an object."""
@@ -134,14 +139,15 @@ class Plan:
         query, after = _UNFINISHED if only_unfinished else _PLANNED, 0
         while rows := self._database.execute(query, (after,)).fetchall():
             for row in rows:
-                yield Planned(*row)
+                yield Planned(*(*row[:-1], json.loads(row[-1] or "{}")))
             after = rows[-1][0]
 
-    def leave(self, planned: Planned, status: str) -> None:
-        """Write down in which state an object was left, empty where it has ended."""
-        if status != planned.left:
+    def leave(self, planned: Planned, left: Mapping[str, str]) -> None:
+        """Write down what is left of an object; see `Planned`."""
+        if left != planned.left:
             self._database.execute(
-                "UPDATE planned SET left = ? WHERE number = ?", (status, planned.number)
+                "UPDATE planned SET left = ? WHERE number = ?",
+                (json.dumps(left) if left else "", planned.number),
             )
 
     def unfinished(self) -> int:

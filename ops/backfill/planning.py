@@ -14,8 +14,17 @@ from shared.errors import RejectedUpload
 from shared.filters import outside
 from shared.instructions import resolve
 from shared.ledger import Ledger
-from shared.metadata import GENERATED_MARK, identity, object_id, recognised
+from shared.metadata import (
+    GENERATED_MARK,
+    OBJECT_DIGITS,
+    decoded,
+    identity,
+    object_id,
+    recognised,
+    variant_id,
+)
 from shared.objects import ListedObject
+from shared.presets import MAX_VARIANTS, preset_for
 from shared.req_json import MAX_IMAGE_BYTES
 from shared.tos import Tos
 
@@ -88,29 +97,46 @@ class _Planner:
         # end records of a key were written tells less: the record of a content that was
         # overwritten may end long after that, and the new content would pass for done.
         upload = identity(bucket, key, listed.etag, recognised(listed.metadata))
-        if self._plan.has_ended(upload):
+        if self._has_ended(upload):
             return "done"
         if (upload, listed.last_modified) in self._memory:
             return "skipped"
-        pending = self._plan.is_pending(object_id(bucket, key))
+        pending = bool(self._plan.pending_of(object_id(bucket, key)))
         self._plan.counts["pending"] += pending
-        self._plan.counts[self._expected_of(listed, modified)] += 1
+        self._expect(listed, modified)
         self._plan.add(upload, listed, pending=pending)
         return "planned"
 
-    def _expected_of(self, listed: ListedObject, modified: float) -> str:
+    def _has_ended(self, upload: str) -> bool:
+        """Tell whether an upload has ended, and all of its variants."""
+        if not self._plan.has_ended(upload):
+            return False
+        left = self._plan.pending_of(upload[:OBJECT_DIGITS])
+        others = range(2, MAX_VARIANTS + 1)
+        return not (left and any(variant_id(upload, number) in left for number in others))
+
+    def _expect(self, listed: ListedObject, modified: float) -> None:
         """Guess what will become of an object, for what it may cost; nothing is decided here."""
+        counts, preset = self._plan.counts, preset_for(listed.key, self._settings.presets)
+        variants = preset.variants if preset else 1
         if not 0 < listed.size <= MAX_IMAGE_BYTES:
-            return "unsuitable"
+            counts["unsuitable"] += 1
+            return
         try:
-            instructions = resolve(listed.key, recognised(listed.metadata), self._settings)
+            instructions = resolve(listed.key, decoded(listed.metadata), self._settings)
         except RejectedUpload:
-            return "unsuitable"
+            counts["unsuitable"] += 1
+            counts["hidden"] += variants
+            return
         if isinstance(instructions, str):
-            return "promptless"
-        if self._plan.has_ended_since(object_id(self._scope.bucket, listed.key), modified):
-            return "maybe_done"
-        return "repaint"
+            counts["promptless"] += 1
+            counts["hidden"] += variants
+        elif self._plan.has_ended_since(object_id(self._scope.bucket, listed.key), modified):
+            counts["maybe_done"] += 1
+            counts["payable"] += variants
+        else:
+            counts["repaint"] += 1
+            counts["generations"] += variants
 
 
 def _listing(storage: Tos, scope: Scope) -> Iterator[ListedObject]:

@@ -6,8 +6,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from ops.backfill.plan import Plan
-from ops.backfill.progress import money, span
-from ops.backfill.work import Tally
+from ops.progress import money, span
+from ops.tally import Tally, tell_counts
 from shared.config import Settings
 from shared.pace import Pace
 
@@ -30,11 +30,6 @@ _OF_THESE = {
     "unsuitable": "empty, over 35 MB, or with wrong metadata: to be rejected",
     "pending": "of all these have been begun before; the sweep's as well",
 }
-_NAMES = {
-    "incomplete": "unfinished",
-    "in_doubt": "in doubt",
-    "deferred": "parked",
-}
 _MEANING = {
     "duplicate": "had ended meanwhile",
     "superseded": "overwritten since the plan was made; run again",
@@ -51,13 +46,16 @@ class Estimate:
         self, plan: Plan, settings: Settings, *, concurrency: int, price: float | None, pace: Pace
     ) -> None:
         counts = plan.counts
-        self.expected = counts["repaint"]
-        # Where no object shows metadata, the listing may keep prompts to itself.
-        free = counts["unsuitable"] + (counts["promptless"] if plan.tells_metadata else 0)
-        self.most = counts["planned"] - free
+        self._pictures = counts["repaint"]
+        self.expected = counts["generations"]
+        # Where no object shows metadata, the listing may keep it to itself.
+        hidden = 0 if plan.tells_metadata else counts["hidden"]
+        self.most = self.expected + counts["payable"] + hidden
         self.price = price
         self.cap = settings.daily_cap
-        per_second = min(concurrency / _GENERATION_SECONDS, pace.rate)
+        # The variants of a picture are made side by side.
+        at_once = concurrency * self.expected / (self._pictures or 1)
+        per_second = min(at_once / _GENERATION_SECONDS, pace.rate)
         self.seconds = max(_GENERATION_SECONDS, self.expected / per_second) if self.expected else 0
 
     def cost(self, images: int) -> float | None:
@@ -66,7 +64,11 @@ class Estimate:
 
     def question(self) -> str:
         """Return what to ask before anything is paid."""
-        return f"Repaint {self._images(self.expected, 'picture')}{self._at_most()}?"
+        if self.expected == self._pictures:
+            return f"Repaint {self._images(self.expected, 'picture')}{self._at_most()}?"
+        pictures = f"{self._pictures:,} picture{'' if self._pictures == 1 else 's'}"
+        generations = self._images(self.expected, "generation")
+        return f"Repaint {pictures} in {generations}{self._at_most()}?"
 
     def sentence(self) -> str:
         """Tell cost and time."""
@@ -128,14 +130,7 @@ def plan_document(bucket: str, prefix: str, plan: Plan, estimate: Estimate) -> d
 
 def tell_tally(console: Console, tally: Tally, estimate: Estimate, seconds: float) -> None:
     """Print how a run ended."""
-    for status, number in tally.counts.most_common():
-        if number:
-            told = f"{number:>11,}  {_NAMES.get(status, status)}"
-            meaning = _MEANING.get(status)
-            console.print(f"{told} ({meaning})" if meaning else told)
-            for example in tally.examples.get(status, []):
-                if status != "duplicate":
-                    console.print(f"             {escape(example)}")
+    tell_counts(console, tally, _MEANING)
     cost = estimate.cost(tally.counts["generated"])
     console.print(f"in {span(seconds)}" + ("" if cost is None else f", for {money(cost)}"))
 

@@ -1,46 +1,20 @@
 """Go through a plan: several uploads at once, each taken as far as it goes."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from ops.backfill.interrupt import Interrupt
 from ops.backfill.memory import Memory
 from ops.backfill.plan import Plan, Planned
-from ops.backfill.progress import Meter, span
+from ops.interrupt import Interrupt
+from ops.pool import side_by_side
+from ops.progress import Meter, span
+from ops.tally import Tally
 from shared.clock import Clock
 from shared.events import Upload
 from shared.results import Result
 
-_EXAMPLES = 3
+_UNFINISHED = ("incomplete", "deferred", "in_doubt")
 _LOOK_SECONDS = 0.2
-# After so many in a row that could not be worked on, none can. More than a run that was killed
-# leaves leased, which is one for each of its threads.
-_PATIENCE = 300
-
-
-@dataclass(slots=True)
-class Tally:
-    """What came of a run: how many ended how, with a few reasons of each.
-
-    `stopped` says why nothing more was begun, empty where the plan was gone through.
-    """
-
-    counts: Counter[str] = field(default_factory=Counter)
-    examples: dict[str, list[str]] = field(default_factory=dict)
-    stopped: str = ""
-    interrupted: bool = False
-
-    @property
-    def begun(self) -> int:
-        """Return how many objects were begun."""
-        return self.counts.total()
-
-    @property
-    def waiting(self) -> int:
-        """Return how many are left unfinished, for the sweep or another run."""
-        return sum(self.counts[status] for status in ("incomplete", "deferred", "in_doubt"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +33,7 @@ class Run:
     """Goes through a plan once.
 
     `repaint` takes one upload to its end, as `Pipeline.handle` does, in a thread of its own;
-    `on_result` is told each result in this thread.
+    `on_result` is told each result in this thread, one that was left unfinished each time.
     """
 
     def __init__(
@@ -68,7 +42,7 @@ class Run:
         bucket: str,
         plan: Plan,
         memory: Memory,
-        repaint: Callable[[Upload], Result],
+        repaint: Callable[[Upload], list[Result]],
         clock: Clock,
         pool: Pool,
         on_result: Callable[[Result], None],
@@ -80,100 +54,55 @@ class Run:
         self._clock = clock
         self._pool = pool
         self._on_result = on_result
-        self._failed_in_a_row = 0
         self.tally = Tally()
 
     def go(self, meter: Meter) -> Tally:
         """Repaint everything; what stays unfinished is tried again after each pause."""
-        with (
-            Interrupt() as interrupt,
-            ThreadPoolExecutor(self._pool.concurrency) as threads,
-        ):
-            self._go_through(self._plan.objects(), threads, interrupt, meter)
+        with Interrupt() as interrupt:
+            self._go_through(self._plan.objects(), interrupt, meter)
             for pause in self._pool.pauses:
                 left = self._plan.unfinished()
                 if self.tally.stopped or not left:
                     break
                 self._pause(pause, left, interrupt, meter)
-                again = self._plan.objects(only_unfinished=True)
-                self._go_through(again, threads, interrupt, meter)
+                self._go_through(self._plan.objects(only_unfinished=True), interrupt, meter)
         return self.tally
 
-    def _go_through(
-        self,
-        objects: Iterator[Planned],
-        threads: ThreadPoolExecutor,
-        interrupt: Interrupt,
-        meter: Meter,
-    ) -> None:
-        """Work on as many at once as there are threads; never more are read from the plan."""
-        running: dict[Future[Result], Planned] = {}
-        while True:
-            self._look(interrupt, len(running), meter)
-            while not self.tally.stopped and len(running) < self._pool.concurrency:
-                planned = next(objects, None)
-                if planned is None:
-                    break
-                upload = Upload(
-                    self._bucket, planned.key, etag=planned.etag or None, size=planned.size
-                )
-                running[threads.submit(self._repaint, upload)] = planned
-            if not running:
-                return
-            # Not for ever: a thread that waits does not see ctrl-C.
-            done, _ = wait(running, timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED)
-            for future in done:
-                self._take(running.pop(future), future.result())
-            counts = self.tally.counts
-            meter.tell(self.tally.begun - self.tally.waiting, counts["generated"])
+    def _go_through(self, objects: Iterator[Planned], interrupt: Interrupt, meter: Meter) -> None:
+        def repaint(planned: Planned) -> list[Result]:
+            upload = Upload(self._bucket, planned.key, etag=planned.etag or None, size=planned.size)
+            return self._repaint(upload)
 
-    def _take(self, planned: Planned, result: Result) -> None:
-        tally, status = self.tally, result.status
-        if planned.left:
-            tally.counts[planned.left] -= 1
-        tally.counts[status] += 1
-        examples = tally.examples.setdefault(status, [])
-        if result.reason and len(examples) < _EXAMPLES:
-            examples.append(f"{planned.key}: {result.reason}")
-        if status == "skipped":
-            self._memory.add((planned.id, planned.last_modified))
-        # What waits for time or its turn can go on at once; the rest has its own time.
-        again = status == "incomplete" or result.cause in ("time", "pace")
-        self._plan.leave(planned, status if again else "")
-        self._on_result(result)
-        self._stop_if_useless(planned, result)
+        def goes_on(running: int) -> bool:
+            meter.tell(self.tally.begun - self.tally.waiting, self.tally.counts["generated"])
+            self.tally.look(interrupt, running, self._pool.longest, meter)
+            return not self.tally.stopped
 
-    def _stop_if_useless(self, planned: Planned, result: Result) -> None:
-        """Begin nothing more where what stopped this one would stop all the others."""
-        self._failed_in_a_row = self._failed_in_a_row + 1 if result.status == "incomplete" else 0
-        if self.tally.stopped:
-            return
-        if result.cause == "cap":
-            self.tally.stopped = (
-                f"{result.reason} What was begun is parked, and the sweep finishes it when there "
-                "is room again: on the next day, Beijing's. Run the same command then."
-            )
-        elif result.cause == "configuration" and not planned.pending:
-            # One that was parked for that before tells nothing about now.
-            self.tally.stopped = f"{result.reason} Mend it, and run the same command again."
-        elif self._failed_in_a_row >= _PATIENCE:
-            self.tally.stopped = (
-                f"{self._failed_in_a_row} uploads in a row could not be worked on, the last one "
-                f"because: {result.reason} Mend it, and run the same command again."
-            )
+        at_once = self._pool.concurrency
+        for planned, results in side_by_side(repaint, objects, at_once, goes_on=goes_on):
+            self._take(planned, results)
 
-    def _look(self, interrupt: Interrupt, running: int, meter: Meter) -> None:
-        """Stop beginning more once ctrl-C came."""
-        if not interrupt.came or self.tally.interrupted:
-            return
-        self.tally.interrupted = True
-        self.tally.stopped = "Interrupted. Run the same command again to go on."
-        if running:
-            limit = span(self._pool.longest)
-            meter.say(
-                f"Interrupted: nothing more is begun; waiting for {running} in progress, at most "
-                f"{limit}. Ctrl-C again stops at once, which is harmless too."
-            )
+    def _take(self, planned: Planned, results: list[Result]) -> None:
+        tally, before = self.tally, planned.left
+        tally.begun += not before
+        tally.waiting += any(r.status in _UNFINISHED for r in results) - bool(before)
+        tally.counts.subtract(status for status in before.values() if status)
+        left = {}
+        for result in results:
+            record = result.record or ""
+            left[record] = ""
+            # What ended in an earlier try is a duplicate by now, and was counted then.
+            if before.get(record) == "":
+                continue
+            tally.count(result.status, planned.key, result.reason)
+            if result.status == "skipped":
+                self._memory.add((planned.id, planned.last_modified))
+            self._on_result(result)
+            # What waits for time or its turn can go on at once; the rest has its own time.
+            if result.status == "incomplete" or result.cause in ("time", "pace"):
+                left[record] = result.status
+        self._plan.leave(planned, left if any(left.values()) else {})
+        tally.stop_if_useless(results, was_parked=planned.pending)
 
     def _pause(self, seconds: float, left: int, interrupt: Interrupt, meter: Meter) -> None:
         meter.say(

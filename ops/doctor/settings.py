@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from ops.doctor.checks import Finding, State, ok, warning, wrong
 from shared.config import DEFAULT_TOS_REGION, Settings, is_loopback_or_address
+from shared.placeholders import names_in
 from shared.turns import WRITE_SECONDS
 
 # The model answers or gives up within that time (508/1359436).
@@ -15,7 +16,7 @@ _INTERNAL = "ivolces.com"
 
 def settings_findings(settings: Settings) -> list[Finding]:
     """Return what is questionable, one finding for each variable; one that says so where none."""
-    subjects = (_ledger, _times, _spending, _presets, _endpoints, _tokens)
+    subjects = (_ledger, _times, _spending, _presets, _endpoints, _tokens, _receiver)
     found = [finding for subject in subjects for finding in subject(settings)]
     told = ok(
         f"service {settings.service_id}, domain {settings.domain}, template {settings.template}; "
@@ -73,7 +74,8 @@ def _times(settings: Settings) -> Iterator[Finding]:
 
 
 def _spending(settings: Settings) -> Iterator[Finding]:
-    catch_all = next((p for p in settings.presets if p.prefix == "" and p.prompt), None)
+    # One that wraps the object's own prompt makes none where there is none.
+    catch_all = any(p.prefix == "" and p.prompt and not p.wraps_prompt for p in settings.presets)
     if not settings.prefixes and (settings.default_prompt or catch_all):
         name = "REPAINT_DEFAULT_PROMPT" if settings.default_prompt else "REPAINT_PRESETS"
         yield _finding(
@@ -105,13 +107,19 @@ def _presets(settings: Settings) -> Iterator[Finding]:
             )
         if settings.prefixes and not any(touch(preset.prefix, p) for p in settings.prefixes):
             problems.append(f"{preset.prefix!r} never applies: it is outside REPAINT_PREFIXES.")
+        if preset.output and not preset.overwrite and not names_in(preset.output):
+            problems.append(
+                f"{preset.prefix!r} gives every upload the output's name {preset.output!r}: all "
+                "but the first are rejected."
+            )
     if problems:
         yield _finding(
             "REPAINT_PRESETS",
             State.WARNING,
             " ".join(problems),
             "The first preset whose prefix matches applies: put the longer prefixes first, and "
-            "name every prefix in REPAINT_PREFIXES.",
+            "name every prefix in REPAINT_PREFIXES. Put a placeholder such as {stem} into an "
+            "output's name.",
         )
 
 
@@ -158,6 +166,28 @@ def _tokens(settings: Settings) -> Iterator[Finding]:
             f"{_SHORTEST_TOKEN} characters and can be guessed: whoever has one spends your money.",
             'Make longer ones: python -c "import secrets; print(secrets.token_urlsafe(32))".',
         )
+
+
+def _receiver(settings: Settings) -> Iterator[Finding]:
+    if settings.webhook_secret and not settings.webhook_url:
+        yield _finding(
+            "REPAINT_WEBHOOK_SECRET",
+            State.WARNING,
+            "There is a secret to sign notices with, and REPAINT_WEBHOOK_URL is not set: nobody is "
+            "told of anything.",
+            "Set both for every function, or neither.",
+        )
+    if settings.webhook_url:
+        to = urlsplit(settings.webhook_url.get_secret_value())
+        if to.scheme == "http":
+            # Its path and its query may be secrets, so no more of it is shown.
+            yield _finding(
+                "REPAINT_WEBHOOK_URL",
+                State.WARNING,
+                f"http://{to.netloc} is for a test on this machine: a function finds nobody "
+                "there, or what it tells can be read on the way.",
+                "Write https:// and a public name.",
+            )
 
 
 def touch(one: str, other: str) -> bool:

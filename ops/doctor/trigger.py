@@ -5,14 +5,14 @@ so every rule that calls one counts.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import replace
 
 from ops.doctor.checks import State, Told, ok, warning, wrong
 from ops.doctor.imagex import Service
 from ops.doctor.refusals import code_of, is_denied, refused, said
 from ops.doctor.settings import touch
 from ops.doctor.wire import Wire
+from ops.notification import Rule
 from shared.config import Settings
 from shared.documents import as_object
 
@@ -21,21 +21,6 @@ _CREATED = "tos:ObjectCreated:"
 _WAYS = ("Put", "Post", "Copy", "CompleteUpload")
 _RECORD_SUFFIX = ".json"
 _WHERE = "the bucket's 事件通知 in the TOS console"
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A notification rule that calls functions when objects are created."""
-
-    rule_id: str
-    events: tuple[str, ...]
-    prefix: str
-    suffix: str
-    functions: tuple[str, ...]
-
-    def __str__(self) -> str:
-        """Say what it sends where."""
-        return f"{self.rule_id} ({self.prefix}*{self.suffix} → {', '.join(self.functions)})"
 
 
 class Rules:
@@ -156,35 +141,15 @@ class Rules:
                 )
             return refused(answer, "Reading the rules", "tos:GetBucketNotification")
         listed = document.get("Rules") if document else None
-        rules = [_rule(entry) for entry in listed or [] if isinstance(entry, dict)]
+        entries = [entry for entry in listed or [] if isinstance(entry, dict)]
+        rules = [_created(Rule.read(entry)) for entry in entries]
         self._rules = [rule for rule in rules if rule.events and rule.functions]
         return None
 
 
-def _rule(entry: dict[str, Any]) -> Rule:
-    filters = {
-        str(f.get("Name")): str(f.get("Value") or "")
-        for f in _list(_dict(_dict(entry, "Filter"), "TOSKey"), "FilterRules")
-        if isinstance(f, dict)
-    }
-    functions = _list(_dict(entry, "Destination"), "VeFaaS")
-    return Rule(
-        rule_id=str(entry.get("RuleId") or entry.get("RuleID") or "a rule without a name"),
-        events=tuple(str(e) for e in _list(entry, "Events") if str(e).startswith(_CREATED)),
-        prefix=filters.get("prefix", ""),
-        suffix=filters.get("suffix", ""),
-        functions=tuple(str(f.get("FunctionId")) for f in functions if isinstance(f, dict)),
-    )
-
-
-def _dict(value: dict[str, Any], name: str) -> dict[str, Any]:
-    inner = value.get(name)
-    return inner if isinstance(inner, dict) else {}
-
-
-def _list(value: dict[str, Any], name: str) -> list[Any]:
-    inner = value.get(name)
-    return inner if isinstance(inner, list) else []
+def _created(rule: Rule) -> Rule:
+    """Return a rule as far as it is about objects that are created."""
+    return replace(rule, events=tuple(e for e in rule.events if e.startswith(_CREATED)))
 
 
 def _ends(one: str, other: str) -> bool:

@@ -14,7 +14,8 @@ from shared.http.models import STORE_PATH, GenerationRequest, OwnModel
 from shared.http.problems import Problem
 from shared.instructions import resolve
 from shared.ledger import Record
-from shared.metadata import GENERATED_MARK, META, recognised
+from shared.metadata import GENERATED_MARK, META, decoded
+from shared.presets import OF_PRESET
 from shared.redaction import redact_text
 from shared.req_json import MODEL
 from shared.suitability import problems_of
@@ -54,7 +55,7 @@ class Asking:
                 info = self._storage(None).head(asked.bucket, asked.key)
             except ObjectMissing:
                 raise Problem("not-found", "There is no object of that bucket and key.") from None
-            metadata, etag, version_id = recognised(info.metadata), info.etag, info.version_id
+            metadata, etag, version_id = decoded(info.metadata), info.etag, info.version_id
             metadata.pop("skip", None)
             errors = [_error("/key", problem) for problem in problems_of(asked.key, info)]
             if GENERATED_MARK in info.metadata:
@@ -75,7 +76,8 @@ class Asking:
             version_id=version_id,
             source=asked.image_url or asked.store_uri,
             fingerprint=fingerprint,
-            instructions=instructions,
+            # One request, one generation, also where a preset makes several of an upload.
+            instructions=instructions.model_copy(update={"variants": 1}),
             owner=secrets.token_hex(8),
         )
 
@@ -150,6 +152,8 @@ def _as_metadata(asked: GenerationRequest) -> dict[str, str]:
 
 
 def _pointed(reason: str) -> dict[str, str]:
+    if reason.startswith(OF_PRESET):
+        return _error("", reason)  # what the preset needs is not there: that is no field's fault
     found = _POINTED.match(reason)
     pointer = f"/{found[1].replace('-', '_')}" if found else "/req_json"
     return _error(pointer, _POINTED.sub(r"\1", reason))

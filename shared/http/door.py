@@ -29,7 +29,7 @@ from shared.http.requests import (
     read_request,
     wants_async,
 )
-from shared.ledger import Ledger, Record
+from shared.ledger import Ledger, Record, find
 from shared.logs import Log
 from shared.pipeline import Pipeline
 from shared.redaction import redact_text
@@ -174,9 +174,7 @@ class HttpDoor:
         return _answer(200, shown(record), place)
 
     def _find(self, record_id: str) -> Record | None:
-        entry = self._ledger.pending(record_id)
-        # Read in this order: it moves from pending to finished, and never back.
-        return self._ledger.finished(record_id) or (entry.record if entry else None)
+        return find(self._ledger, record_id)
 
 
 def _unavailable(detail: str) -> Problem:

@@ -15,9 +15,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from shared.ledger.record import Attempt, Cause, EndState, Parked, Record
+from shared.ledger.notice import Notice
+from shared.ledger.record import Attempt, Cause, EndState, Parked, Record, Unmade
 
-__all__ = ["Attempt", "Cause", "EndState", "Entry", "Ledger", "Parked", "Record"]
+__all__ = [
+    "Attempt", "Cause", "EndState", "Entry", "Ledger", "Notice", "Parked", "Record", "Unmade",
+    "find",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,14 @@ class Ledger(Protocol):
         """
         ...
 
+    def ended_ids(self, state: Unmade) -> Iterator[tuple[str, float]]:
+        """Go through the ids of what ended so, with when; its cost grows with these only.
+
+        In the order of the ids. An id may come whose record did not end so after all, or has not
+        yet: who reads it passes that over.
+        """
+        ...
+
     def reserve_name(self, name: str, record_id: str) -> str:
         """Reserve an output name that a user chose; return the id of the record that has it."""
         ...
@@ -109,6 +121,29 @@ class Ledger(Protocol):
         """Return how many attempts count on a day."""
         ...
 
+    def put_notice(self, notice: Notice) -> None:
+        """Write a notice, in the place of the one of its id if there is one."""
+        ...
+
+    def notice(self, notice_id: str) -> Notice | None:
+        """Return a notice that is not delivered, if there is one of that id."""
+        ...
+
+    def notice_ids(self) -> Iterator[str]:
+        """Go through what is not delivered; its cost grows with that only."""
+        ...
+
+    def drop_notice(self, notice_id: str) -> None:
+        """Remove a notice; one that is not there already is."""
+        ...
+
     def close(self) -> None:
         """Close what is open."""
         ...
+
+
+def find(ledger: Ledger, record_id: str) -> Record | None:
+    """Return the end record, else the pending one, else None. Raises what the ledger raises."""
+    entry = ledger.pending(record_id)
+    # Read in this order: it moves from pending to finished, and never back.
+    return ledger.finished(record_id) or (entry.record if entry else None)

@@ -6,8 +6,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from shared.errors import RecordUnreadable
 from shared.instructions import Instructions
+from shared.redaction import without_queries
 
-EndState = Literal["generated", "rejected", "skipped", "superseded"]
+# What ended without an image: few among the many that were generated.
+Unmade = Literal["rejected", "skipped", "superseded"]
+EndState = Literal["generated"] | Unmade
 Parked = Literal["deferred", "in_doubt"]
 # Why a record is parked; the sweep lets those that wait for the same thing go together.
 Cause = Literal["", "time", "pace", "cap", "configuration", "unsure", "exhausted"]
@@ -37,7 +40,10 @@ class Record(BaseModel):
     """One upload's entry in the ledger. Never holds an address that we signed.
 
     `owner` may act until `lease_until`; from then on anybody may take over. `due_at` is when a
-    parked record wants to be looked at again. Times are seconds since the epoch.
+    parked record wants to be looked at again. `park_told` tells that the first park was written
+    down for the receiver of notices. `again_of` is the record that this one runs again on an
+    operator's word, `note` what that one said why; `again_as` the record that runs this one again
+    (see `shared.again`). Times are seconds since the epoch.
     """
 
     # A record that a newer version wrote stays readable.
@@ -52,6 +58,9 @@ class Record(BaseModel):
     # A caller's own address or StoreUri, in place of an object; what it asked, hashed.
     source: str | None = None
     fingerprint: str = ""
+    again_of: str = ""
+    again_as: str = ""
+    note: str = ""
     instructions: Instructions | None = None
 
     state: Literal["pending"] | EndState = "pending"
@@ -60,6 +69,7 @@ class Record(BaseModel):
     cause: Cause = ""
     due_at: float = 0.0
     parks: int = 0
+    park_told: bool = False
 
     owner: str = ""
     lease_until: float = 0.0
@@ -89,6 +99,19 @@ class Record(BaseModel):
     def changed(self, **fields: Any) -> "Record":
         """Return the record with other values in some fields."""
         return self.model_copy(update=fields)
+
+    def without_queries(self) -> "Record":
+        """Return the record with its callers' addresses cut before their queries.
+
+        An address may hold a signature of its caller's own: it is kept while it is needed.
+        """
+        return self.changed(
+            source=without_queries(self.source),
+            instructions=self.instructions
+            and self.instructions.model_copy(
+                update={"req_json": without_queries(self.instructions.req_json)}
+            ),
+        )
 
     def to_json(self) -> bytes:
         """Write the record as it is stored."""

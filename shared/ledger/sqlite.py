@@ -12,9 +12,14 @@ from pathlib import Path
 
 from shared.errors import LeaseLost
 from shared.ledger import Entry
-from shared.ledger.record import Record
+from shared.ledger.notice import Notice
+from shared.ledger.record import Record, Unmade
 
-_SCHEMA = """
+# Found in what is written anyway, so that a file of any age can tell it; a record that is damaged
+# has no state, and does not keep the file from being opened.
+_STATE = "CASE WHEN json_valid(json) THEN json_extract(json, '$.state') END"
+_UNMADE = f"finished AND {_STATE} IN ('rejected', 'skipped', 'superseded')"
+_SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS records (
     id TEXT PRIMARY KEY,
     finished INTEGER NOT NULL,
@@ -23,11 +28,25 @@ CREATE TABLE IF NOT EXISTS records (
     json TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS unfinished ON records (touched, id) WHERE NOT finished;
+CREATE INDEX IF NOT EXISTS unmade ON records ({_STATE}, id) WHERE {_UNMADE};
 CREATE TABLE IF NOT EXISTS names (name TEXT PRIMARY KEY, id TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS spending (
     day TEXT, attempt TEXT, PRIMARY KEY (day, attempt)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS notices (id TEXT PRIMARY KEY, json TEXT NOT NULL) WITHOUT ROWID;
 """
+# Whose index is named: going by the ids, SQLite would read all that is finished.
+_PENDING_PAGE = (
+    "SELECT id FROM records INDEXED BY unfinished WHERE NOT finished AND id > ? ORDER BY id LIMIT ?"
+)
+_FINISHED_PAGE = (
+    "SELECT id, touched FROM records WHERE finished AND id >= :after AND id < :end "
+    "ORDER BY id LIMIT :most"
+)
+_UNMADE_PAGE = (
+    f"SELECT id, touched FROM records WHERE {_UNMADE} AND {_STATE} = :state AND id >= :after "  # noqa: S608 - constants
+    "ORDER BY id LIMIT :most"
+)
 _BUSY_SECONDS = 10.0
 _PAGE = 1000
 
@@ -97,26 +116,17 @@ class SqliteLedger:
     def pending_page(self, after: str, limit: int) -> list[str]:
         """Return ids of what is unfinished; see `Ledger`."""
         with self._transaction() as connection:
-            rows = connection.execute(
-                "SELECT id FROM records WHERE NOT finished AND id > ? ORDER BY id LIMIT ?",
-                (after, limit),
-            ).fetchall()
+            rows = connection.execute(_PENDING_PAGE, (after, limit)).fetchall()
         return [str(row[0]) for row in rows]
 
     def finished_ids(self, beginning: str = "") -> Iterator[tuple[str, float]]:
         """Go through the ids of end records; see `Ledger`."""
-        after = beginning
-        while True:
-            with self._transaction() as connection:
-                rows = connection.execute(
-                    "SELECT id, touched FROM records WHERE finished AND id >= ? AND id < ? "
-                    "ORDER BY id LIMIT ?",
-                    (after, f"{beginning}g", _PAGE),  # ids are hexadecimal: none is behind g
-                ).fetchall()
-            yield from rows
-            if len(rows) < _PAGE:
-                return
-            after = f"{rows[-1][0]}\0"
+        # Ids are hexadecimal: none is behind g.
+        return self._paged(_FINISHED_PAGE, after=beginning, end=f"{beginning}g")
+
+    def ended_ids(self, state: Unmade) -> Iterator[tuple[str, float]]:
+        """Go through the ids of what ended so; see `Ledger`."""
+        return self._paged(_UNMADE_PAGE, after="", state=state)
 
     def reserve_name(self, name: str, record_id: str) -> str:
         """Reserve an output name; see `Ledger`."""
@@ -164,9 +174,44 @@ class SqliteLedger:
             ).fetchone()
         return int(row[0])
 
+    def put_notice(self, notice: Notice) -> None:
+        """Write a notice; see `Ledger`."""
+        with self._transaction() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO notices VALUES (?, ?)",
+                (notice.id, notice.to_json().decode()),
+            )
+
+    def notice(self, notice_id: str) -> Notice | None:
+        """Return a notice that is not delivered, if there is one of that id."""
+        row = self._row("SELECT json FROM notices WHERE id = ?", notice_id)
+        return Notice.from_json(row[0]) if row else None
+
+    def notice_ids(self) -> Iterator[str]:
+        """Go through what is not delivered; see `Ledger`."""
+        with self._transaction() as connection:
+            rows = connection.execute("SELECT id FROM notices ORDER BY id").fetchall()
+        return (row[0] for row in rows)
+
+    def drop_notice(self, notice_id: str) -> None:
+        """Remove a notice; see `Ledger`."""
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM notices WHERE id = ?", (notice_id,))
+
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
+
+    def _paged(self, query: str, *, after: str, **values: str) -> Iterator[tuple[str, float]]:
+        while True:
+            with self._transaction() as connection:
+                rows = connection.execute(
+                    query, {**values, "after": after, "most": _PAGE}
+                ).fetchall()
+            yield from rows
+            if len(rows) < _PAGE:
+                return
+            after = f"{rows[-1][0]}\0"
 
     def _update(self, entry: Entry, record: Record, *, finished: bool) -> bool:
         with self._transaction() as connection:

@@ -1,5 +1,7 @@
 """The ledger in object storage: `pending/<id>.json` while unfinished, `done/<id>.json` afterwards.
 
+What was not told yet is in `notices/<id>.json`; see `shared.notices`.
+
 Two orders of writing keep the promises, whatever dies between them:
 
 * A claim is made *before* the end record is looked for. The other way round, a delivery could
@@ -7,6 +9,10 @@ Two orders of writing keep the promises, whatever dies between them:
 * The end record is written *before* the pending one is removed. Dying in between leaves a pending
   record whose end record exists: whoever meets it sees the end record and removes the rest. The
   other way round, dying in between would forget a paid generation.
+
+A third one keeps what ended without an image from being lost among a million others: its mark,
+the empty `ended/<state>/<id>`, is written *before* the end record. Dying in between leaves a mark
+without such an end record, which readers pass over. The other way round, nobody would find it.
 
 Removing a pending record is not conditional, and need not be: it happens only when the end record
 exists, and nobody pays without having looked for that after claiming.
@@ -31,7 +37,8 @@ from shared.errors import (
     TosError,
 )
 from shared.ledger import Entry
-from shared.ledger.record import Record
+from shared.ledger.notice import Notice
+from shared.ledger.record import Record, Unmade
 from shared.ledger.spending import Spending
 from shared.objects import ListedObject
 from shared.tos import Tos
@@ -84,6 +91,8 @@ class TosLedger:
 
     def finish(self, entry: Entry, record: Record) -> Record:
         """Write the end record, then remove the pending one; see `Ledger`."""
+        if record.state != "generated":
+            self._tos.put(self._bucket, f"{self._ended(record.state)}{record.id}", b"")
         stands = record
         try:
             self._put(self._done(record.id), record, create_only=True)
@@ -118,8 +127,11 @@ class TosLedger:
 
     def finished_ids(self, beginning: str = "") -> Iterator[tuple[str, float]]:
         """Go through the ids of end records; see `Ledger`."""
-        for listed in self._listed(f"{self._prefix}done/{beginning}"):
-            yield _id_of(listed.key), datetime.fromisoformat(listed.last_modified).timestamp()
+        return self._timed(f"{self._prefix}done/{beginning}")
+
+    def ended_ids(self, state: Unmade) -> Iterator[tuple[str, float]]:
+        """Go through the ids of what ended so; see `Ledger`."""
+        return self._timed(self._ended(state))
 
     def reserve_name(self, name: str, record_id: str) -> str:
         """Reserve an output name; see `Ledger`."""
@@ -158,6 +170,26 @@ class TosLedger:
         """Return how many attempts count on a day."""
         return self._spending.spent(day)
 
+    def put_notice(self, notice: Notice) -> None:
+        """Write a notice; see `Ledger`."""
+        self._tos.put(self._bucket, self._notice(notice.id), notice.to_json())
+
+    def notice(self, notice_id: str) -> Notice | None:
+        """Return a notice that is not delivered, if there is one of that id."""
+        try:
+            body, _ = self._tos.get(self._bucket, self._notice(notice_id))
+        except ObjectMissing:
+            return None
+        return Notice.from_json(body)
+
+    def notice_ids(self) -> Iterator[str]:
+        """Go through what is not delivered; see `Ledger`."""
+        return (_id_of(listed.key) for listed in self._listed(f"{self._prefix}notices/"))
+
+    def drop_notice(self, notice_id: str) -> None:
+        """Remove a notice; see `Ledger`."""
+        self._tos.delete(self._bucket, self._notice(notice_id))
+
     def close(self) -> None:
         """Do nothing: the connections are the transport's."""
 
@@ -174,6 +206,10 @@ class TosLedger:
             if page.next_token is None or not page.objects:
                 return
             start_after = page.objects[-1].key
+
+    def _timed(self, prefix: str) -> Iterator[tuple[str, float]]:
+        for listed in self._listed(prefix):
+            yield _id_of(listed.key), datetime.fromisoformat(listed.last_modified).timestamp()
 
     def _own(self, record: Record) -> Entry | None:
         """Return the stored record where it is exactly the one that was to be written."""
@@ -205,8 +241,14 @@ class TosLedger:
     def _pending(self, record_id: str) -> str:
         return f"{self._prefix}pending/{record_id}.json"
 
+    def _notice(self, notice_id: str) -> str:
+        return f"{self._prefix}notices/{notice_id}.json"
+
     def _done(self, record_id: str) -> str:
         return f"{self._prefix}done/{record_id}.json"
+
+    def _ended(self, state: str) -> str:
+        return f"{self._prefix}ended/{state}/"
 
 
 def _id_of(key: str) -> str:

@@ -63,7 +63,7 @@ class Killer:
     def _run(self) -> None:
         while not self._stop.wait(self._rng.uniform(0.5, 1.5) * self._every):
             name = SWEEP_FUNCTION if self._rng.random() < 0.2 else UPLOAD_FUNCTION
-            instances = self._platform._find(name)._instances
+            instances = self._platform._functions.find(name)._instances
             if self._rng.random() < 0.1:
                 self.kills += len(instances)
                 self._platform.kill(name)

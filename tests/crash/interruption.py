@@ -1,7 +1,8 @@
 """Stop a process, or break a request, at its n-th operation on the world outside."""
 
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,19 +25,32 @@ Operation = Callable[[], Any]
 
 @dataclass
 class Plan:
-    """What happens at the n-th operation, counted from 1; `met` tells whether it came to that."""
+    """What happens at the n-th operation, counted from 1; `met` tells whether it came to that.
+
+    A process that was killed does nothing more, whichever of its threads met its end.
+    """
 
     at: int = 0
     what: Callable[[Operation], Any] | None = None
     count: int = 0
     met: bool = False
+    is_dead: bool = False
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def do(self, operation: Operation) -> Any:
-        self.count += 1
-        if self.count == self.at and self.what is not None:
-            self.met = True
+        with self.lock:
+            if self.is_dead:
+                raise Killed
+            self.count += 1
+            struck = self.count == self.at and self.what is not None
+            self.met = self.met or struck
+        if not struck or self.what is None:
+            return operation()
+        try:
             return self.what(operation)
-        return operation()
+        except Killed:
+            self.is_dead = True
+            raise
 
 
 def killed_before(_operation: Operation) -> Any:
@@ -90,6 +104,29 @@ def process(world: World, plan: Plan | None = None) -> Runtime:
         return TosLedger(storage, bucket, prefix)
 
     return world.runtime(transport=PlannedTransport(world.cloud, plan), open_ledger=open_ledger)
+
+
+KILLS: dict[str, Callable[[Operation], Any]] = {"before": killed_before, "after": killed_after}
+LEASE_SECONDS = 47.0
+
+
+def dies(world: World, event: dict[str, Any], plan: Plan) -> None:
+    """Deliver to a process that follows `plan`, dead or alive at the end."""
+    try:
+        world.deliver_all(event, process(world, plan))
+    except Killed:
+        assert plan.met
+
+
+def on_requests_only(fault: Callable[[Operation], Any]) -> Callable[[Operation], Any]:
+    """Break what goes over the network; a call of the SQLite ledger cannot answer with 500."""
+
+    def broken(operation: Operation) -> Any:
+        if "planned" in operation.__qualname__:
+            return operation()
+        return fault(operation)
+
+    return broken
 
 
 def answers(status: int, body: bytes = b"") -> Callable[[Operation], Any]:

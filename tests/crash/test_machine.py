@@ -1,4 +1,4 @@
-"""Any history at all: uploads, overwrites, deliveries, duplicates, crashes, faults, sweeps.
+"""Any history at all: uploads, deployments, deliveries, duplicates, crashes, faults, sweeps.
 
 Hypothesis makes up the history; the promises are checked after every step, and at the end once
 everything had its time.
@@ -25,9 +25,11 @@ from shared.transport import Request, Response
 from tests import fakes
 from tests.crash import interruption
 from tests.crash.interruption import Killed, Plan, process
+from tests.crash.witness import Witness
 from tests.fakes import FakeCloud, World
 
 KEYS = st.sampled_from(["uploads/a.png", "uploads/b.png", "uploads/c.png"])
+VARIANTS = st.sampled_from([1, 1, 3])
 PROMPTS = st.sampled_from(["a cat", "漫画", "x%20y"])
 
 
@@ -62,14 +64,21 @@ class Uploads(RuleBasedStateMachine):
 
     events = Bundle("events")
 
-    @initialize(capped=st.booleans())
-    def start(self, *, capped: bool) -> None:
+    @initialize(capped=st.booleans(), told=st.booleans(), variants=VARIANTS)
+    def start(self, *, capped: bool, told: bool, variants: int) -> None:
         self.world = World()
+        self.witness = Witness(self.world) if told else None
+        self.deploy(variants)
         if capped:
             self.world.environment["REPAINT_DAILY_CAP"] = "2"
         self.cap = 2 if capped else None
         self.ended: dict[str, Record] = {}
         self.events_made: list[dict[str, Any]] = []
+
+    @rule(variants=VARIANTS)
+    def deploy(self, variants: int) -> None:
+        preset = {"prefix": "", "variants": variants}
+        self.world.environment["REPAINT_PRESETS"] = json.dumps([preset])
 
     @rule(target=events, key=KEYS, prompt=PROMPTS, body=st.binary(min_size=1, max_size=2))
     def upload(self, key: str, prompt: str, body: bytes) -> dict[str, Any]:
@@ -83,17 +92,17 @@ class Uploads(RuleBasedStateMachine):
 
     @rule(event=events)
     def deliver(self, event: dict[str, Any]) -> None:
-        self.world.deliver(event)
+        self.world.deliver_all(event)
 
     @rule(event=events, at=st.integers(1, 12), after=st.booleans())
     def deliver_and_die(self, event: dict[str, Any], at: int, *, after: bool) -> None:
         what = interruption.killed_after if after else interruption.killed_before
-        self.dying(lambda plan: self.world.deliver(event, process(self.world, plan)), at, what)
+        self.dying(lambda plan: self.world.deliver_all(event, process(self.world, plan)), at, what)
 
     @rule(event=events, at=st.integers(1, 12), fault=st.sampled_from(sorted(interruption.FAULTS)))
     def deliver_brokenly(self, event: dict[str, Any], at: int, fault: str) -> None:
         plan = Plan(at, interruption.FAULTS[fault])
-        self.world.deliver(event, process(self.world, plan))
+        self.world.deliver_all(event, process(self.world, plan))
 
     @rule(event=consumes(events))
     def lose_the_event(self, event: dict[str, Any]) -> None:
@@ -102,6 +111,11 @@ class Uploads(RuleBasedStateMachine):
     @rule(name=st.sampled_from(sorted(PROVIDER)))
     def provider_will(self, name: str) -> None:
         self.world.cloud.reactions.append(PROVIDER[name])
+
+    @rule(status=st.sampled_from([302, 410, 500]))
+    def receiver_will_answer(self, status: int) -> None:
+        if self.witness:
+            self.witness.statuses.append(status)
 
     @rule(seconds=st.sampled_from([0.5, 5, 39, 47, 61, 3601, 86400]))
     def time_passes(self, seconds: float) -> None:
@@ -162,31 +176,56 @@ class Uploads(RuleBasedStateMachine):
                 days[day] = days.get(day, 0) + 1
             assert all(count <= 2 for count in days.values()), days
 
+    @invariant()
+    def nothing_is_told_that_did_not_happen(self) -> None:
+        if getattr(self, "witness", None) is not None:
+            assert self.witness is not None
+            assert [] == self.witness.untrue
+
     def teardown(self) -> None:
         """Give everything its time: then every upload has ended, or stands where it is seen."""
         if not hasattr(self, "world"):
             return
         world = self.world
         world.cloud.reactions.clear()
+        if self.witness:
+            self.witness.statuses.clear()
         world.environment.pop("REPAINT_DAILY_CAP", None)
         self.cap = None
         for event in self.events_made:
             world.clock.advance(3601)
-            world.deliver(event)
+            world.deliver_all(event)
         world.finish(ticks=20)
         self.end_states_never_change()
         self.generated_means_that_the_output_is_there()
         self.nothing_is_paid_for_twice_without_looking()
+        self.every_end_was_told()
         for record_id in world.ledger.pending_ids():
             entry = world.ledger.pending(record_id)
             assert entry is not None
             assert entry.record.cause == "exhausted", entry.record
         for event in self.events_made:
-            assert world.deliver(event).status in {
+            assert {result.status for result in world.deliver_all(event)} <= {
                 "duplicate", "in_doubt", "superseded", "skipped",
             }  # fmt: skip
         paid = [name for what, name in world.cloud.history if what == "charge"]
         assert len(paid) == len(set(paid)), "no name is paid for twice"
+
+    def every_end_was_told(self) -> None:
+        """Or given up with a line: nobody tells what is older than a day."""
+        if self.witness is None:
+            return
+        for _ in range(2):
+            self.world.clock.advance(3601)
+            self.world.sweep()
+        self.nothing_is_told_that_did_not_happen()
+        told = {event.get_id() for event in self.witness.events}
+        dropped = {line["notice"] for line in self.world.lines.named("notice.dropped")}
+        for record in self.ended.values():
+            if record.state in {"generated", "rejected"}:
+                assert f"{record.id}-{record.state}" in told | dropped
+        pending = set(self.world.ledger.pending_ids())
+        assert {one.partition("-")[0] for one in self.world.ledger.notice_ids()} <= pending
 
 
 TestUploads = Uploads.TestCase

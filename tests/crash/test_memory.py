@@ -5,8 +5,7 @@ Nobody labels the places where it may die: each run is broken at its n-th operat
 """
 
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,37 +13,17 @@ import pytest
 from shared.errors import MaybeExecuted, NotExecuted
 from tests import fakes
 from tests.crash import interruption
-from tests.crash.interruption import FAULTS, Killed, Operation, Plan, process
+from tests.crash.interruption import (
+    FAULTS,
+    KILLS,
+    LEASE_SECONDS,
+    Killed,
+    Plan,
+    dies,
+    on_requests_only,
+    process,
+)
 from tests.fakes import FakeCloud, World
-
-LEDGERS = ("tos", "sqlite")
-LEASE_SECONDS = 47.0
-KILLS = {"before": interruption.killed_before, "after": interruption.killed_after}
-
-
-@pytest.fixture(params=LEDGERS)
-def worlds(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], World]]:
-    """Make worlds, each with a ledger of its own."""
-    made: list[World] = []
-
-    def make() -> World:
-        world = World()
-        if request.param == "sqlite":
-            world.environment["REPAINT_LEDGER"] = f"sqlite://{tmp_path}/{len(made)}.db"
-        made.append(world)
-        return world
-
-    yield make
-    for world in made:
-        world.__exit__()
-
-
-def dies(world: World, event: dict[str, Any], plan: Plan) -> None:
-    """Deliver to a process that follows `plan`, dead or alive at the end."""
-    try:
-        world.deliver(event, process(world, plan))
-    except Killed:
-        assert plan.met
 
 
 def check(world: World, event: dict[str, Any], where: str, *, charges: int = 1) -> None:
@@ -168,17 +147,6 @@ def test_a_request_that_breaks_anywhere_costs_no_second_charge(
         check(world, event, f"{fault} at {n}")
         if not plan.met:
             return
-
-
-def on_requests_only(fault: Callable[[Operation], Any]) -> Callable[[Operation], Any]:
-    """Break what goes over the network; a call of the SQLite ledger cannot answer with 500."""
-
-    def broken(operation: Operation) -> Any:
-        if "planned" in operation.__qualname__:
-            return operation()
-        return fault(operation)
-
-    return broken
 
 
 def late(seconds: float) -> fakes.Reaction:
@@ -308,3 +276,21 @@ def test_a_charge_for_which_nothing_was_stored_is_paid_again_only_after_looking(
 
     assert world.deliver(event).status == "generated"
     check(world, event, "charged for nothing", charges=2)
+
+
+@pytest.mark.parametrize("kill", KILLS)
+def test_an_upload_that_is_rejected_is_found_among_the_others_wherever_it_was_killed(
+    worlds: Callable[[], World], kill: str
+) -> None:
+    for n in range(1, 99):
+        world, plan = worlds(), Plan(n, KILLS[kill])
+        event = world.cloud.upload(prompt="a cat", seed="abc")
+        dies(world, event, plan)
+        world.clock.advance(LEASE_SECONDS)
+        again = world.deliver(event)
+        assert again.status in {"rejected", "duplicate"}, again
+        assert [again.record] == [found for found, _ in world.ledger.ended_ids("rejected")], n
+        if not plan.met:
+            assert n > 3
+            return
+    raise AssertionError("an upload never takes so many operations")

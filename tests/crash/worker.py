@@ -159,7 +159,9 @@ class Process:
         (upload,) = parse_uploads(event)
         if isinstance(upload, Unreadable):
             raise TypeError(upload.reason)
-        result = self.runtime.pipeline.handle(upload, deadline=self._deadline, log=self.runtime.log)
+        (result,) = self.runtime.pipeline.handle(
+            upload, deadline=self._deadline, log=self.runtime.log
+        )
         tell(result=asdict(result))
 
     def sweep(self) -> None:

@@ -111,6 +111,22 @@ def test_each_upload_of_an_event_gets_its_result_and_a_bad_one_hides_none(cloud:
     assert UPLOADS_BUCKET == found[1]["bucket"]
 
 
+def test_each_variant_of_an_upload_is_a_result_of_its_own(tmp_path: Path) -> None:
+    presets = json.dumps([{"prefix": "uploads/three/", "variants": 3}])
+    with Cloud(
+        tmp_path / "cloud",
+        faults=FaultSettings(latency_seconds=0.0),
+        environment={"REPAINT_PRESETS": presets},
+    ) as cloud:
+        put(cloud, "uploads/one.png")
+        put(cloud, "uploads/three/a.png")
+        found = results(invoke(cloud, event("uploads/one.png", "uploads/three/a.png")))
+
+    assert [None, 1, 2, 3] == [result.get("variant") for result in found]
+    assert ["generated"] * 4 == [result["status"] for result in found]
+    assert 4 == len({result["record"] for result in found})
+
+
 @pytest.mark.parametrize("malformed", [{}, {"data": "{"}, {"type": "faas.timer.event"}, []])
 def test_a_malformed_event_is_rejected_with_a_sentence(cloud: Cloud, malformed: Any) -> None:
     (only,) = results(invoke(cloud, malformed))

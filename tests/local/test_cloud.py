@@ -113,6 +113,38 @@ def test_the_same_event_delivered_twice_is_paid_once(tmp_path: Path, log: Log) -
     assert "generated" in {line["status"] for line in log.named("delivery.finished")}
 
 
+def test_three_variants_of_a_photograph_are_three_pictures_and_a_duplicate_event_adds_none(
+    tmp_path: Path, log: Log
+) -> None:
+    preset = {"prefix": "", "prompt": "{prompt}，{style}", "output": "{stem}.png", "variants": 3}
+    delivery = DeliverySettings(duplicate_probability=1.0, retry_delays=[0.2])
+    with Cloud(
+        tmp_path / "c",
+        faults=FaultSettings(latency_seconds=0.3),
+        delivery=delivery,
+        environment={"REPAINT_PRESETS": json.dumps([preset])},
+        on_log=log,
+    ) as cloud:
+        cloud.runtime().storage(None).put(
+            UPLOADS_BUCKET, "uploads/cat.png", CAT, content_type="image/png",
+            metadata={"prompt": "a cat", "style": "%E6%BC%AB%E7%94%BB"},
+        )  # fmt: skip
+        assert cloud.platform.wait_idle()
+        charges = cloud.book.charges()
+        pictures = {fetch(line["image_urls"][0]).tobytes() for line in log.named("image.generated")}
+        left = cloud.runtime().storage(None).list_page(STATE_BUCKET, "ledger/pending/").objects
+
+    assert {"a cat，漫画"} == {charge.prompt for charge in charges}
+    assert {"repaint/cat.png", "repaint/cat-2.png", "repaint/cat-3.png"} == {
+        charge.output for charge in charges
+    }
+    assert 3 == len(charges) == len({charge.seed for charge in charges}) == len(pictures)
+    assert [] == left
+    told = log.named("delivery.finished")
+    assert {1, 2, 3} == {line["variant"] for line in told if line["status"] == "generated"}
+    assert len(told) > 3
+
+
 def test_no_secret_is_in_the_log_or_the_ledger(
     cloud: Cloud, official: tos.TosClientV2, log: Log
 ) -> None:
@@ -125,7 +157,8 @@ def test_no_secret_is_in_the_log_or_the_ledger(
     kept = "\n".join(log.text)
     listed = official.list_objects_type2(STATE_BUCKET).contents
     kept += "".join(official.get_object(STATE_BUCKET, o.key).read().decode() for o in listed)
-    assert len(listed) == 3
+    ends = [o.key for o in listed if o.key.startswith("ledger/done/")]
+    assert len(ends) == 3
     for secret in (
         cloud.credentials.secret_key,
         role["secret_access_key"],
@@ -180,12 +213,15 @@ def test_every_photograph_is_repainted_visibly_and_each_prompt_differently(
 
 
 def test_the_cloud_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
-    with Cloud(tmp_path / "c") as first:
+    # Whoever was killed with a claim in hand holds its lease: a short one, and an early retry.
+    short = {"VEIMAGEX_TIMEOUT_SECONDS": "3", "VEIMAGEX_SETTLE_SECONDS": "1"}
+    often = DeliverySettings(retry_delays=[2])
+    with Cloud(tmp_path / "c", environment=short, delivery=often) as first:
         first.runtime().storage(None).put(
             UPLOADS_BUCKET, "uploads/a.png", CAT, content_type="image/png",
             metadata={"prompt": "x"},
         )  # fmt: skip
-    with Cloud(tmp_path / "c") as second:
+    with Cloud(tmp_path / "c", environment=short, delivery=often) as second:
         assert second.platform.wait_idle()
         assert first.credentials == second.credentials
         assert len(second.book.charges()) == 1

@@ -6,12 +6,17 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import urllib3
+import volcenginesdkvefaas as sdk
 from PIL import Image
+
+from local.keys import kept_credentials
+from tests.local.plane_world import ECHO, code, operator
 
 ROOT = Path(__file__).parents[2]
 EVENT = ROOT / "examples" / "events" / "upload.json"
@@ -19,7 +24,7 @@ EVENT = ROOT / "examples" / "events" / "upload.json"
 
 PORTS = [
     *("--tos-port", "0", "--imagex-port", "0", "--gateway-port", "0"),
-    *("--console-port", "0"),
+    *("--console-port", "0", "--vefaas-port", "0"),
 ]
 
 
@@ -48,26 +53,33 @@ def lines(text: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines() if line.startswith('{"timestamp"')]
 
 
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[Path]:
-    """A folder in which the local cloud is kept running."""
+@contextmanager
+def serving(folder: Path, *options: str) -> Iterator[Path]:
+    """Keep the local cloud running in a folder; what it tells at first is in told.txt there."""
     with subprocess.Popen(
-        command("serve", *PORTS),
-        cwd=tmp_path,
+        command("serve", *PORTS, *options),
+        cwd=folder,
         env=environment(PYTHONUNBUFFERED="1"),
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
         assert process.stdout is not None
-        with (tmp_path / "told.txt").open("w") as told:
+        with (folder / "told.txt").open("w") as told:
             for line in process.stdout:
                 told.write(line)
                 if "Ctrl-C" in line:
                     break
-        yield tmp_path
+        yield folder
         process.send_signal(signal.SIGINT)
         rest = process.stdout.read()
     assert (0, True) == (process.returncode, rest.endswith("stopping\n"))
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Path]:
+    """A folder in which the local cloud is kept running."""
+    with serving(tmp_path) as folder:
+        yield folder
 
 
 def test_run_shows_the_log_and_ends_with_the_record_the_uris_and_a_picture(tmp_path: Path) -> None:
@@ -221,3 +233,20 @@ def test_serve_says_what_to_do_where_another_one_has_its_folder(served: Path) ->
 
     assert done.returncode == 1
     assert "stop the other local cloud that runs on this folder" in done.stderr
+
+
+@pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")
+def test_serve_bare_runs_what_is_deployed_there_and_nothing_else_does(tmp_path: Path) -> None:
+    with serving(tmp_path, "--bare"):
+        state = tmp_path / ".repaint" / "cloud"
+        address = json.loads((state / "settings.json").read_text("utf-8"))["VEFAAS_ENDPOINT"]
+        with operator(address, kept_credentials(state / "credentials.json")) as op:
+            assert 0 == op.api.list_functions(sdk.ListFunctionsRequest()).total
+            op.deploy("paint-one", code(ECHO))
+        told = (tmp_path / "told.txt").read_text("utf-8")
+    done = run(tmp_path, "serve", *PORTS)
+
+    assert address in told
+    assert "yours to deploy" in told
+    assert 1 == done.returncode
+    assert "start a bare cloud there" in done.stderr

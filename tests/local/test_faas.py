@@ -651,7 +651,7 @@ def test_a_timers_tick_is_skipped_while_the_one_before_still_runs(
         running = gate.arrive()
         clock.sleep(60)
         platform.run_due()
-        assert 1 == platform.timers[0].skipped
+        assert 1 == next(iter(platform.timers)).skipped
         running.send(b"!")
 
 
@@ -726,7 +726,9 @@ def test_an_instance_needs_no_owner_to_be_killed_from_its_own_log(
         killed.set()
 
     started = threading.Event()
-    instance = Instance(spec.folder, {"PYTHONUNBUFFERED": "1"}, python=sys.executable, on_line=kill)
+    instance = Instance(
+        spec.folder, {"PYTHONUNBUFFERED": "1"}, python=(sys.executable,), on_line=kill
+    )
     started.set()
     assert killed.wait(PATIENCE)
     assert not instance.alive

@@ -11,13 +11,20 @@ _LATE = f"{_CRASH}an_image_that_is_stored_late_is_found_and_not_paid_for_again"
 _BLIND = f"{_CRASH}a_probe_that_cannot_tell_pays_nothing_until_one_can"
 _TURNS_UP = f"{_CRASH}an_image_that_turns_up_after_all_ends_the_doubt"
 _THREE = f"{_CRASH}three_calls_that_leave_nothing_end_in_doubt_and_are_never_paid_for_again"
+_AGAIN = "tests/shared/test_again.py"
 _LEDGER = "tests/shared/test_ledger.py"
 _NAMES = "tests/shared/test_names.py"
 _OUTCOME = "tests/shared/test_outcome.py"
 _PIPELINE = "tests/shared/test_pipeline.py"
 _PROTECTIONS = "tests/mutation/test_protections.py"
 _HTTP = "tests/shared/test_http.py::test_"
+_VARIANTS = "tests/shared/test_variants.py"
 _SWEEP = "tests/shared/test_sweep.py"
+_NOTICES = "tests/shared/test_notices.py::test_"
+_UNTOLD = (
+    "tests/crash/test_notices.py::test_a_process_killed_anywhere_leaves_nothing_untold_and_tells_"
+    "nothing_that_is_not_so"
+)
 _WRITTEN = f"{_PIPELINE}::test_the_claim_is_written_before_anything_is_paid"
 _LOG_LINE = (
     "tests/shared/test_redaction.py::test_a_log_line_shows_no_secret_and_keeps_chinese_readable"
@@ -55,7 +62,7 @@ CLAIM = [
     ),
     Mutant(
         "a claim is written before anything is paid",
-        "shared/pipeline.py",
+        "shared/claims.py",
         "entry = ledger.create(record)",
         'entry = Entry(record, "1")',
         _WRITTEN,
@@ -76,7 +83,7 @@ CLAIM = [
     ),
     Mutant(
         "the end record is looked for again after the claim",
-        "shared/pipeline.py",
+        "shared/claims.py",
         "if entry is not None:\n            finished = ledger.finished(record.id)",
         "if entry is not None:\n            finished = None",
         _PROTECTIONS,
@@ -100,21 +107,21 @@ TAKEOVER = [
     ),
     Mutant(
         "who takes over writes that down",
-        "shared/pipeline.py",
+        "shared/claims.py",
         "entry = ledger.replace(other, mine)",
         "entry = Entry(mine, other.version)",
         _PROTECTIONS,
     ),
     Mutant(
         "nobody takes over while the lease runs",
-        "shared/pipeline.py",
+        "shared/claims.py",
         "if record.lease_until > now or waits:",
         "if waits:",
         _PROTECTIONS,
     ),
     Mutant(
         "what is parked is left alone until it is due",
-        "shared/pipeline.py",
+        "shared/claims.py",
         "waits = record.parked and record.due_at > now and not early",
         "waits = False",
         _PIPELINE,
@@ -135,7 +142,7 @@ TAKEOVER = [
     ),
     Mutant(
         "who takes over looks for the end record first",
-        "shared/pipeline.py",
+        "shared/claims.py",
         "entry = ledger.replace(other, mine)\n        finished = ledger.finished(record.id)",
         "entry = ledger.replace(other, mine)\n        finished = None",
         _PROTECTIONS,
@@ -184,6 +191,20 @@ END = [
         "WHERE id = ? AND version = ? AND NOT finished",
         "WHERE id = ? AND version - finished = ?",
         _LEDGER,
+    ),
+    Mutant(
+        "the mark of an end is written before the end record",
+        "shared/ledger/tos.py",
+        'if record.state != "generated":',
+        'if record.state == "generated":',
+        _LEDGER,
+    ),
+    Mutant(
+        "a record that is run again as another one pays nothing beside it",
+        "shared/generation.py",
+        "if work.record.again_as else None",
+        "if work.record.again_of else None",
+        _AGAIN,
     ),
     Mutant(
         "who lost the lease cannot end the record",
@@ -519,6 +540,51 @@ UPLOADS = [
     ),
 ]
 
+VARIANTS = [
+    Mutant(
+        "siblings are written before the upload's own claim",
+        "shared/variants.py",
+        "for sibling in reversed(siblings):",
+        "ledger.create(first)\n    for sibling in reversed(siblings):",
+        "tests/crash/test_variants.py::test_where_the_first_variant_has_a_record_its_siblings_have_one",
+    ),
+    Mutant(
+        "a sibling that is not there for sure stops the claim",
+        "shared/variants.py",
+        "if leave(ledger, sibling) is None:",
+        "if leave(ledger, sibling) is ledger:",
+        _VARIANTS,
+    ),
+    Mutant(
+        "where the first variant is known no sibling is written",
+        "shared/variants.py",
+        "if known is not None:",
+        "if known is ledger:",
+        _VARIANTS,
+    ),
+    Mutant(
+        "the variants of an upload do not share a chosen name",
+        "shared/attempts.py",
+        "if chosen and variant > 1 else chosen",
+        "if chosen and variant < 1 else chosen",
+        _VARIANTS,
+    ),
+    Mutant(
+        "free seeds of several variants are not left to chance",
+        "shared/instructions.py",
+        "if self.variants == 1:",
+        "if self.variants:",
+        _VARIANTS,
+    ),
+    Mutant(
+        "keys of a user's own make no upload new",
+        "shared/pipeline.py",
+        "metadata = recognised(info.metadata)",
+        "metadata = decoded(info.metadata)",
+        "tests/shared/test_presets.py",
+    ),
+]
+
 CALLERS = [
     Mutant(
         "a caller's further pictures are as public as the first",
@@ -637,8 +703,8 @@ SECRETS = [
     ),
     Mutant(
         "no query of a caller's addresses outlives its request",
-        "shared/endings.py",
-        'update={"req_json": without_queries(instructions.req_json)}',
+        "shared/ledger/record.py",
+        'update={"req_json": without_queries(self.instructions.req_json)}',
         "update={}",
         f"{_HTTP}no_query_of_a_further_picture_is_kept_or_told",
     ),
@@ -651,7 +717,83 @@ SECRETS = [
     ),
 ]
 
+NOTICES = [
+    Mutant(
+        "a notice is written before the end that it tells of",
+        "shared/endings.py",
+        "        notice = self._notices.write(work.ledger, ended)\n"
+        "        stands = work.ledger.finish(work.entry, ended)\n",
+        "        stands = work.ledger.finish(work.entry, ended)\n"
+        "        notice = self._notices.write(work.ledger, ended)\n",
+        _UNTOLD,
+    ),
+    Mutant(
+        "nothing is told that did not happen",
+        "shared/notices/outbox.py",
+        "if record is None or type_of(record) != notice.type:",
+        "if record is None:",
+        f"{_NOTICES}what_did_not_happen_yet_waits_and_what_happened_otherwise_is_removed_untold",
+    ),
+    Mutant(
+        "what waits is told of the first time only",
+        "shared/endings.py",
+        "notice = None if record.park_told else self._notices",
+        "notice = self._notices",
+        f"{_NOTICES}what_is_parked_is_told_the_first_time_and_then_how_it_ended",
+    ),
+    Mutant(
+        "a notice stays until it was delivered",
+        "shared/notices/courier.py",
+        'log.warning("notice.failed", reason=answer.problem)\n            return False\n',
+        'log.warning("notice.failed", reason=answer.problem)\n',
+        f"{_NOTICES}what_the_receiver_did_not_take_the_sweep_delivers_under_the_same_id",
+    ),
+    Mutant(
+        "a notice is not given up untried, however long the sweep was off",
+        "shared/notices/outbox.py",
+        "if is_over if record is None else record.state",
+        "if is_over or record is None or record.state",
+        f"{_NOTICES}a_park_of_yesterday_that_is_being_worked_on_is_not_dropped_untold",
+    ),
+    Mutant(
+        "a try is written down before it is sent",
+        "shared/notices/outbox.py",
+        "        ledger.put_notice(begun)\n",
+        "",
+        f"{_NOTICES}two_sweeps_at_once_tell_once",
+    ),
+    Mutant(
+        "a dead receiver is not waited for by every delivery",
+        "shared/notices/outbox.py",
+        "if self._courier is None or self._courier.rests:",
+        "if self._courier is None:",
+        f"{_NOTICES}after_a_failure_a_process_leaves_the_first_tries_of_a_minute_to_the_sweep",
+    ),
+    Mutant(
+        "a dead receiver is not asked by every notice",
+        "shared/notices/outbox.py",
+        "if self._clock.now() > until or len(failed) >= _ENOUGH:",
+        "if self._clock.now() > until:",
+        f"{_NOTICES}a_tick_does_not_ask_a_dead_receiver_once_for_each_and_delivers_all_once_it_"
+        "lives",
+    ),
+    Mutant(
+        "who asked by HTTP does not wait for the receiver",
+        "shared/pipeline.py",
+        "self._told(go, trace, log, waits=False)",
+        "self._told(go, trace, log)",
+        f"{_NOTICES}who_asked_by_http_gets_the_answer_before_the_receiver_has_answered",
+    ),
+    Mutant(
+        "the receiver's address is in no line of the log",
+        "shared/notices/receiver.py",
+        'text.replace(place, f"{parts.scheme}://{parts.netloc}")',
+        "text",
+        f"{_NOTICES}neither_the_secret_nor_the_address_of_the_receiver_is_told_to_the_log",
+    ),
+]
+
 MUTANTS = [
-    *CLAIM, *TAKEOVER, *END, *PROBE, *ATTEMPTS, *CAP, *CHOSEN, *UPLOADS, *CALLERS,
-    *SECRETS,
+    *CLAIM, *TAKEOVER, *END, *PROBE, *ATTEMPTS, *CAP, *CHOSEN, *UPLOADS, *VARIANTS, *CALLERS,
+    *SECRETS, *NOTICES,
 ]  # fmt: skip

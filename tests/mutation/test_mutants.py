@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 TESTS = sorted({mutant.tests for mutant in MUTANTS})
 # What the tests above are made of: this, and what lies beside them.
 PARTS = ("pyproject.toml", "shared", "functions", "tests/__init__.py", "tests/conftest.py",
-         "tests/fakes.py")  # fmt: skip
+         "tests/fakes.py", "tests/inbox.py")  # fmt: skip
 
 
 def folder(test: str) -> Path:

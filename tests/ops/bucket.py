@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from PIL import Image
 
-from local.cloud import UPLOADS_BUCKET, Cloud
+from local.cloud import UPLOADS_BUCKET, Cloud, Scale
 from local.imagex import FaultSettings
 
 # A turn a call, and leases that end soon: as far as seconds can be spared.
@@ -28,6 +28,7 @@ def a_cloud(
         folder / "cloud",
         faults=FaultSettings(latency_seconds=latency),
         environment={**QUICK, **(settings or {})},
+        scale=Scale(sweep_seconds=86_400.0),  # nothing moves that a test does not move
         paint=lambda image, _prompt, _seed: image,
     )
 

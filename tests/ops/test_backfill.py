@@ -6,15 +6,18 @@ import pty
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 import pytest
 
-from local.cloud import STATE_BUCKET, UPLOADS_BUCKET, Cloud
+from local.cloud import STATE_BUCKET, UPLOADS_BUCKET, Cloud, Fixed
+from shared.metadata import identity
+from shared.runtime import Runtime
 from tests.ops.bucket import a_cloud, change, charged, many, put
 from tests.ops.command import document, environment, repaint
 
@@ -370,6 +373,76 @@ def test_what_is_wrong_with_the_configuration_stops_it_at_the_first(
     second = run()
     assert (1, many(6)[1:]) == (second.returncode, charged(cloud))
     assert "1  of all these have been begun before" in second.stderr
+
+
+# Variants
+
+
+VARIANTS = {"REPAINT_PRESETS": json.dumps([{"prefix": "uploads/", "variants": 3}])}
+
+
+def test_each_variant_is_made_counted_and_told(cloud: Cloud, tmp_path: Path) -> None:
+    put(cloud, *many(2))
+
+    done = repaint(
+        "backfill", "photos", "--yes", "--price", "0.5", "--json",
+        cloud=cloud, folder=tmp_path, settings=VARIANTS,
+    )  # fmt: skip
+    again = repaint("backfill", "photos", cloud=cloud, folder=tmp_path, settings=VARIANTS)
+
+    *results, end = lines(done.stdout)
+    assert [1, 1, 2, 2, 3, 3] == sorted(result["variant"] for result in results)
+    assert {"generated": 6} == end["summary"]["counts"]
+    assert (2, 6, 3.0) == (
+        end["plan"]["planned"],
+        end["plan"]["generations"],
+        end["summary"]["cost"],
+    )
+    assert "2 pictures in 6 generations" in repaint(
+        "backfill", "photos", "--price", "0.5", "--fresh", cloud=cloud, folder=tmp_path,
+        settings={**VARIANTS, "REPAINT_LEDGER": f"tos://{STATE_BUCKET}/other/"},
+    ).stderr  # fmt: skip
+    assert "Nothing to repaint.\n" == again.stdout
+    assert sorted(many(2) * 3) == charged(cloud)
+
+
+def test_what_a_picture_may_cost_counts_the_variants_that_the_listing_cannot_tell(
+    cloud: Cloud, tmp_path: Path
+) -> None:
+    # Without metadata in the listing, a preset's placeholders have nothing to stand for yet.
+    put(cloud, *many(2), metadata={})
+    preset = {"prefix": "uploads/", "prompt": "{style}", "variants": 3}
+    settings = {"REPAINT_PRESETS": json.dumps([preset])}
+
+    done = repaint(
+        "backfill", "photos", "--dry-run", "--price", "1", cloud=cloud, folder=tmp_path,
+        settings=settings,
+    )  # fmt: skip
+
+    assert "0 generations for 0.00, at most 6 for 6.00" in done.stdout
+
+
+def test_where_the_first_variant_has_ended_the_next_run_finishes_its_siblings(
+    tmp_path: Path,
+) -> None:
+    with a_cloud(tmp_path, settings={**VARIANTS, "REPAINT_DAILY_CAP": "0"}) as cloud:
+        put(cloud, "uploads/a.png")
+        etag = cloud.store.head(UPLOADS_BUCKET, "uploads/a.png").etag
+        first = identity(UPLOADS_BUCKET, "uploads/a.png", etag, {"prompt": "x"})
+        repaint("backfill", "photos", "--yes", cloud=cloud, folder=tmp_path)
+        raised = {"REPAINT_DAILY_CAP": "100"}
+        with closing(
+            Runtime({**cloud.settings, **raised}, credentials=Fixed(cloud.credentials))
+        ) as runtime:
+            runtime.pipeline.resume(
+                runtime.ledger("", None), first, deadline=time.time() + 60, log=runtime.log
+            )
+        assert ["uploads/a.png"] == charged(cloud)
+
+        done = repaint("backfill", "photos", "--yes", cloud=cloud, folder=tmp_path, settings=raised)
+
+        assert 0 == done.returncode, done.stderr
+        assert ["uploads/a.png"] * 3 == charged(cloud)
 
 
 # Interrupted, killed, and run twice

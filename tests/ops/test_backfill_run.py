@@ -9,8 +9,9 @@ import pytest
 
 from ops.backfill.memory import Memory
 from ops.backfill.plan import Plan
-from ops.backfill.progress import Meter, span
-from ops.backfill.work import Pool, Run, Tally
+from ops.backfill.work import Pool, Run
+from ops.progress import Meter, span
+from ops.tally import Tally
 from shared.events import Upload
 from shared.objects import ListedObject
 from shared.results import Result
@@ -31,7 +32,7 @@ def fill(plan: Plan, objects: int) -> None:
 
 
 def go(
-    plan: Plan, folder: Path, repaint: Callable[[Upload], Result], *, concurrency: int = 4
+    plan: Plan, folder: Path, repaint: Callable[[Upload], list[Result]], *, concurrency: int = 4
 ) -> tuple[Tally, FakeClock]:
     clock = FakeClock()
     with Memory(folder / "memory.sqlite") as memory:
@@ -48,15 +49,15 @@ def go(
             return run.go(meter), clock
 
 
-def result(upload: Upload, status: str) -> Result:
-    return Result(status, upload.bucket, upload.key, reason="Because.")  # type: ignore[arg-type]  # one of them
+def result(upload: Upload, status: str) -> list[Result]:
+    return [Result(status, upload.bucket, upload.key, reason="Because.")]  # type: ignore[arg-type]  # one of them
 
 
 def test_no_more_than_asked_for_are_worked_on_at_once(plan: Plan, tmp_path: Path) -> None:
     fill(plan, 50)
     lock, now, most = threading.Lock(), Counter[str](), Counter[str]()
 
-    def repaint(upload: Upload) -> Result:
+    def repaint(upload: Upload) -> list[Result]:
         with lock:
             now["running"] += 1
             most["running"] = max(most["running"], now["running"])
@@ -76,7 +77,7 @@ def test_what_stays_unfinished_comes_again_after_each_pause_and_is_told_in_the_e
     fill(plan, 3)
     tries: Counter[str] = Counter()
 
-    def repaint(upload: Upload) -> Result:
+    def repaint(upload: Upload) -> list[Result]:
         tries[upload.key] += 1
         done = upload.key == "0000.png" or (upload.key == "0001.png" and tries[upload.key] == 2)
         return result(upload, "generated" if done else "incomplete")
@@ -91,6 +92,42 @@ def test_what_stays_unfinished_comes_again_after_each_pause_and_is_told_in_the_e
         tally.begun,
     )
     assert clock.now() >= START + 48.0
+
+
+def test_of_an_object_with_variants_each_result_counts_once_however_often_it_comes(
+    plan: Plan, tmp_path: Path
+) -> None:
+    fill(plan, 2)
+    tries: Counter[str] = Counter()
+    second = [["incomplete"], ["generated", "incomplete", "in_doubt"], ["duplicate"] * 3]
+
+    def repaint(upload: Upload) -> list[Result]:
+        tries[upload.key] += 1
+        number = tries[upload.key]
+        statuses = ["generated"] * 3 if upload.key == "0000.png" else second[number - 1]
+        return [
+            Result(status, upload.bucket, upload.key, f"{upload.key} {variant}", variant=variant)  # type: ignore[arg-type]  # one of them
+            for variant, status in enumerate(statuses, 1)
+        ]
+
+    tally, _ = go(plan, tmp_path, repaint)
+
+    assert {"0000.png": 1, "0001.png": 3} == tries
+    assert {"generated": 4, "in_doubt": 1, "duplicate": 1} == {
+        status: number for status, number in tally.counts.items() if number
+    }
+    assert (2, 0) == (tally.begun, tally.waiting)
+
+
+def test_an_object_with_a_variant_left_to_the_sweep_is_left_unfinished(
+    plan: Plan, tmp_path: Path
+) -> None:
+    fill(plan, 1)
+
+    tally, _ = go(plan, tmp_path, lambda u: [*result(u, "generated"), *result(u, "in_doubt")] * 2)
+
+    assert (1, 1) == (tally.begun, tally.waiting)
+    assert {"generated": 2, "in_doubt": 2} == tally.counts
 
 
 def test_where_nothing_works_at_all_it_stops(plan: Plan, tmp_path: Path) -> None:

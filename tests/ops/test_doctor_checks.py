@@ -16,6 +16,7 @@ from shared.config import load_settings
 from shared.errors import MaybeExecuted, NoAnswer, NotExecuted
 from shared.transport import Request, Response
 from tests.fakes import ENVIRONMENT, START, FakeClock, StaticCredentials
+from tests.inbox import SECRET as WEBHOOK_SECRET
 from tests.ops.doctor_wire import Script, always, answered, wire
 
 
@@ -98,8 +99,29 @@ def test_nothing_is_asked_once_the_time_is_up_but_for_what_cleans_up() -> None:
             State.WARNING,
             "outside REPAINT_PREFIXES",
         ),
+        (
+            {"REPAINT_PRESETS": '[{"prefix": "a/", "output": "art.png"}]'},
+            "REPAINT_PRESETS",
+            State.WARNING,
+            "'a/' gives every upload the output's name 'art.png'",
+        ),
         ({"REPAINT_DAILY_CAP": "0"}, "REPAINT_DAILY_CAP", State.WARNING, "nothing is generated"),
         ({"REPAINT_HTTP_TOKENS": "hunter2"}, "REPAINT_HTTP_TOKENS", State.WARNING, "1 of 1"),
+        (
+            {"REPAINT_WEBHOOK_SECRET": WEBHOOK_SECRET},
+            "REPAINT_WEBHOOK_SECRET",
+            State.WARNING,
+            "nobody is told",
+        ),
+        (
+            {
+                "REPAINT_WEBHOOK_SECRET": WEBHOOK_SECRET,
+                "REPAINT_WEBHOOK_URL": "http://10.0.0.1/hunter2?hunter2",
+            },
+            "REPAINT_WEBHOOK_URL",
+            State.WARNING,
+            "http://10.0.0.1 is for a test",
+        ),
         (
             {"TOS_PUBLIC_ENDPOINT": "https://tos-cn-beijing.ivolces.com"},
             "TOS_PUBLIC_ENDPOINT",
@@ -132,6 +154,15 @@ def test_settings_that_can_hardly_be_meant_are_told(
     assert "hunter2" not in str(found)
 
 
+def test_a_preset_that_only_wraps_prompts_is_no_prompt_for_every_object() -> None:
+    presets = '[{"prefix": "", "prompt": "{prompt}, 水彩", "output": "{stem}.png"}]'
+    settings = {**ENVIRONMENT, "REPAINT_LEDGER": "tos://state/x/", "REPAINT_PRESETS": presets}
+
+    [found] = settings_findings(load_settings(settings))
+
+    assert ("settings", State.OK) == (found.name, found.state)
+
+
 def test_settings_that_are_meant_so_are_all_that_is_told() -> None:
     meant = {
         "REPAINT_LEDGER": "tos://state/x/",
@@ -139,6 +170,8 @@ def test_settings_that_are_meant_so_are_all_that_is_told() -> None:
         "REPAINT_DEFAULT_PROMPT": "水彩",
         "REPAINT_PRESETS": '[{"prefix": "uploads/a/"}, {"prefix": "uploads/"}]',
         "REPAINT_HTTP_TOKENS": "x" * 32,
+        "REPAINT_WEBHOOK_URL": "https://hooks.example.com/",
+        "REPAINT_WEBHOOK_SECRET": WEBHOOK_SECRET,
         "TOS_ENDPOINT": "https://tos-cn-beijing.ivolces.com",
     }
 

@@ -22,10 +22,12 @@ def test_it_shows_the_call_that_would_be_made() -> None:
 
     assert (0, "") == (done.returncode, done.stderr)
     shown = document(done)
-    body = shown["body"]
-    assert ("水彩", 7) == (body["ReqJson"]["prompt"], body["ReqJson"]["seed"])
-    assert [shown["output"]] == body["Outputs"]
-    assert f"repaint/{shown['record']}-1" == shown["output"]
+    (call,) = shown["calls"]
+    body = call["body"]
+    assert "水彩" == shown["prompt"] == body["ReqJson"]["prompt"]
+    assert (7, 1) == (body["ReqJson"]["seed"], call["variant"])
+    assert [call["output"]] == body["Outputs"]
+    assert f"repaint/{call['record']}-1" == call["output"]
 
 
 def test_it_tells_which_preset_applies() -> None:
@@ -40,8 +42,52 @@ def test_it_tells_which_preset_applies() -> None:
     )
 
     assert 0 == done.returncode
-    assert "preset   'uploads/art/'" in done.stdout
+    assert 'preset   {"prefix": "uploads/art/", "prompt": "油画", "steps": 9}' in done.stdout
+    assert "prompt   油画" in done.stdout
+    assert "seed     drawn by the model" in done.stdout
     assert '"ddim_step": 9' in done.stdout
+
+
+def test_it_fills_placeholders_in_and_shows_every_variant() -> None:
+    preset = {
+        "prefix": "uploads/",
+        "prompt": "{prompt} in {style}",
+        "output": "{stem}-art.png",
+        "variants": 3,
+    }
+    command = ("preview", CAT, "--prompt", "a cat", "--meta", "style=oil", "--meta", "seed=7")
+    settings = {**SETTINGS, "REPAINT_PRESETS": json.dumps([preset])}
+
+    shown = document(repaint(*command, "--json", settings=settings))
+    printed = repaint(*command, settings=settings).stdout
+
+    assert (preset, "a cat in oil") == (shown["preset"], shown["prompt"])
+    assert [
+        (1, "repaint/chelsea-art.png", 7),
+        (2, "repaint/chelsea-art-2.png", 8),
+        (3, "repaint/chelsea-art-3.png", 9),
+    ] == [
+        (call["variant"], call["output"], call["body"]["ReqJson"]["seed"])
+        for call in shown["calls"]
+    ]
+    assert 3 == len({call["record"] for call in shown["calls"]})
+    assert "prompt   a cat in oil" in printed
+    assert "variant  3 of 3" in printed
+    assert "output   repaint/chelsea-art-3.png" in printed
+    assert "body     of GetCVImageGenerateResult, for variant 1" in printed
+
+
+def test_the_example_of_a_presets_file_is_one(tmp_path: Path) -> None:
+    # A relative path begins where `shared/` lies, wherever the command is run.
+    settings = {**SETTINGS, "REPAINT_PRESETS": "examples/presets.json"}
+
+    done = repaint(
+        "preview", CAT, "--key", "uploads/products/a.png", "--meta", "product=杯子",
+        "--json", folder=tmp_path, settings=settings,
+    )  # fmt: skip
+
+    assert 0 == done.returncode, done.stderr
+    assert "杯子 的产品照片，纯白背景" == document(done)["prompt"]
 
 
 @pytest.mark.parametrize(
@@ -50,11 +96,14 @@ def test_it_tells_which_preset_applies() -> None:
         ([], "skipped", "There is no prompt"),
         (["--prompt", "x", "--meta", "seed=abc"], "rejected", "x-tos-meta-seed is 'abc'"),
         (["--prompt", "x", "--key", "uploads/cat.gif"], "rejected", "'image/gif'"),
+        (["--key", "in/cat.png", "--prompt", "x"], "rejected", "'in/' needs x-tos-meta-style"),
     ],
 )
 def test_what_would_not_be_sent_says_why(arguments: list[str], status: str, reason: str) -> None:
-    shown = repaint("preview", CAT, *arguments, settings=SETTINGS)
-    as_json = repaint("preview", CAT, *arguments, "--json", settings=SETTINGS)
+    presets = json.dumps([{"prefix": "in/", "output": "{style}.png"}])
+    settings = {**SETTINGS, "REPAINT_PRESETS": presets}
+    shown = repaint("preview", CAT, *arguments, settings=settings)
+    as_json = repaint("preview", CAT, *arguments, "--json", settings=settings)
 
     assert [1, 1] == [shown.returncode, as_json.returncode]
     assert reason in shown.stdout

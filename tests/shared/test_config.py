@@ -1,6 +1,9 @@
 """Settings are checked once, and every problem is told together."""
 
 import json
+import subprocess
+import sys
+from base64 import b64encode
 
 import pytest
 
@@ -96,6 +99,9 @@ def test_a_time_limit_that_is_no_number_is_not_blamed_on_a_setting() -> None:
         ("REPAINT_PRESETS", '[{"prefix": "", "steps": 51}]', "at 0.steps is wrong"),
         ("REPAINT_DAILY_CAP", "many", "REPAINT_DAILY_CAP is wrong"),
         ("REPAINT_LOG_LEVEL", "loud", "'debug', 'info', 'warning' or 'error'"),
+        ("REPAINT_WEBHOOK_SECRET", "whsec_!", "it is not base64; make one: python -c"),
+        ("REPAINT_WEBHOOK_SECRET", "whsec_aHVzaA==", "stands for 4 bytes, and 24 to 64 are"),
+        ("REPAINT_WEBHOOK_SECRET", b64encode(b"x" * 65).decode(), "stands for 65 bytes"),
     ],
 )
 def test_a_wrong_value_is_told_with_what_is_wanted(name: str, value: str, sentence: str) -> None:
@@ -104,6 +110,66 @@ def test_a_wrong_value_is_told_with_what_is_wanted(name: str, value: str, senten
 
     (problem,) = caught.value.problems
     assert sentence in problem
+
+
+WEBHOOK_SECRET = f"whsec_{b64encode(b'x' * 32).decode()}"
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("hooks.example.com/x", "an address such as https://example.com/repaint is needed"),
+        ("https:///x", "an address such as"),
+        ("ftp://hooks.example.com/", "an address such as"),
+        ("https://hooks.example.com/a b", "an address such as"),
+        ("https://hooks.example.com/猫", "an address such as"),
+        ("https://u:hush/y@hooks.example.com/", "an address such as"),
+        ("https://[hush/", "an address such as"),
+        ("https://user:hush@hooks.example.com/", "it is an address without user, password"),
+        ("https://hooks.example.com/#hush", "it is an address without user, password"),
+        ("http://hooks.example.com/?token=hush", "begin it with https://"),
+    ],
+)
+def test_a_receiver_that_cannot_be_told_safely_is_refused_without_repeating_its_address(
+    url: str, sentence: str
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(
+            {**REQUIRED, "REPAINT_WEBHOOK_URL": url, "REPAINT_WEBHOOK_SECRET": WEBHOOK_SECRET}
+        )
+
+    (problem,) = caught.value.problems
+    assert problem.startswith(f"REPAINT_WEBHOOK_URL is wrong: {sentence}")
+    assert "hush" not in problem
+
+
+@pytest.mark.parametrize(
+    "url", ["https://hooks.example.com/a?token=t", "http://localhost:9000/", "http://127.0.0.1:9/x"]
+)
+def test_a_receiver_is_named_by_https_or_on_this_machine_and_never_shown(url: str) -> None:
+    settings = load_settings(
+        {**REQUIRED, "REPAINT_WEBHOOK_URL": url, "REPAINT_WEBHOOK_SECRET": WEBHOOK_SECRET}
+    )
+
+    assert settings.webhook_url is not None
+    assert url == settings.webhook_url.get_secret_value()
+    assert url not in repr(settings)
+
+
+def test_a_receiver_without_a_secret_is_told_how_to_make_one_that_is_accepted() -> None:
+    url = {"REPAINT_WEBHOOK_URL": "https://hooks.example.com/"}
+    with pytest.raises(SettingsError) as caught:
+        load_settings({**REQUIRED, **url})
+    (problem,) = caught.value.problems
+    assert problem.startswith("REPAINT_WEBHOOK_SECRET is not set")
+    program = problem.partition('python -c "')[2].partition('".')[0]
+    made = subprocess.check_output([sys.executable, "-c", program], text=True).strip()
+
+    settings = load_settings({**REQUIRED, **url, "REPAINT_WEBHOOK_SECRET": made})
+
+    assert settings.webhook_secret is not None
+    assert made == settings.webhook_secret.get_secret_value()
+    assert made.startswith("whsec_")
 
 
 def test_all_wrong_values_are_told_together() -> None:

@@ -534,3 +534,48 @@ def test_a_process_killed_anywhere_costs_one_charge_for_its_key(tmp_path: Path, 
                 assert ask(world, sent)["body"] == answer["body"]
                 if not plan.met:
                     break
+
+
+def with_preset(world: World, **preset: Any) -> None:
+    world.environment["REPAINT_PRESETS"] = json.dumps([{"prefix": "", **preset}])
+
+
+def test_a_presets_placeholders_are_filled_in_from_the_objects_metadata(world: World) -> None:
+    with_preset(world, prompt="{prompt} in {style}", output="{stem}-art.png")
+    world.cloud.upload("uploads/cat.png", prompt="a cat", style="oil")
+    answer = post(world, {"bucket": "photos", "key": "uploads/cat.png", "prompt": "a dog"})
+
+    assert (200, "generated") == (answer["statusCode"], answer["document"]["status"])
+    (body,) = world.cloud.bodies
+    assert ("a dog in oil", ["repaint/cat-art.png"]) == (body["ReqJson"]["prompt"], body["Outputs"])
+
+
+@pytest.mark.parametrize(
+    ("source", "what"),
+    [
+        ({"bucket": "photos", "key": "uploads/cat.png", "prompt": "x"}, "x-tos-meta-style"),
+        (SOURCE, "a file name"),
+    ],
+)
+def test_what_a_preset_needs_and_a_request_cannot_have_is_told_of_the_whole_of_it(
+    world: World, source: dict[str, str], what: str
+) -> None:
+    with_preset(world, prompt="{prompt} in {style}", output="{stem}-art.png")
+    world.cloud.upload("uploads/cat.png")
+    answer = post(world, source)
+
+    assert (422, "invalid-fields") == problem(answer)
+    errors = answer["document"]["errors"]
+    assert {""} == {error["pointer"] for error in errors}
+    assert any(f"The preset for '' needs {what} for its" in error["detail"] for error in errors)
+    assert [] == world.cloud.charges
+
+
+def test_one_request_makes_one_picture_also_where_an_upload_makes_several(world: World) -> None:
+    with_preset(world, variants=3)
+    answer = post(world, SOURCE)
+
+    assert (200, "generated") == (answer["statusCode"], answer["document"]["status"])
+    (body,) = world.cloud.bodies
+    assert (-1, 1) == (body["ReqJson"]["seed"], len(world.cloud.charges))
+    assert [] == list(world.runtime().ledger("", None).pending_ids())

@@ -29,7 +29,10 @@ def deliver(world: World, event: dict[str, Any], *, seconds: float = 120, **env:
     (upload,) = parse_uploads(event)
     assert isinstance(upload, Upload)
     runtime = world.runtime(environment=env)
-    return runtime.pipeline.handle(upload, deadline=world.clock.now() + seconds, log=runtime.log)
+    (result,) = runtime.pipeline.handle(
+        upload, deadline=world.clock.now() + seconds, log=runtime.log
+    )
+    return result
 
 
 def test_an_upload_with_a_prompt_is_generated_once(world: World) -> None:
@@ -269,12 +272,10 @@ def test_metadata_wins_over_the_first_matching_preset_and_that_over_the_defaults
     ]
 
 
-def test_another_model_is_chosen_by_settings_and_req_json(world: World) -> None:
+def test_another_model_is_chosen_by_a_preset_and_takes_whatever_req_json_says(world: World) -> None:
     preset = {
         "prefix": "",
-        "model_action": "ByteEdit",
-        "model_version": "2025-01-01",
-        "req_json": {"req_key": "byteedit_v2.0"},
+        "model": {"req_key": "byteedit_v2.0", "action": "ByteEdit", "version": "2025-01-01"},
     }
     event = world.cloud.upload(prompt="a cat", req_json='{"extra": {"deep": [1]}}')
     deliver(world, event, REPAINT_PRESETS=json.dumps([preset]))

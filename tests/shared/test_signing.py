@@ -1,5 +1,6 @@
 """The signatures equal the published vectors and those of the official packages."""
 
+import base64
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import tos
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from standardwebhooks import Webhook
 from tos.auth import Auth
 from tos.http import Request
 from volcenginesdkcore.signv4 import SignerV4
@@ -178,3 +180,52 @@ def test_credentials_show_no_secret_when_printed() -> None:
     assert "AKLT1" in shown
     assert "the-secret" not in shown
     assert "the-token" not in shown
+
+
+@given(
+    key=st.binary(min_size=24, max_size=64),
+    body=st.text(),
+    message_id=AWKWARD,
+    now=st.floats(0, 4e9),
+    form=st.sampled_from(["whsec_{}", "{}"]),
+    padded=st.booleans(),
+)
+def test_a_webhooks_signature_is_that_of_the_published_package(
+    key: bytes, body: str, message_id: str, now: float, form: str, *, padded: bool
+) -> None:
+    encoded = base64.b64encode(key).decode()
+    secret = form.format(encoded if padded else encoded.rstrip("="))
+    headers = signing.webhook_headers(
+        message_id=message_id,
+        body=body.encode(),
+        key=signing.webhook_key(secret),
+        now=now,
+    )
+
+    moment = datetime.fromtimestamp(int(now), UTC)
+    assert {
+        "webhook-id": message_id,
+        "webhook-timestamp": str(int(now)),
+        "webhook-signature": Webhook(secret).sign(message_id, moment, body),
+    } == headers
+
+
+@pytest.mark.parametrize(
+    ("secret", "reason"),
+    [
+        ("", "0 bytes"),
+        ("whsec_", "0 bytes"),
+        ("whsec_" + "A" * 31, "23 bytes"),
+        ("A" * 88, "66 bytes"),
+        ("whsec_" + "A" * 33, "not base64"),
+        ("-" * 32, "not base64"),
+        ("密" * 32, "not base64"),
+    ],
+)
+def test_what_cannot_be_a_webhooks_secret_is_refused_without_repeating_it(
+    secret: str, reason: str
+) -> None:
+    with pytest.raises(ValueError, match=reason) as caught:
+        signing.webhook_key(secret)
+
+    assert not secret or secret not in str(caught.value)

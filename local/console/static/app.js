@@ -20,6 +20,10 @@ const ledger = beginLedger();
 const faults = beginFaults();
 const drawUploads = keyed(byId("upload-list"), (upload) => upload.id, uploadCard);
 const drawSamples = keyed(byId("sample-pictures"), (sample) => sample.name, sampleCard);
+const drawStack = keyed(byId("sample-stack"), (sample) => sample.name, (sample) => ({
+  node: el("img", { src: api.sampleAddress(sample.name), alt: "" }),
+  update: () => {},
+}));
 
 let shown = null;
 let stages = null;
@@ -32,7 +36,10 @@ function draw(state, kinds, all = false) {
     show(byId("welcome"), state.uploads.length === 0);
     tellEnds(state.uploads);
   }
-  if (kinds.has("samples")) drawSamples(state.samples, all);
+  if (kinds.has("samples")) {
+    drawSamples(state.samples, all);
+    drawStack(state.samples, all);
+  }
   if (kinds.has("queue")) queue.update(state.queue, all);
   if (kinds.has("records")) ledger.update(state.records, all);
   if (kinds.has("faults")) faults.update(state.faults);

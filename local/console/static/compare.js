@@ -14,14 +14,25 @@ export function compare() {
   const tags = [el("span", { class: "tag tag-before" }), el("span", { class: "tag tag-after" })];
   const line = el("span", { class: "split" });
   const slider = el("input", { type: "range", min: 0, max: 100, step: 1, value: MIDDLE });
-  const both = el("div", { class: "both", hidden: true }, line, ...tags, slider);
+  const larger = el("button", { type: "button", class: "larger", "aria-pressed": "false", onclick: toggle }, "⤢");
+  const both = el("div", { class: "both", hidden: true }, line, ...tags, slider, larger);
   for (const part of [line, ...tags]) part.setAttribute("aria-hidden", "true");
   const node = el("div", { class: "compare" }, before, after, broken, both);
+  show(larger, document.fullscreenEnabled); // not on an iPhone
 
   function place() {
     node.style.setProperty("--split", `${slider.value}%`);
     setAttribute(slider, "aria-valuetext", t("compare.value", { n: slider.value }));
   }
+
+  function toggle() {
+    const done = document.fullscreenElement ? document.exitFullscreen() : node.requestFullscreen();
+    done.catch(() => {}); // The browser, or the reader, may have other plans.
+  }
+
+  node.addEventListener("fullscreenchange", () => {
+    setAttribute(larger, "aria-pressed", String(document.fullscreenElement === node));
+  });
 
   slider.addEventListener("input", place);
   before.addEventListener("error", () => {
@@ -41,6 +52,8 @@ export function compare() {
       setAttribute(before, "alt", t("compare.before.alt", values));
       setAttribute(after, "alt", t("compare.after.alt", values));
       setAttribute(slider, "aria-label", t("compare.label", values));
+      setAttribute(larger, "aria-label", t("compare.larger.label", values));
+      setAttribute(larger, "title", t("compare.larger"));
       setText(tags[0], t("compare.before"));
       setText(tags[1], t("compare.after"));
       setText(broken, t("upload.broken"));

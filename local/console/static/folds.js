@@ -1,7 +1,7 @@
 // What is folded away under an upload: its attempts and its log lines.
 
 import { el, keyed, setAttribute, setText, show } from "./dom.js";
-import { t } from "./texts.js";
+import { t, tOr } from "./texts.js";
 
 const LEADING = new Set(["timestamp", "level", "event"]);
 // On every line of one upload the same: said once by the card.
@@ -44,12 +44,13 @@ function attemptLine() {
   const text = el("code");
   const state = el("strong");
   const when = el("time");
-  const said = el("span", { lang: "en" });
+  const said = el("p", { lang: "en" });
   return {
     node: el("li", {}, el("div", { class: "line-head" }, when, state), text, said),
     update(attempt) {
       setText(when, timeOfDay(attempt.sent_at * 1000));
-      setText(state, `${attempt.number} · ${attempt.outcome ?? t("upload.attempt.open")}`);
+      const { outcome } = attempt;
+      setText(state, `${attempt.number} · ${outcome ? tOr(`outcome.${outcome}`, outcome) : t("outcome.open")}`);
       setText(text, attempt.output);
       setText(said, [attempt.code, attempt.message].filter(Boolean).join(" "));
       show(said, said.textContent !== "");

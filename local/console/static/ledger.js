@@ -37,9 +37,11 @@ export function beginLedger() {
 
   return {
     update(records, all) {
-      const { running: sweeping, next_at: nextAt, last: before } = records.sweep;
+      // A cloud that nothing was deployed to yet has no sweep.
+      const { running: sweeping, next_at: nextAt, last: before } = records.sweep ?? {};
+      for (const id of ["sweep-next", "sweep", "sweep-last"]) show(byId(id), records.sweep !== null);
       setText(nextLabel, t(sweeping ? "sweep.running" : "sweep.next"));
-      if (sweeping) stopClock(next, "");
+      if (sweeping || nextAt === undefined) stopClock(next, "");
       else setClock(next, "in", nextAt);
       setText(lastLabel, before ? t("sweep.last") : t("sweep.never"));
       if (before) setClock(last, "ago", before.at);
@@ -88,6 +90,7 @@ function recordView() {
       if (record.attempts) words.push(t("upload.attempts", { n: record.attempts }));
       setText(cause, words.map((word) => ` · ${word}`).join(""));
       setText(reason, record.reason);
+      setAttribute(reason, "title", record.reason);
       show(reason, record.reason !== "");
       setText(id, record.id);
     },

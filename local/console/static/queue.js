@@ -62,6 +62,7 @@ function itemView(list) {
       else if (list === "dropped") stopClock(due, "");
       else setClock(due, "elapsed", item.enqueued_at);
       setText(why, item.dropped_because || item.last_error || "");
+      setAttribute(why, "title", why.textContent);
       show(why, why.textContent !== "");
     },
   };

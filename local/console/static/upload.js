@@ -8,6 +8,7 @@ import { el, setAttribute, setText, show } from "./dom.js";
 import { attemptsFold, logFold } from "./folds.js";
 import { number, t } from "./texts.js";
 import { clock, duration, setClock, stopClock } from "./time.js";
+import { why } from "./why.js";
 
 /** The stages that the platform does not go on from by itself. */
 export const ENDED = new Set([
@@ -32,7 +33,9 @@ export function uploadCard(first) {
   const time = clock();
   const figures = el("span");
   const settings = el("span", { class: "settings" });
-  const reason = el("p", { class: "reason", lang: "en" });
+  const meaning = el("p");
+  const said = el("p", { class: "said", lang: "en" });
+  const reason = el("div", { class: "reason" }, meaning, said);
   const uris = addresses();
   const attempts = attemptsFold();
   const log = logFold();
@@ -81,8 +84,9 @@ export function uploadCard(first) {
       setText(prompt, upload.prompt || t("upload.no-prompt"));
       setAttribute(prompt, "data-missing", !upload.prompt);
       drawSteps(steps, stepNodes, upload.stage);
-      setText(reason, upload.reason);
-      show(reason, upload.reason !== "" && upload.stage !== "generated");
+      setText(meaning, why(upload));
+      setText(said, upload.reason);
+      show(reason, upload.reason !== "");
       if (upload.seconds !== null) stopClock(time, duration(upload.seconds));
       else setClock(time, "elapsed", upload.uploaded_at);
       setText(figures, figuresOf(upload).map((figure) => ` · ${figure}`).join(""));

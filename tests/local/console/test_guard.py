@@ -1,5 +1,7 @@
 """Who may drive the console, and what its answers tell a browser."""
 
+import json
+
 import pytest
 
 from local.cloud import Cloud
@@ -70,12 +72,19 @@ def test_a_link_to_the_page_can_be_followed_and_not_framed_or_posted_to(client: 
 
 def test_another_sites_page_cannot_kill_or_upload(cloud: Cloud, client: Client) -> None:
     headers = {"Origin": "http://evil.example.com"}
+    kinds = ("uploads", "queue", "charges", "faults", "functions")
     before = client.state()
-    client.ask("POST", "/api/functions/repaint-upload/kill", headers=headers)
-    client.ask("POST", "/api/uploads?name=a.png&prompt=x", b"picture", headers)
-    client.ask("PUT", "/api/faults", b"{}", headers)
+    slow = json.dumps({**before["faults"], "latency_seconds": 9.0}).encode()
+    tried = [
+        client.ask("POST", "/api/functions/repaint-upload/kill", headers=headers),
+        client.ask("POST", "/api/uploads?name=a.png&prompt=x", b"picture", headers),
+        client.ask("POST", "/api/samples", headers=headers),
+        client.ask("PUT", "/api/faults", slow, headers),
+    ]
+    after = client.state()
 
-    assert before == client.state()
+    assert [403] * 4 == [answer.status for answer in tried]
+    assert [before[kind] for kind in kinds] == [after[kind] for kind in kinds]
     assert cloud.platform.idle()
 
 

@@ -33,13 +33,15 @@ def test_a_cloud_that_stops_ends_its_streams_and_a_new_one_shows_what_was(tmp_pa
         client.ask("POST", "/api/sweep")
         before = client.state()
         with client.events() as events:
-            _, state = next(events)
+            kind, state = next(events)
             first._stack.close()
             # Not cut off: a stream that has not ended as HTTP has it would raise here.
-            assert [] == list(events)
+            rest = {kind for kind, _ in events}
     client.close()
 
-    assert before == state
+    assert ("state", before["uploads"]) == (kind, state["uploads"])
+    # The sweep's timer may fire meanwhile; nothing else happens.
+    assert rest <= {"records", "functions"}
     assert ["generated", "skipped", "rejected", "generated"] == [
         each["stage"] for each in before["uploads"]
     ]
@@ -50,7 +52,7 @@ def test_a_cloud_that_stops_ends_its_streams_and_a_new_one_shows_what_was(tmp_pa
         client.close()
     assert before["uploads"] == after["uploads"]
     assert before["charges"] == after["charges"]
-    assert before["records"]["sweep"]["last"] == after["records"]["sweep"]["last"]
+    assert {"pending": 0} == after["records"]["sweep"]["last"]["counts"]
     assert (200, "image/png") == (picture.status, picture.headers["content-type"])
 
 

@@ -76,6 +76,17 @@ def test_the_stage_follows_from_what_is_known(known: Upload, stage: str) -> None
             "InstanceDied: It ended.",
         ),
         (
+            upload(
+                delivery(
+                    "waiting",
+                    2,
+                    last_error="DeliveryIncomplete: 1 of 1 upload(s) must be delivered again: "
+                    "photos/uploads/a.png: Another delivery is working on it.",
+                )
+            ),
+            "Another delivery is working on it.",
+        ),
+        (
             upload(delivery("dropped", 11, dropped_because="10 retries used up", last_error="E")),
             (
                 "The platform dropped the event (10 retries used up). "
@@ -93,6 +104,13 @@ def test_the_stage_follows_from_what_is_known(known: Upload, stage: str) -> None
 )
 def test_the_reason_says_why_it_has_come_no_further(known: Upload, reason: str) -> None:
     assert reason == known.view(NOW)["reason"]
+
+
+def test_what_a_parked_record_waits_for_is_told() -> None:
+    parked = upload(delivery("done"), record={**PARKED, "cause": "unsure"})
+
+    assert "unsure" == parked.view(NOW)["cause"]
+    assert "" == upload(delivery("waiting")).view(NOW)["cause"]
 
 
 def test_deliveries_are_counted_as_they_began() -> None:

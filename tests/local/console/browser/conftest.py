@@ -20,8 +20,7 @@ OpenVisit = Callable[..., Visit]
 # Not for the whole session: while it runs, no other test of this process can run an event loop.
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    if chromium.find() is None:
-        (pytest.fail if chromium.is_required() else pytest.skip)(chromium.missing())
+    chromium.needed()
     with chromium.running() as browser:
         yield browser
 

@@ -121,6 +121,28 @@ def test_what_is_parked_shows_in_the_ledger_and_the_sweep_runs_on_request(page: 
     expect(page.locator("#sweep-next")).to_contain_text("in ")
 
 
+def test_what_stays_in_doubt_shows_beside_charges_without_an_image(
+    browser: Browser, tmp_path: Path
+) -> None:
+    faults = FaultSettings(latency_seconds=0.0, charge_without_storing=1.0)
+    settings = {"VEIMAGEX_TIMEOUT_SECONDS": "1", "VEIMAGEX_SETTLE_SECONDS": "1"}
+    with (
+        Cloud(tmp_path / "doubt", faults=faults, environment=settings) as cloud,
+        Visit(browser, cloud.console.address) as visit,
+    ):
+        page = visit.page
+        card = send(page, CAT, "油画")
+
+        is_at(card, "in_doubt")
+        expect(card.locator(".reason")).to_contain_text("left no image that can be found")
+        expect(card).to_contain_text("3 attempts")
+        record = page.locator("#ledger-records li")
+        expect(record.locator(".badge")).to_have_text("in doubt")
+        expect(record).to_contain_text("all attempts used")
+        balance(page, 3, 0)
+        expect(page.locator("#balance")).to_contain_text("3 more charged")
+
+
 def test_the_queue_shows_what_is_in_flight_and_what_is_done(page: Page, cloud: Cloud) -> None:
     cloud.faults.replace(FaultSettings(latency_seconds=3.0))
     send(page, CAT, "油画")
@@ -130,6 +152,31 @@ def test_the_queue_shows_what_is_in_flight_and_what_is_done(page: Page, cloud: C
     expect(page.locator("[data-count=in_flight] dd")).to_have_text("1")
     expect(page.locator("[data-count=done] dd")).to_have_text("1")
     expect(page.locator("[data-list=in_flight]")).to_be_hidden()
+
+
+def test_an_event_is_retried_ten_times_and_then_shows_as_dropped(
+    browser: Browser, tmp_path: Path
+) -> None:
+    # A ledger that is not there: every delivery fails before anything is written down.
+    nowhere = {"REPAINT_LEDGER": "tos://nowhere/ledger/"}
+    delivery = DeliverySettings(retry_delays=[0.3])
+    with (
+        Cloud(tmp_path / "cloud", delivery=delivery, environment=nowhere) as cloud,
+        Visit(browser, cloud.console.address) as visit,
+    ):
+        page = visit.page
+        card = send(page, CAT, "油画")
+        expect(page.locator("[data-list=delayed]")).to_contain_text(re.compile(r"retry \d of 10"))
+        is_at(card, "retrying")
+        expect(card.locator(".reason")).to_contain_text("brings the event again by itself")
+
+        is_at(card, "dropped")
+        expect(card.locator(".reason")).to_contain_text("The platform gave this event up.")
+        expect(card.locator(".reason")).to_contain_text("10 retries used up")
+        expect(page.locator("[data-list=dropped]")).to_contain_text("retry 10 of 10")
+        expect(page.locator("[data-count=dropped] dd")).to_have_text("1")
+        expect(card.get_by_role("button", name="Run chelsea.png again")).to_be_visible()
+        balance(page, 0, 0)
 
 
 def test_lost_answers_show_as_charges_that_are_found_again(page: Page, cloud: Cloud) -> None:

@@ -12,10 +12,12 @@ import time
 from calendar import timegm
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote
 
-from local.imagex.answers import Refusal
+from starlette.requests import Request
+
 from local.keys import KeyRing
+from local.openapi.answers import Refusal
 
 CLOCK_SKEW_SECONDS = 15 * 60
 
@@ -36,9 +38,26 @@ class Received:
     headers: Mapping[str, str]
     body: bytes
 
+    @classmethod
+    async def read(cls, request: Request) -> "Received":
+        """Read all of a request. Raises ClientDisconnect where the client is gone by then."""
+        headers: dict[str, str] = {}
+        for name, value in request.headers.items():
+            headers[name] = f"{headers[name]},{value}" if name in headers else value
+        return cls(
+            method=request.method,
+            path=request.scope["raw_path"].decode("ascii"),
+            query=parse_qsl(request.url.query, keep_blank_values=True),
+            headers=headers,
+            body=await request.body(),
+        )
 
-def verify(request: Received, keys: KeyRing, *, region: str, now: float) -> str:
-    """Return the access key that signed `request`; raises Refusal where it is not in order."""
+
+def verify(request: Received, keys: KeyRing, *, service: str, region: str, now: float) -> str:
+    """Return the access key that signed `request`; raises Refusal where it is not in order.
+
+    `service` is as the clients of the API sign for it: `ImageX`, `vefaas`.
+    """
     headers = request.headers
     authorization = headers.get("authorization")
     if not authorization:
@@ -54,7 +73,7 @@ def verify(request: Received, keys: KeyRing, *, region: str, now: float) -> str:
         )
     date = headers.get("x-date", "")
     _check_date(date, now)
-    access_key, scope = _scope(parts["credential"], date, region)
+    access_key, scope = _scope(parts["credential"], f"{date[:8]}/{region}/{service}/request")
     found = keys.find(access_key)
     if found is None:
         raise Refusal("InvalidAccessKey", f"There is no access key {access_key}.")
@@ -96,9 +115,8 @@ def _check_date(date: str, now: float) -> None:
         )
 
 
-def _scope(credential: str, date: str, region: str) -> tuple[str, str]:
+def _scope(credential: str, expected: str) -> tuple[str, str]:
     access_key, _, scope = credential.partition("/")
-    expected = f"{date[:8]}/{region}/ImageX/request"
     if scope != expected:
         raise Refusal(
             "InvalidCredential", f"The scope of the credential is {scope}, not {expected}."

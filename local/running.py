@@ -1,0 +1,27 @@
+"""The local cloud that `serve` keeps running: where its state is, and how others speak to it.
+
+It needs none of the small cloud's packages: the operator's commands do without these.
+"""
+
+import json
+from pathlib import Path
+
+import urllib3
+
+SERVED = Path(".repaint") / "cloud"
+
+
+def running_cloud(folder: Path) -> dict[str, str] | None:
+    """Return the settings and the access key of the cloud that runs in `folder`, if one does."""
+    try:
+        settings: dict[str, str] = json.loads((folder / "settings.json").read_text("utf-8"))
+        keys = json.loads((folder / "credentials.json").read_text("utf-8"))
+        # What a cloud that was killed leaves behind names a port where nobody listens.
+        urllib3.request("GET", settings["TOS_ENDPOINT"], timeout=2.0, retries=False)
+    except (OSError, urllib3.exceptions.HTTPError):
+        return None
+    return {
+        **settings,
+        "VOLCENGINE_ACCESS_KEY": keys["access_key"],
+        "VOLCENGINE_SECRET_KEY": keys["secret_key"],
+    }

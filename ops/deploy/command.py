@@ -1,0 +1,93 @@
+"""`repaint deploy`: make the platform have what serverless.yml says."""
+
+from typing import Annotated
+
+import typer
+
+from ops.deploy.connection import Connection, connected
+from ops.deploy.plan import buckets_of, deploy_plan
+from ops.deploy.state import Wanted
+from ops.deploy.steps import Plan
+from ops.deploy.telling import document, summary, tell_plan
+from ops.output import Exit, confirm, people, print_json
+from ops.package import build
+from ops.serverless.options import SERVERLESS_YML, Config, Stage, service_of
+from ops.serverless.service import Function
+
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
+Functions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--function", help="Only this function, as serverless.yml calls it; more than once."
+    ),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan, and do nothing.")]
+
+
+def deploy(
+    context: typer.Context,
+    *,
+    function: Functions = None,
+    stage: Stage = None,
+    config: Config = SERVERLESS_YML,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make veFaaS and the buckets have what serverless.yml says: code, settings and triggers.
+
+    Packs the functions, looks at what is there, shows what differs, asks, and does just that. Stop
+    it whenever you like and run it again. Rules of others in a bucket stay as they are, and
+    buckets themselves are never made or removed.
+
+    Exit codes: 0 done, nothing to do, or a dry run; 1 a release failed, or something did not
+    answer; 2 something in serverless.yml or on the platform is in the way, nothing was done; 3 not
+    confirmed.
+
+    Example: [b]repaint deploy --stage prod --dry-run[/]
+    """
+    service = service_of(context, config, stage)
+    functions = [service.function(name) for name in function or []] or list(service.functions)
+    with connected(context, service, quiet=as_json) as connection:
+        with connection.progress.moving():
+            wanted = [_packed(connection, each) for each in functions]
+        names = [each.deployed_name for each in functions]
+        found = connection.found(names, buckets_of(functions), settle=not dry_run)
+        plan = deploy_plan(service, wanted, found)
+        if settled(plan, "Deploy", dry_run=dry_run, yes=yes, as_json=as_json):
+            connection.carry_out(plan, found)
+            ended(plan, "Deployed.", as_json=as_json)
+
+
+def settled(plan: Plan, verb: str, *, dry_run: bool, yes: bool, as_json: bool) -> bool:
+    """Show a plan and ask; tell whether it is to be carried out.
+
+    Raises Refused where the answer is no, and Exit with 2 where something is in the way.
+    """
+    if not as_json:
+        tell_plan(people(), plan)
+    if plan.steps and not plan.problems and not dry_run:
+        confirm(f"{verb}: {summary(plan)}?", yes=yes)
+        return True
+    if as_json:
+        print_json(document(plan, done=False))
+    if plan.problems:
+        raise typer.Exit(Exit.WRONG)
+    if not as_json:
+        people().print(summary(plan) or "Nothing to do.")
+    return False
+
+
+def ended(plan: Plan, sentence: str, *, as_json: bool) -> None:
+    """Tell that a plan was carried out."""
+    if as_json:
+        print_json(document(plan, done=True))
+    else:
+        people().print(sentence)
+
+
+def _packed(connection: Connection, function: Function) -> Wanted:
+    connection.progress(f"packing {function.name}")
+    built = build(connection.service, function)
+    return Wanted(function, built.sha256, built.path.read_bytes())

@@ -1,0 +1,1 @@
+"""Records as operators meet them: found by what is known of them, and told in words."""
