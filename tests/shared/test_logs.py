@@ -1,0 +1,28 @@
+"""What others log: nothing of it may show an address, which can hold a signature."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CODE = """
+import logging
+{}
+import shared.logs
+logging.getLogger("urllib3.connectionpool").warning("Failed: http://photos/?X-Tos-Signature=hush")
+"""
+
+
+@pytest.mark.parametrize("platform", ["", "logging.basicConfig()"])
+def test_what_urllib3_says_of_addresses_goes_nowhere(platform: str) -> None:
+    # In a process of its own, whose log nobody else looks at.
+    done = subprocess.run(
+        [sys.executable, "-c", CODE.format(platform)],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert ("", "") == (done.stdout, done.stderr)
