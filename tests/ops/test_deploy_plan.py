@@ -7,6 +7,7 @@ import pytest
 
 from ops.deploy.plan import deploy_plan
 from ops.deploy.removal import removal_plan
+from ops.deploy.rolling_back import rollback_plan
 from ops.deploy.state import Deployed, Found, Mark, Rules, Setup, Timer, Version, Wanted
 from ops.deploy.steps import Change, Plan, Step
 from ops.serverless.service import (
@@ -19,7 +20,7 @@ from ops.serverless.service import (
     rule_id,
     timer_name,
 )
-from tests.ops.fake_platform import others
+from tests.ops.fake_platform import FakePlatform, others
 from tests.ops.packing import service
 
 RUNTIME = "python3.12/v1"
@@ -375,10 +376,21 @@ def test_a_rule_of_others_that_calls_a_function_is_in_the_way_of_its_removal() -
     assert "The rule theirs of photos is not Repaint's and calls repaint-dev-upload" in problems[0]
 
 
-def test_a_function_of_somebody_else_is_not_removed() -> None:
-    there = found(deployed(upload(), mark=None))
+def test_a_function_of_somebody_else_is_not_removed_and_neither_is_what_calls_it() -> None:
+    there = found(deployed(upload(), mark=None), photos=(rule(upload()),))
 
     removal = removal_plan(of(upload()), ["repaint-dev-upload"], there)
 
     assert () == removal.steps
     assert "was not deployed for this service and stage" in " ".join(removal.notes)
+
+
+def test_a_function_of_somebody_else_is_not_rolled_back() -> None:
+    there = found(deployed(upload(), mark=Mark("other", "dev", CODE)))
+
+    back = rollback_plan(of(upload()), ["repaint-dev-upload"], there, FakePlatform())
+
+    assert () == back.steps
+    assert ("repaint-dev-upload was not deployed for this service and stage: it stays.",) == (
+        back.notes
+    )
