@@ -21,11 +21,10 @@ from ops.serverless.service import (
     timer_name,
 )
 from tests.ops.fake_platform import FakePlatform, others
-from tests.ops.packing import service
+from tests.ops.packing import ROLE, service
 
 RUNTIME = "python3.12/v1"
 CODE = "c" * 64
-ROLE = "trn:iam::1:role/repaint"
 EVENT = TosEvent("photos", ("tos:ObjectCreated:*",), "uploads/")
 EVERY_MINUTE = ScheduleEvent("*/1 * * * *")
 
@@ -36,7 +35,6 @@ def upload(**different: object) -> Function:
         service(Path(), RUNTIME).functions[0],
         environment={"REPAINT_DAILY_CAP": "5", "REPAINT_HTTP_TOKENS": "the-first"},
         secrets=frozenset({"REPAINT_HTTP_TOKENS"}),
-        role=ROLE,
     )
     return replace(function, **different)  # type: ignore[arg-type]  # any field of a Function
 
