@@ -149,7 +149,7 @@ def test_a_function_that_the_file_has_no_more_is_told_of_and_can_be_removed(worl
     told = world.repaint("deploy", "--dry-run", "--function", "web")
     removed = world.repaint("remove", "--yes", "--function", "repaint-dev-http")
 
-    assert "'repaint remove --function repaint-dev-http' removes it" in told.stdout
+    assert "'repaint remove --function repaint-dev-http --stage dev' removes it" in told.stdout
     assert "remove   function repaint-dev-http\n" in removed.stdout
     assert [] == list(world.cloud.plane.platform.states)
 
