@@ -2,6 +2,7 @@
 
 import heapq
 from collections.abc import Callable, Iterator
+from operator import attrgetter
 
 from ops.pool import in_order
 from ops.records.finding import AT_ONCE, UNMADE
@@ -36,6 +37,8 @@ def newest(ledger: Ledger, most: int, since: float, tell: Callable[[int], None])
             break
         found += [record for record in in_order(read, batch, AT_ONCE) if record is not None]
         before = batch[-1]
+    # A listing may tell seconds only; what ended within one is put in order by its record.
+    found.sort(key=attrgetter("updated_at"), reverse=True)
     return found[:most]
 
 
