@@ -4,7 +4,6 @@ Exit codes: 0 done and nothing to say; 1 something was found that needs you; 2 w
 setting, is wrong; 3 not confirmed, nothing was done; 130 interrupted, and can be run again.
 """
 
-import sqlite3
 import sys
 from typing import Annotated
 
@@ -83,6 +82,6 @@ def main() -> None:
     except SettingsError as error:
         tell_refused(str(error))
         sys.exit(2)
-    except (RepaintError, sqlite3.Error) as error:
+    except RepaintError as error:
         tell_refused(str(error))
         sys.exit(1)
