@@ -4,6 +4,7 @@ Exit codes: 0 done and nothing to say; 1 something was found that needs you; 2 w
 setting, is wrong; 3 not confirmed, nothing was done; 130 interrupted, and can be run again.
 """
 
+import inspect
 import sys
 from typing import Annotated
 
@@ -70,6 +71,13 @@ app.command()(deploy)
 app.command()(rollback)
 app.command()(remove)
 app.command()(smoke)
+
+# Typer keeps the line breaks of a docstring, which are those of the code's width and not those of
+# the terminal's.
+for told in (*app.registered_commands, app.registered_callback):
+    if told and told.callback:
+        paragraphs = inspect.cleandoc(told.callback.__doc__ or "").split("\n\n")
+        told.help = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
 def main() -> None:

@@ -238,5 +238,7 @@ def _sentences(error: ValidationError) -> list[str]:
             sentences.append(f"{name}{place} is wrong: {unknown_field(inside)}.")
             continue
         text = problem["msg"].removeprefix("Value error, ").rstrip(".")
+        if problem["type"] == "model_type":
+            text = "an object, between { and }, is needed"
         sentences.append(f"{name}{place} is wrong: {text[:1].lower()}{text[1:]}.")
     return sentences

@@ -1,5 +1,7 @@
 """`repaint deploy`: make the platform have what serverless.yml says."""
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -9,10 +11,11 @@ from ops.deploy.plan import buckets_of, deploy_plan
 from ops.deploy.state import Wanted
 from ops.deploy.steps import Plan
 from ops.deploy.telling import document, summary, tell_plan
-from ops.output import Exit, confirm, people, print_json
+from ops.output import Exit, Refused, confirm, people, print_json
 from ops.package import build
 from ops.serverless.options import SERVERLESS_YML, Config, Stage, service_of
 from ops.serverless.service import Function
+from shared.redaction import HIDDEN
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
@@ -56,8 +59,22 @@ def deploy(
         found = connection.found(names, buckets_of(functions), settle=not dry_run)
         plan = deploy_plan(service, wanted, found)
         if settled(plan, "Deploy", dry_run=dry_run, yes=yes, as_json=as_json):
-            connection.carry_out(plan, found)
+            with _hiding_secrets(functions):
+                connection.carry_out(plan, found)
             ended(plan, "Deployed.", as_json=as_json)
+
+
+@contextmanager
+def _hiding_secrets(functions: Iterable[Function]) -> Iterator[None]:
+    """Hide their values in what goes wrong: the log of an instance may repeat its environment."""
+    values = {each.environment[name] for each in functions for name in each.secrets} - {""}
+    try:
+        yield
+    except Refused as refused:
+        sentence = str(refused)
+        for value in sorted(values, key=len, reverse=True):
+            sentence = sentence.replace(value, HIDDEN)
+        raise Refused(sentence, refused.code) from None
 
 
 def settled(plan: Plan, verb: str, *, dry_run: bool, yes: bool, as_json: bool) -> bool:

@@ -36,14 +36,14 @@ _GATEWAY = (
 def deploy_plan(service: Service, wanted: Sequence[Wanted], found: Found) -> Plan:
     """Return what is to be done for these functions of a service."""
     functions = [each.function for each in wanted]
-    problems = [*_in_the_way(service, wanted, found), *_rule_problems(functions, found)]
+    problems = [*_in_the_way(service, wanted, found), *_rule_problems(service, functions, found)]
     steps: list[Step] = []
     for each in wanted:
         steps += _function_steps(service, each, found.functions.get(each.function.deployed_name))
     for function in functions:
         steps += _timer_steps(function, found.functions.get(function.deployed_name))
     steps += _rule_steps(functions, found)
-    return Plan(tuple(steps), tuple(problems), tuple(_notes(functions, found)))
+    return Plan(tuple(steps), tuple(problems), tuple(_notes(service, functions, found)))
 
 
 def rules_step(
@@ -166,12 +166,21 @@ def _rule_steps(functions: Sequence[Function], found: Found) -> Iterator[Step]:
             yield step
 
 
-def _rule_problems(functions: Sequence[Function], found: Found) -> Iterator[str]:
+def _rule_problems(service: Service, functions: Sequence[Function], found: Found) -> Iterator[str]:
     names = [function.deployed_name for function in functions]
+    # One that was renamed or whose event was moved leaves its rule behind: it is no stranger's.
+    ways = {
+        name: f"first {_removing(service, name)}, then deploy, then 'repaint backfill' for what "
+        "was uploaded in between"
+        for name in found.orphans
+    }
+    for other in service.functions:
+        if other.deployed_name not in names:
+            ways[other.deployed_name] = f"say --function {other.name} as well"
     for bucket, there in found.rules.items():
         rules = rules_of(functions, bucket)
         if there is not None:
-            yield from rule_problems(bucket, there.rules, rules, names)
+            yield from rule_problems(bucket, there.rules, rules, names, ways)
         elif rules:
             yield (
                 f"There is no bucket {bucket} of yours in the region of serverless.yml: create it, "
@@ -180,6 +189,13 @@ def _rule_problems(functions: Sequence[Function], found: Found) -> Iterator[str]
 
 
 def _in_the_way(service: Service, wanted: Sequence[Wanted], found: Found) -> Iterator[str]:
+    keyless = [each.function.deployed_name for each in wanted if not _has_key(each.function)]
+    if keyless:
+        yield (
+            f"{', '.join(keyless)} would have no access key, and could not read a single upload: "
+            "export REPAINT_ROLE with the role that 'repaint policy' describes, which is role: "
+            "below iam: in serverless.yml."
+        )
     for each in wanted:
         function = each.function
         there = found.functions.get(function.deployed_name)
@@ -195,8 +211,13 @@ def _in_the_way(service: Service, wanted: Sequence[Wanted], found: Found) -> Ite
             yield (
                 f"{there.name} has the runtime {there.runtime} with code from {there.source_type}, "
                 f"and is to have {function.runtime} from a zip: neither can be changed. Remove it "
-                f"('repaint remove --function {function.name}') and deploy again."
+                f"({_removing(service, function.name)}) and deploy again."
             )
+
+
+def _has_key(function: Function) -> bool:
+    """Tell whether a function has a role, or variables from which the SDK may get a key."""
+    return function.role is not None or any(v.startswith("VOLC") for v in function.environment)
 
 
 def _same_python(one: str, other: str) -> bool:
@@ -204,7 +225,7 @@ def _same_python(one: str, other: str) -> bool:
     return _PYTHON.findall(one) == _PYTHON.findall(other)
 
 
-def _notes(functions: Sequence[Function], found: Found) -> Iterator[str]:
+def _notes(service: Service, functions: Sequence[Function], found: Found) -> Iterator[str]:
     for function in functions:
         there = found.functions.get(function.deployed_name)
         if there and there.is_releasing:
@@ -214,9 +235,14 @@ def _notes(functions: Sequence[Function], found: Found) -> Iterator[str]:
             yield _GATEWAY.format(name=function.deployed_name)
     for name in found.orphans:
         yield (
-            f"{name} was deployed and is in serverless.yml no more: 'repaint remove --function "
-            f"{name}' removes it."
+            f"{name} was deployed and is in serverless.yml no more: {_removing(service, name)} "
+            "removes it."
         )
+
+
+def _removing(service: Service, name: str) -> str:
+    """Return the command that removes a function: with the stage, or another's would be removed."""
+    return f"'repaint remove --function {name} --stage {service.stage}'"
 
 
 def buckets_of(functions: Sequence[Function]) -> list[str]:

@@ -19,8 +19,11 @@ def removal_plan(service: Service, names: Sequence[str], found: Found) -> Plan:
     there = [found.functions[name] for name in names if name in found.functions]
     ours = [f for f in there if f.mark and f.mark.is_of(service)]
     steps: list[Step] = []
+    # What calls another's function of the same name stays with it; of one that is gone it goes.
+    others = {f.name for f in there if f not in ours}
+    of_rules = [name for name in names if name not in others]
     for bucket in found.rules:
-        step = rules_step(bucket, (), names, found)
+        step = rules_step(bucket, (), of_rules, found)
         if step is not None:
             steps.append(step)
     for function in ours:

@@ -59,6 +59,9 @@ def rollback_plan(service: Service, names: Sequence[str], found: Found, platform
         if there is None or there.live is None:
             notes.append(f"{name} is not deployed.")
             continue
+        if there.mark is None or not there.mark.is_of(service):
+            notes.append(f"{name} was not deployed for this service and stage: it stays.")
+            continue
         earlier = [n for n in platform.released(there.id) if 0 < n < there.revision]
         if not earlier:
             notes.append(f"{name} has no revision that was released before {there.revision}.")

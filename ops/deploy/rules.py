@@ -86,14 +86,27 @@ def rule_problems(
     entries: Iterable[Mapping[str, Any]],
     wanted: Iterable[OurRule],
     names: Iterable[str],
+    ways: Mapping[str, str],
 ) -> Iterator[str]:
-    """Go through what object storage would refuse, with what to do about it."""
+    """Go through what object storage would refuse, with what to do about it.
+
+    `ways` say what to do about the rules of this service's functions that are not in `names`.
+    """
     names, wanted = list(names), list(wanted)
     others = [Rule.read(dict(entry)) for entry in entries if not is_ours(entry, names)]
     for rule in wanted:
         for other in others:
             event = TosEvent(bucket, other.events, other.prefix, other.suffix)
-            if overlap(rule.event, event):
+            if not overlap(rule.event, event):
+                continue
+            entry = {"RuleId": other.rule_id}
+            owner = next((name for name in ways if is_ours(entry, [name])), None)
+            if owner is not None:
+                yield (
+                    f"The rule {other.rule_id} of {bucket} calls {owner} and overlaps with {rule}, "
+                    f"which object storage refuses: {ways[owner]}."
+                )
+            else:
                 yield (
                     f"The rule {other} of {bucket} is another's and overlaps with {rule}, "
                     "which object storage refuses: give the event in serverless.yml another "

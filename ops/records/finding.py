@@ -17,6 +17,9 @@ Found = TypeVar("Found")
 AT_ONCE = 32
 UNMADE: tuple[Unmade, ...] = ("rejected", "skipped", "superseded")
 _ID_DIGITS = 32
+_NAMED = 5
+# So many ids tell whether one is meant and, where several are, which.
+ENOUGH = _NAMED + 1
 _PAGE = 1000
 _BEGINNING = re.compile(r"[0-9a-f]{4,32}")
 _OBJECT = re.compile(r"tos://([^/]+)/(.+)", re.DOTALL)
@@ -82,13 +85,19 @@ def _pending_of(ledger: Ledger, beginning: str) -> Iterator[str]:
 
 def the_one(ledger: Ledger, beginning: str) -> Record:
     """Return the record whose id begins so. Raises Refused where there is none, or several."""
-    whole = [beginning] if len(beginning) == _ID_DIGITS else ids_of(ledger, beginning, 2)
+    whole = [beginning] if len(beginning) == _ID_DIGITS else ids_of(ledger, beginning, ENOUGH)
     if len(whole) > 1:
-        raise Refused(f"Several records begin with {beginning}: give more of the id.")
+        raise several(beginning, whole)
     record = find(ledger, whole[0]) if whole else None
     if record is None:
         raise Refused(f"There is no record {beginning} in this ledger.", Exit.NEEDS_YOU)
     return record
+
+
+def several(beginning: str, ids: list[str]) -> Refused:
+    """Say which records begin so: those of one object are alike in most of their digits."""
+    named = ", ".join([*ids[:_NAMED], *(["…"] if len(ids) > _NAMED else [])])
+    return Refused(f"Several records begin with {beginning}: give more of the id. {named}")
 
 
 def pending(ledger: Ledger, record_id: str) -> Record | None:

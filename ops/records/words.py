@@ -24,7 +24,7 @@ _CAUSES: dict[str, str] = {
     "pace": "for the pace of calls",
     "cap": "at the daily cap",
     "configuration": "until the configuration is mended",
-    "unsure": "until it can be looked for",
+    "unsure": "until it is known what is stored",
     "exhausted": "after 3 attempts without an image",
     "": "",
 }

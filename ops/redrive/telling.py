@@ -42,8 +42,9 @@ def tell_plan(console: Console, plan: Plan, cap: int | None, now: float) -> None
         console.print(f"{plain(each.record)} cannot be read: {plain(each.reason)}")
     if plan.ids:
         sent = plan.attempts
+        attempts = "1 attempt was" if sent.total() == 1 else f"{sent.total():,} attempts were"
         console.print(
-            f"\n{sent.total():,} attempts were sent for {records(len(plan.ids))}: "
+            f"\n{attempts} sent for {records(len(plan.ids))}: "
             f"{sent['charged']:,} charged, {sent['maybe']:,} perhaps, {sent['not']:,} not."
         )
         console.print(_cost(plan, cap))

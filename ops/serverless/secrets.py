@@ -1,15 +1,21 @@
 """Which environment variables hold secrets, by their names."""
 
-from typing import get_args
+from typing import Any, get_args
 
 from pydantic import SecretStr
 
 from shared.config import Settings
 
+
+def _has_secret(annotation: Any) -> bool:
+    """Tell whether a type is SecretStr or is made of it, be it optional, annotated or in a list."""
+    return annotation is SecretStr or any(_has_secret(part) for part in get_args(annotation))
+
+
 _SETTINGS = frozenset(
     field.alias or name
     for name, field in Settings.model_fields.items()
-    if SecretStr in (field.annotation, *get_args(field.annotation))
+    if _has_secret(field.annotation)
 )
 _WORDS = ("SECRET", "TOKEN", "PASSWORD", "KEY")
 

@@ -8,7 +8,7 @@ import typer
 from ops.deployment import Deployment, deployment
 from ops.output import Exit, Refused, people, print_json
 from ops.progress import Meter
-from ops.records.finding import Wanted, ids_of, read_all, read_wanted
+from ops.records.finding import ENOUGH, Wanted, ids_of, read_all, read_wanted, several
 from ops.records.words import document
 from ops.since import read_since
 from ops.status.counting import (
@@ -133,12 +133,12 @@ def _show_wanted(
 ) -> None:
     """Show the records of an object, or the one with an id. Raises Refused where there is none."""
     ledger = deployed.ledger
-    ids = ids_of(ledger, wanted.beginning, _MOST_OF_OBJECT if wanted.is_object else 2)
+    ids = ids_of(ledger, wanted.beginning, _MOST_OF_OBJECT if wanted.is_object else ENOUGH)
     if not ids:
         what = f"of {wanted.bucket}/{wanted.key}" if wanted.is_object else wanted.beginning
         raise Refused(f"There is no record {what} in this ledger.", Exit.NEEDS_YOU)
     if len(ids) > 1 and not wanted.is_object:
-        raise Refused(f"Several records begin with {wanted.beginning}: give more of the id.")
+        raise several(wanted.beginning, ids)
     counted = Counted()
     found = counted.take(read_all(lambda record_id: find(ledger, record_id), ids), now)
     records = sorted(found, key=attrgetter("created_at"), reverse=True)[:limit]

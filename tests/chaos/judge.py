@@ -1,6 +1,7 @@
 """Whether every promise was kept, by the provider's own book, the bucket and the ledger."""
 
 import hashlib
+import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from tests.chaos.evidence import Ledger, NotedBook
 from tests.chaos.plan import SETTLE_SECONDS, Kind, Upload
 
 PAID_ACTION = "GetCVImageGenerateResult"
+# Who waits for an output name says whose it is (`shared.names`).
+_NAME_OF = re.compile(r"The upload (\w+) is not done with the output name ")
 ENDS: dict[Kind, tuple[str, ...]] = {
     "refused": ("rejected",),
     "invalid": ("rejected",),
@@ -52,6 +55,7 @@ class Judge:
         self._ledger = ledger
         self._earlier = earlier
         self._pending = ledger.pending()
+        self._parked = parked(self._pending)
         self._arrived = {call.request_id: call.at for call in book.calls()}
         self._tally = Tally()
 
@@ -104,7 +108,7 @@ class Judge:
         if record is not None:
             state: str = record.state
         elif pending is not None:
-            state = "parked" if pending.parked == "in_doubt" else "lost"
+            state = "parked" if upload.id in self._parked else "lost"
         elif upload.kind == "no prompt":
             state = "skipped"
         else:
@@ -145,17 +149,19 @@ class Judge:
         self, upload: Upload, record: Record | None, state: str, paid: list[Charge]
     ) -> None:
         """Ask of every charge but the image's own why it was made."""
-        counts = self._tally.counts
+        counts, pending = self._tally.counts, self._pending.get(upload.id)
+        # Who waits for a name has not sent anything.
+        in_doubt = record is None and pending is not None and pending.parked == "in_doubt"
         made = [c for c in paid if record and c.store_uri in record.store_uris and c.stored]
         for charge in paid:
             if made and charge is made[0]:
                 continue
-            after = charge.at - self._asked(charge, record or self._pending.get(upload.id))
+            after = charge.at - self._asked(charge, record or pending)
             if not charge.stored:
                 counts["nothing stored"] += 1
             elif after > SETTLE_SECONDS:
                 counts["too late"] += 1
-            elif state == "parked" and charge is paid[-1]:
+            elif in_doubt and charge is paid[-1]:
                 counts["in doubt"] += 1
             else:
                 counts["unexplained"] += 1
@@ -187,6 +193,20 @@ class Judge:
 
     def _broken(self, sentence: str) -> None:
         self._tally.broken.append(sentence)
+
+
+def parked(pending: Mapping[str, Record]) -> set[str]:
+    """Return the ids of what goes on by an operator's word only.
+
+    That is what is in doubt, and what waits for an output name that such a one holds.
+    """
+    in_doubt = {i for i, record in pending.items() if record.parked == "in_doubt"}
+    holders = {
+        i: _NAME_OF.match(record.reason)
+        for i, record in pending.items()
+        if record.parked == "deferred"
+    }
+    return in_doubt | {i for i, holder in holders.items() if holder and holder[1] in in_doubt}
 
 
 def digest(document: bytes) -> str:

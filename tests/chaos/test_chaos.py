@@ -9,8 +9,9 @@ from local.cloud import STATE_BUCKET, UPLOADS_BUCKET
 from local.imagex import Charge
 from local.tos import ObjectStore
 from shared.ledger import Attempt, Record
+from tests import fakes
 from tests.chaos.evidence import Ledger, NotedBook
-from tests.chaos.judge import Judge, Tally
+from tests.chaos.judge import Judge, Tally, parked
 from tests.chaos.plan import SETTLE_SECONDS, Kind, Plan, Store, Upload, picture, planned
 from tests.chaos.table import table, write_readmes
 from tests.chaos.world import run
@@ -118,6 +119,54 @@ def test_a_record_that_stays_pending_is_lost_unless_it_is_in_doubt(world: World)
 
     counts = world.judge().counts
     assert (1, 1) == (counts["lost"], counts["parked"])
+
+
+def waiting_for(holder: str) -> str:
+    """Return the reason with which the pipeline parks who waits for a name that `holder` has."""
+    return f"The upload {holder} is not done with the output name 'repaint/over/1.png'."
+
+
+def test_who_waits_for_the_name_of_something_in_doubt_is_parked_and_of_others_lost(
+    world: World,
+) -> None:
+    doubtful, waiting, other, late = (world.put("overwriting") for _ in range(4))
+    world.write(doubtful, pending=True, parked="in_doubt", cause="unsure")
+    for upload, holder in ((waiting, doubtful), (other, late)):
+        reason = waiting_for(holder.id)
+        world.write(upload, pending=True, parked="deferred", cause="unsure", reason=reason)
+    world.write(late, pending=True, parked="deferred", cause="time")
+
+    counts = world.judge().counts
+    assert (2, 2) == (counts["parked"], counts["lost"])
+
+
+def test_a_charge_of_who_only_waits_for_a_name_is_not_explained(world: World) -> None:
+    doubtful, waiting = (world.put("overwriting") for _ in range(2))
+    world.write(doubtful, pending=True, parked="in_doubt", cause="unsure")
+    reason = waiting_for(doubtful.id)
+    world.write(waiting, pending=True, parked="deferred", cause="unsure", reason=reason)
+    world.charge(waiting, 1, at=ASKED)
+
+    counts = world.judge().counts
+    assert (2, 1) == (counts["parked"], counts["unexplained"])
+
+
+def test_what_waits_for_a_name_is_known_by_what_the_pipeline_says_of_it() -> None:
+    with fakes.World() as deployed:
+        deployed.cloud.latency = 0.0
+        deployed.cloud.store("repaint/mine.png", charged=False)
+        deployed.cloud.reactions = [fakes.answer_lost]
+        metadata = {"prompt": "x", "output": "mine.png", "overwrite": "true"}
+        results = [
+            deployed.deliver(deployed.cloud.upload(key, **metadata))  # type: ignore[arg-type]  # metadata is text
+            for key in ("1.png", "2.png")
+        ]
+        deployed.finish()
+        entries = [deployed.ledger.pending(i) for i in deployed.ledger.pending_ids()]
+
+    assert ["in_doubt", "deferred"] == [result.status for result in results]
+    pending = {entry.record.id: entry.record for entry in entries if entry}
+    assert {result.record for result in results} == parked(pending) == pending.keys()
 
 
 def test_an_object_that_was_replaced_needs_no_end_of_its_own(world: World) -> None:

@@ -22,7 +22,7 @@ from local.cloud import (
 from local.faas import DeliverySettings
 from shared.metadata import identity, recognised
 from tests.chaos.evidence import Ledger, NotedBook
-from tests.chaos.judge import Judge, Tally, digest
+from tests.chaos.judge import Judge, Tally, digest, parked
 from tests.chaos.plan import (
     FAULTS,
     RETRY_DELAYS,
@@ -153,7 +153,8 @@ def _put(cloud: Cloud, plan: Plan) -> Iterator[list[Upload]]:
 
 
 def _at_rest(cloud: Cloud, ledger: Ledger) -> bool:
-    """Say whether nothing is left to be done but what is in doubt."""
-    return cloud.platform.idle() and all(
-        record.parked == "in_doubt" for record in ledger.pending().values()
-    )
+    """Say whether nothing is left to be done but what is parked for an operator."""
+    if not cloud.platform.idle():
+        return False
+    pending = ledger.pending()
+    return pending.keys() == parked(pending)

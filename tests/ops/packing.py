@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ops.serverless.service import Function, Service
 
+ROLE = "trn:iam::1:role/repaint"
 NAMES = ("upload", "http", "sweep")
 
 
@@ -24,7 +25,7 @@ def service(root: Path, runtime: str, *, patterns: Iterable[str] = ()) -> Servic
             max_concurrency=10,
             environment={},
             secrets=frozenset(),
-            role=None,
+            role=ROLE,
             logs=None,
             events=(),
         )

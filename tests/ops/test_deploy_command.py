@@ -59,6 +59,17 @@ def test_each_step_is_told_as_it_is_done(world: World) -> None:
     assert done.stdout.endswith("\nDeployed.\n")
 
 
+def test_what_an_instance_repeats_of_its_secrets_is_not_shown(world: World) -> None:
+    failing = "import os\n\nraise RuntimeError(os.environ['REPAINT_HTTP_TOKENS'])\n"
+    (world.folder / "functions" / "http" / "index.py").write_text(failing)
+
+    failed = world.repaint("deploy", "--yes", "--function", "http")
+
+    assert Exit.NEEDS_YOU == failed.returncode
+    assert "RuntimeError: •••" in failed.stderr
+    assert TOKEN not in failed.stderr + failed.stdout
+
+
 def test_nothing_is_done_unless_it_was_confirmed(world: World) -> None:
     asked = world.repaint("deploy")
 
@@ -149,7 +160,7 @@ def test_a_function_that_the_file_has_no_more_is_told_of_and_can_be_removed(worl
     told = world.repaint("deploy", "--dry-run", "--function", "web")
     removed = world.repaint("remove", "--yes", "--function", "repaint-dev-http")
 
-    assert "'repaint remove --function repaint-dev-http' removes it" in told.stdout
+    assert "'repaint remove --function repaint-dev-http --stage dev' removes it" in told.stdout
     assert "remove   function repaint-dev-http\n" in removed.stdout
     assert [] == list(world.cloud.plane.platform.states)
 

@@ -7,6 +7,7 @@ import pytest
 
 from ops.deploy.plan import deploy_plan
 from ops.deploy.removal import removal_plan
+from ops.deploy.rolling_back import rollback_plan
 from ops.deploy.state import Deployed, Found, Mark, Rules, Setup, Timer, Version, Wanted
 from ops.deploy.steps import Change, Plan, Step
 from ops.serverless.service import (
@@ -19,8 +20,8 @@ from ops.serverless.service import (
     rule_id,
     timer_name,
 )
-from tests.ops.fake_platform import others
-from tests.ops.packing import service
+from tests.ops.fake_platform import FakePlatform, others
+from tests.ops.packing import ROLE, service
 
 RUNTIME = "python3.12/v1"
 CODE = "c" * 64
@@ -113,7 +114,7 @@ def test_a_function_that_is_missing_is_made_and_released_and_then_called() -> No
         ({"memory_mb": 1024}, Change("memorySize", "512", "1024")),
         ({"timeout_seconds": 60}, Change("timeout", "120", "60")),
         ({"max_concurrency": 1}, Change("maxConcurrency", "10", "1")),
-        ({"role": "trn:iam::1:role/x"}, Change("role", None, "trn:iam::1:role/x")),
+        ({"role": "trn:iam::1:role/x"}, Change("role", ROLE, "trn:iam::1:role/x")),
         ({"logs": Logs("p", "t")}, Change("logs", None, "p/t")),
     ],
 )
@@ -233,6 +234,46 @@ def test_a_rule_of_others_that_overlaps_is_in_the_way() -> None:
     assert "give the event in serverless.yml another prefix" in found_problems[0]
 
 
+def test_the_rule_that_a_renamed_function_leaves_is_not_called_a_strangers() -> None:
+    function = upload(events=(EVENT,))
+    old = replace(function, name="old", deployed_name="repaint-dev-old")
+    there = replace(found(photos=(rule(old),)), orphans=("repaint-dev-old",))
+
+    (problem,) = plan(function, there).problems
+
+    assert f"The rule {rule_id(old, EVENT)} of photos calls repaint-dev-old" in problem
+    assert "'repaint remove --function repaint-dev-old --stage dev', then deploy" in problem
+
+
+def test_a_rule_of_a_function_that_is_not_deployed_along_says_so() -> None:
+    function = upload(events=(EVENT,))
+    other = replace(function, name="http", deployed_name="repaint-dev-http", events=())
+    there = found(photos=(rule(other),))
+
+    wanted = [Wanted(function, CODE, b"")]
+    (problem,) = deploy_plan(of(function, other), wanted, there).problems
+
+    assert "say --function http as well" in problem
+
+
+@pytest.mark.parametrize(
+    ("different", "in_the_way"),
+    [
+        ({"role": None}, True),
+        ({"role": None, "environment": {"VOLCENGINE_ACCESS_KEY": "AK"}}, False),
+        ({"role": ROLE}, False),
+    ],
+)
+def test_a_function_that_would_have_no_key_is_in_the_way(
+    different: dict[str, object], in_the_way: bool
+) -> None:
+    problems = plan(upload(**different), found()).problems
+
+    assert in_the_way == any(
+        "repaint-dev-upload would have no access key" in problem for problem in problems
+    )
+
+
 def test_more_rules_than_a_bucket_can_have_are_in_the_way() -> None:
     function = upload(events=(EVENT,))
     ten = tuple(others(f"r{n}", prefix=f"p{n}/") for n in range(10))
@@ -252,7 +293,7 @@ def test_a_runtime_cannot_be_changed() -> None:
     assert problem == (
         "repaint-dev-upload has the runtime python3.9/v1 with code from zip, and is to have "
         "python3.12/v1 from a zip: neither can be changed. Remove it ('repaint remove --function "
-        "upload') and deploy again."
+        "upload --stage dev') and deploy again."
     )
 
 
@@ -294,7 +335,9 @@ def test_a_gateway_is_told_of_until_something_else_calls_the_function() -> None:
 def test_a_function_that_the_file_has_no_more_is_told_of() -> None:
     there = replace(found(deployed(upload())), orphans=("repaint-dev-old",))
 
-    assert "'repaint remove --function repaint-dev-old'" in " ".join(plan(upload(), there).notes)
+    assert "'repaint remove --function repaint-dev-old --stage dev'" in " ".join(
+        plan(upload(), there).notes
+    )
 
 
 def test_removing_begins_with_the_rules_and_ends_with_the_functions() -> None:
@@ -331,10 +374,21 @@ def test_a_rule_of_others_that_calls_a_function_is_in_the_way_of_its_removal() -
     assert "The rule theirs of photos is not Repaint's and calls repaint-dev-upload" in problems[0]
 
 
-def test_a_function_of_somebody_else_is_not_removed() -> None:
-    there = found(deployed(upload(), mark=None))
+def test_a_function_of_somebody_else_is_not_removed_and_neither_is_what_calls_it() -> None:
+    there = found(deployed(upload(), mark=None), photos=(rule(upload()),))
 
     removal = removal_plan(of(upload()), ["repaint-dev-upload"], there)
 
     assert () == removal.steps
     assert "was not deployed for this service and stage" in " ".join(removal.notes)
+
+
+def test_a_function_of_somebody_else_is_not_rolled_back() -> None:
+    there = found(deployed(upload(), mark=Mark("other", "dev", CODE)))
+
+    back = rollback_plan(of(upload()), ["repaint-dev-upload"], there, FakePlatform())
+
+    assert () == back.steps
+    assert ("repaint-dev-upload was not deployed for this service and stage: it stays.",) == (
+        back.notes
+    )

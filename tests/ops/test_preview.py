@@ -144,3 +144,11 @@ def test_every_command_has_help_with_an_example() -> None:
         told = repaint(command, "--help").stdout
         assert f"repaint {command}" in told.replace("\n", " ")
         assert "Example:" in told
+
+
+def test_help_is_as_wide_as_the_terminal() -> None:
+    for command, sentence in (
+        ((), "the access key from VOLCENGINE_ACCESS_KEY and VOLCENGINE_SECRET_KEY or the SDK's"),
+        (("backfill",), "whenever you like, also twice at once: the ledger sees to it that"),
+    ):
+        assert sentence in repaint(*command, "--help", settings={"COLUMNS": "400"}).stdout

@@ -79,6 +79,14 @@ def test_what_can_be_looked_for_is_no_second_payment() -> None:
         assert "no image is there" in told(world, planned)
 
 
+def test_one_attempt_is_told_as_one() -> None:
+    with World() as world:
+        world.cloud.reactions = [fakes.model_refuses(50412)]
+        planned = plan(world, world.deliver(world.cloud.upload(prompt="a cat")).record or "")
+
+        assert "\n1 attempt was sent for 1 record: 0 charged" in told(world, planned)
+
+
 def test_the_daily_cap_and_what_was_run_again_before_are_told() -> None:
     with World() as world:
         world.cloud.reactions = [fakes.model_refuses(50412)]

@@ -257,6 +257,7 @@ def test_no_mistake_shows_what_comes_from_the_environment_or_is_a_setting(
     [
         ("REPAINT_HTTP_TOKENS", True),
         ("REPAINT_WEBHOOK_SECRET", True),
+        ("REPAINT_WEBHOOK_URL", True),
         ("VOLCENGINE_ACCESS_KEY", True),
         ("VOLCENGINE_SESSION_TOKEN", True),
         ("db_password", True),

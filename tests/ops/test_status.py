@@ -67,6 +67,20 @@ def test_what_is_pending_is_counted_by_kind_and_shown_from_the_oldest(
     assert ["5" * 32, "4" * 32, "3" * 32, "2" * 32, "1" * 32] == ids(done.stdout)
 
 
+def test_who_waits_for_an_output_name_that_another_has_is_shown_with_its_id(
+    cloud: Cloud, tmp_path: Path
+) -> None:
+    reason = f"The upload {'2' * 32} is not done with the output name 'repaint/a.png'."
+    with ledger_of(cloud) as ledger:
+        write(ledger, a_record(1, parked="deferred", cause="unsure", reason=reason), in_doubt(2))
+
+    done = repaint("status", cloud=cloud, folder=tmp_path)
+
+    assert 1 == done.returncode
+    assert "  parked until it is known what is stored, 59 min" in done.stdout
+    assert f"  {reason}\n" in done.stdout
+
+
 def test_programs_get_the_same_as_json(cloud: Cloud, tmp_path: Path) -> None:
     with ledger_of(cloud) as ledger:
         write(ledger, *pending())
@@ -266,9 +280,22 @@ def test_a_record_is_found_by_the_beginning_of_its_id(cloud: Cloud, tmp_path: Pa
     assert (0, ["5" * 32]) == (found.returncode, ids(found.stdout))
     assert (1, ["8" * 32]) == (pending.returncode, ids(pending.stdout))
     assert (2, "") == (several.returncode, several.stdout)
-    assert "Several records begin with 3333" in several.stderr
+    both = f"{'3' * 32}, {'3' * 31}4"
+    expected = f"Several records begin with 3333: give more of the id. {both}\n"
+    assert expected == several.stderr
     assert ["3" * 32] == ids(one.stdout)
     assert (1, "There is no record abcd in this ledger.\n") == (none.returncode, none.stderr)
+
+
+def test_of_many_records_that_begin_alike_the_first_are_named(cloud: Cloud, tmp_path: Path) -> None:
+    with ledger_of(cloud) as ledger:
+        write(ledger, *(a_record(n, id=f"{n}".rjust(32, "3")) for n in range(6)))
+
+    done = repaint("show", "3333", cloud=cloud, folder=tmp_path)
+
+    assert (2, "") == (done.returncode, done.stdout)
+    named = ", ".join(f"{n}".rjust(32, "3") for n in range(5))
+    assert done.stderr.endswith(f" give more of the id. {named}, …\n")
 
 
 @pytest.mark.parametrize(

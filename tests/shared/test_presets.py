@@ -141,6 +141,7 @@ def test_one_preset_that_is_no_list_is_told() -> None:
         ),
         ({"req_json": {"oops": 1}}, "at 0.req_json is wrong: reqJson's oops is wrong"),
         ({"model": {"req_key": "x", "action": "y"}}, "at 0.model.version is wrong"),
+        ({"model": "x"}, "at 0.model is wrong: an object, between { and }, is needed."),
         ({"variants": 0}, "at 0.variants is wrong: input should be greater than or equal to 1."),
         ({"variants": 17}, "at 0.variants is wrong: input should be less than or equal to 16."),
         ({"variants": "3"}, "at 0.variants is wrong: input should be a valid integer."),
