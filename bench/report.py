@@ -22,7 +22,7 @@ SHORT = {
         "the same without .pyc in the zip",
         "同上，压缩包内没有 .pyc",
     ),
-    "zips.compiled": (
+    "zips.packed": (
         "the zip",
         "压缩包",
     ),
@@ -62,7 +62,7 @@ SHORT = {
 DRAWN = {
     "cold.wall": "cold start",
     "cold.source": "cold start without .pyc",
-    "zips.compiled": "zip",
+    "zips.packed": "zip",
     "zips.install": "installing",
     "memory.flight": "a delivery in flight",
     "warm.cpu": "CPU time of a delivery",

@@ -5,7 +5,6 @@ setting, is wrong; 3 not confirmed, nothing was done; 130 interrupted, and can b
 """
 
 import inspect
-import sqlite3
 import sys
 from typing import Annotated
 
@@ -91,6 +90,6 @@ def main() -> None:
     except SettingsError as error:
         tell_refused(str(error))
         sys.exit(2)
-    except (RepaintError, sqlite3.Error) as error:
+    except RepaintError as error:
         tell_refused(str(error))
         sys.exit(1)

@@ -10,6 +10,7 @@ RepaintError                everything this project raises on purpose
 ├── TosError                object storage answered with an error
 │   ├── ObjectMissing       …there is no such object (404)
 │   └── ConditionFailed     …somebody else was first (409, 412)
+├── LedgerFailed            the ledger's file cannot be read or written
 ├── RecordUnreadable        a stored record is not one of ours, or damaged
 ├── ProbeFailed             whether an output exists could not be found out
 ├── LeaseLost               the record is another owner's by now: neither pay nor write
@@ -79,6 +80,10 @@ class ObjectMissing(TosError):
 
 class ConditionFailed(TosError):
     """Somebody else was first: a create-only or compare-and-swap write was refused."""
+
+
+class LedgerFailed(RepaintError):
+    """The ledger's file cannot be read or written."""
 
 
 class RecordUnreadable(RepaintError):

@@ -1,7 +1,6 @@
 """The one way from an upload to its end state."""
 
 import secrets
-import sqlite3
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -91,7 +90,7 @@ class Pipeline:
         started = self._clock.now()
         try:
             result = do()
-        except (RepaintError, sqlite3.Error) as error:
+        except RepaintError as error:
             # The ledger or object storage cannot be reached, or the lease was lost: not paying.
             if isinstance(error, CredentialsError) or is_denied(error):
                 tell_misconfigured(trace.bound(log), str(error))

@@ -5,7 +5,6 @@ They are JSON, in the setting itself or in a file, and all of it is checked on s
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -173,6 +172,8 @@ def unknown_field(place: Sequence[str]) -> str:
 
     `place` is where it stands in the list of presets, such as `0`, `logo`, `positon`.
     """
+    from difflib import get_close_matches  # noqa: PLC0415 - only a mistake needs it
+
     kinds: dict[str, type[Strict]] = {"logo": Logo, "model": Model}
     fields = (kinds.get(place[1], Preset) if len(place) > 2 else Preset).model_fields
     near = get_close_matches(place[-1], fields, n=1, cutoff=_LIKENESS)

@@ -15,7 +15,6 @@ from shared.errors import SettingsError
 from shared.generation import Generation
 from shared.imagex import Imagex
 from shared.ledger import Ledger
-from shared.ledger.sqlite import SqliteLedger
 from shared.ledger.tos import TosLedger
 from shared.logs import Log, stdout_log
 from shared.notices import Notices
@@ -178,6 +177,9 @@ class Runtime:
 def _open_ledger(place: str, storage: Tos) -> Ledger:
     scheme, _, rest = place.partition("://")
     if scheme == "sqlite":
+        # Takes a while to import, and no function that is deployed has its ledger in a file.
+        from shared.ledger.sqlite import SqliteLedger  # noqa: PLC0415
+
         return SqliteLedger(Path(rest))
     bucket, _, prefix = rest.partition("/")
     return TosLedger(storage, bucket, prefix)

@@ -1,7 +1,6 @@
 """Finish what was parked: what no delivery will come for any more."""
 
 import random
-import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -122,7 +121,7 @@ class Sweep:
                 return "unread"
             try:
                 entry = ledger.pending(record_id)
-            except (RepaintError, sqlite3.Error) as error:
+            except RepaintError as error:
                 _tell_unreadable(log, record_id, error)
                 return "unreadable"
             return _due(entry.record, now) if entry else "ended"
@@ -140,7 +139,7 @@ class Sweep:
             return capped
         try:
             spent = ledger.spent(billing_day(self._clock.now()))
-        except (RepaintError, sqlite3.Error) as error:
+        except RepaintError as error:
             _tell_unreadable(log, None, error)
             return []
         return sorted(capped)[: max(0, self._settings.daily_cap - spent)]

@@ -1,6 +1,5 @@
 """What the ledger holds, read again only where something may have changed."""
 
-import sqlite3
 import time
 from collections.abc import Collection, Iterable
 from itertools import islice
@@ -39,7 +38,7 @@ class LedgerView:
         if touched or now - self._listed_at > _LIST_SECONDS:
             try:
                 listed = list(islice(self._ledger.pending_ids(), _MOST_PENDING))
-            except (RepaintError, sqlite3.Error):
+            except RepaintError:
                 return []
             gone = set(self.pending) - set(listed)
             old = (i for i in listed if now - self._read_at.get(i, 0.0) > _READ_SECONDS)
@@ -60,7 +59,7 @@ class LedgerView:
                 found = self._ledger.finished(record_id)
                 if found is None and (entry := self._ledger.pending(record_id)) is not None:
                     found = entry.record
-            except (RepaintError, sqlite3.Error):
+            except RepaintError:
                 continue
             if found is not None:
                 self.records[record_id] = found

@@ -1,7 +1,6 @@
 """Finding records by an id, by the beginning of one, or by the object they are of."""
 
 import re
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -115,7 +114,7 @@ def read_all(
     def read_one(record_id: str) -> Found | Unreadable | None:
         try:
             return read(record_id)
-        except (RepaintError, sqlite3.Error) as error:
+        except RepaintError as error:
             return Unreadable(record_id, str(error))
 
     return (found for _, found in side_by_side(read_one, ids, AT_ONCE))

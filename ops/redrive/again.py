@@ -4,7 +4,6 @@ What a death between two of these writes leaves is told in `shared.again`.
 """
 
 import secrets
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -94,7 +93,7 @@ class Redrive:
             return self._in_place_of(entry, what)
         except (NotRunAgain, LeaseLost) as error:
             return Done(record_id, what, "not_run", str(error))
-        except (RepaintError, sqlite3.Error) as error:
+        except RepaintError as error:
             return Done(record_id, what, "incomplete", str(error))
 
     def _again(self, old: Record, what: str) -> Done:

@@ -4,7 +4,6 @@ import hashlib
 import json
 import re
 import secrets
-import sqlite3
 from collections.abc import Callable
 from typing import Any
 
@@ -64,7 +63,7 @@ class HttpDoor:
             answer = self._route(request, deadline, log)
         except Problem as problem:
             answer = _refusal(problem, request_id)
-        except (RepaintError, sqlite3.Error) as error:
+        except RepaintError as error:
             log.warning("request.failed", reason=str(error))
             text = "The ledger or object storage cannot be reached; try again in a while."
             answer = _refusal(_unavailable(text), request_id)

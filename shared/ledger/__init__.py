@@ -35,7 +35,7 @@ class Entry:
 class Ledger(Protocol):
     """Where records are kept.
 
-    Every method raises TosError, NoAnswer or sqlite3.Error where the store cannot be reached:
+    Every method raises TosError, NoAnswer or LedgerFailed where the store cannot be reached:
     then nothing is known and nothing may be paid.
     """
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from shared.errors import LeaseLost
+from shared.errors import LeaseLost, LedgerFailed
 from shared.ledger import Entry
 from shared.ledger.notice import Notice
 from shared.ledger.record import Record, Unmade
@@ -55,13 +55,15 @@ class SqliteLedger:
     """Records in the file `path`; safe to use from several threads and processes."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
         # One connection for all threads, used by one at a time. A claim must survive a power cut,
         # or it would be paid for again: the default of full synchronisation stays.
-        self._connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, check_same_thread=False)
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.executescript(_SCHEMA)
+        with _told(path):
+            self._connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, check_same_thread=False)
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.executescript(_SCHEMA)
 
     def create(self, record: Record) -> Entry | None:
         """Write a claim where there is no pending record of that id; see `Ledger`."""
@@ -238,5 +240,14 @@ class SqliteLedger:
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """Lend the connection; commit at the end, roll back on an error."""
-        with self._lock, self._connection:
+        with _told(self._path), self._lock, self._connection:
             yield self._connection
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Raise LedgerFailed for what SQLite raises."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise LedgerFailed(f"The ledger {path} cannot be used: {error}.") from error

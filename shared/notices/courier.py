@@ -1,6 +1,5 @@
 """Take one notice to the receiver, once, without having to wait for it."""
 
-import sqlite3
 import threading
 from concurrent.futures import Future
 from contextlib import suppress
@@ -93,7 +92,7 @@ class Courier:
         else:
             log.info("notice.delivered")
         # What stays where this fails is told once more, under the same id.
-        with suppress(RepaintError, sqlite3.Error):
+        with suppress(RepaintError):
             ledger.drop_notice(notice.id)
         return True
 

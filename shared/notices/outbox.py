@@ -1,7 +1,6 @@
 """Write notices down, send them at once, and again until they are delivered."""
 
 import random
-import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
@@ -102,12 +101,12 @@ class Notices:
             try:
                 if not self._deliver(courier, ledger, notice_id, log):
                     failed.append(notice_id)
-            except (RepaintError, sqlite3.Error) as error:
+            except RepaintError as error:
                 log.warning("notice.failed", notice=notice_id, reason=str(error))
 
         try:
             ids = list(ledger.notice_ids())
-        except (RepaintError, sqlite3.Error) as error:
+        except RepaintError as error:
             log.warning("notice.failed", reason=str(error))
             return
         # In another order each time: what cannot be delivered must not always come first.

@@ -78,7 +78,16 @@ def test_importing_the_door_brings_in_no_more_than_an_upload_needs(
     assert done.returncode == 0, done.stderr
     modules = set(done.stdout.split())
     assert "shared.pipeline" in modules
-    unwanted = {"requests", "tos", "local", "ops", "urllib3", "volcenginesdkcore"}
+    unwanted = {
+        "requests",
+        "tos",
+        "local",
+        "ops",
+        "urllib3",
+        "volcenginesdkcore",
+        "sqlite3",
+        "difflib",
+    }
     assert {m for m in modules if m.split(".")[0] in unwanted or m == "shared.http"} == set()
 
 

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.errors import LeaseLost, MaybeExecuted, RecordUnreadable
+from shared.errors import LeaseLost, LedgerFailed, MaybeExecuted, RecordUnreadable
 from shared.ledger import Attempt, EndState, Ledger, Notice, Record, Unmade, find
 from shared.ledger.sqlite import SqliteLedger
 from shared.ledger.tos import TosLedger
@@ -319,3 +320,19 @@ def test_in_a_file_it_costs_as_much_whatever_else_is_finished(tmp_path: Path, of
             steps.append(steps_of(ledger, look[of]))
 
     assert steps[0] == steps[1]
+
+
+def test_a_file_that_is_no_ledger_is_told_with_its_path(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    path.write_bytes(b"something else, longer than the header of a database" * 10)
+
+    with pytest.raises(LedgerFailed, match=re.escape(str(path))):
+        SqliteLedger(path)
+
+
+def test_a_file_that_fails_later_is_told_with_its_path(tmp_path: Path) -> None:
+    ledger = SqliteLedger(tmp_path / "ledger.db")
+    ledger.close()
+
+    with pytest.raises(LedgerFailed, match=re.escape(str(tmp_path / "ledger.db"))):
+        ledger.create(RECORD)
