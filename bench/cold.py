@@ -35,6 +35,13 @@ def measure(run: Run) -> list[Figure]:
             floor["import"],
         ),
         Figure(
+            "cold.least",
+            "nothing but importing ssl and our three packages, beside the alternative's upload",
+            "ms",
+            floor["wall"],
+            theirs["wall"],
+        ),
+        Figure(
             "cold.source",
             "the first upload, without .pyc in the zip",
             "ms",

@@ -5,7 +5,7 @@ bytes, and one event can carry several uploads. What cannot be read becomes an `
 the reason, so that it does not hide the others.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from shared.config import BUCKET_NAME, REGION_NAME
 from shared.documents import as_object, as_text, is_utf8
@@ -14,8 +14,7 @@ OBJECT_EVENT_TYPES = ("faas.tos.event", "bytefaas.tos.event")
 CREATED = "tos:ObjectCreated:"
 
 
-@dataclass(frozen=True, slots=True)
-class Upload:
+class Upload(NamedTuple):
     """One object event: what happened to which object.
 
     `etag` is without quotes. `etag`, `version_id`, `size` (bytes) and `region` are None where the
@@ -36,8 +35,7 @@ class Upload:
         return self.name.startswith(CREATED)
 
 
-@dataclass(frozen=True, slots=True)
-class Unreadable:
+class Unreadable(NamedTuple):
     """A part of an event that is not an upload, with a sentence that says why."""
 
     reason: str

@@ -11,7 +11,6 @@ Each step returns the next one, or the record to stop with.
 
 import random
 from collections.abc import Callable
-from dataclasses import replace
 
 from shared.again import end_replaced
 from shared.attempts import MAX_ATTEMPTS, billing_day, next_number, output_name
@@ -198,7 +197,7 @@ class Generation:
         # A refusal may repeat a picture's address, in whatever form.
         pictures = [source, record.instructions.req_json]
         message = hide_queries(outcome.message, pictures)
-        return self._failed(work, replace(outcome, message=message))
+        return self._failed(work, outcome._replace(message=message))
 
     def _failed(self, work: Work, outcome: Failed) -> "Record | Step":
         attempt = work.attempt

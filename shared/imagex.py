@@ -2,8 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from shared.clock import Clock
@@ -21,8 +20,7 @@ _SERVICE = "ImageX"
 _MAX_PAGES = 10
 
 
-@dataclass(frozen=True, slots=True)
-class StoredFile:
+class StoredFile(NamedTuple):
     """A file of the service, as its listing shows it."""
 
     store_uri: str

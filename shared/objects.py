@@ -1,11 +1,10 @@
 """What object storage tells of objects."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectInfo:
+class ObjectInfo(NamedTuple):
     """What a HEAD tells. `etag` is without quotes, `size` in bytes, metadata not yet decoded."""
 
     etag: str
@@ -15,8 +14,7 @@ class ObjectInfo:
     metadata: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class ListedObject:
+class ListedObject(NamedTuple):
     """One entry of a listing; `metadata` as `ObjectInfo` has it, empty where it was not asked for.
 
     `last_modified` is in ISO 8601.
@@ -26,11 +24,10 @@ class ListedObject:
     etag: str
     size: int
     last_modified: str
-    metadata: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, str] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(NamedTuple):
     """A part of a listing; `next_token` is None on the last one."""
 
     objects: list[ListedObject]

@@ -1,8 +1,7 @@
 """Read what an answer says about the generation: made, or not, and then what to do."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from shared.codes import Verdict, verdict_of_error, verdict_of_model
 from shared.documents import as_object
@@ -12,8 +11,7 @@ from shared.transport import Response
 _GENERATED = "10000"
 
 
-@dataclass(frozen=True, slots=True)
-class Generated:
+class Generated(NamedTuple):
     """The call made an image. Addresses come in more than one form: never parse them."""
 
     image_urls: list[str]
@@ -21,8 +19,7 @@ class Generated:
     request_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(NamedTuple):
     """The call did not say that it made an image; `verdict` says what to do about it."""
 
     verdict: Verdict

@@ -8,18 +8,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, StrictBool, StrictInt, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    Field,
+    StrictBool,
+    StrictInt,
+    ValidationInfo,
+    field_validator,
+)
 
 from shared.documents import is_utf8
 from shared.metadata import META
 from shared.placeholders import OF_KEY, expand, names_in, placeholder_problem
 from shared.req_json import (
+    STRICT,
     LogoInfo,
     Prompt,
     Scale,
     Seed,
     Steps,
-    Strict,
     Template,
     Text,
     merge_problems,
@@ -56,20 +64,24 @@ class Logo(LogoInfo):
     add_logo: StrictBool = True
 
 
-class Model(Strict):
+class Model(BaseModel):
     """Another model: its name in the request, and the action and version that call it."""
+
+    model_config = STRICT
 
     req_key: Text
     action: Text
     version: Text
 
 
-class Preset(Strict):
+class Preset(BaseModel):
     """What applies to every upload whose key begins with `prefix`, where its metadata is silent.
 
     `prompt` and `output` may have placeholders. A prompt with `{prompt}` in it does not give way
     to the object's own, but wraps it. `variants` is how many pictures are made of one upload.
     """
+
+    model_config = STRICT
 
     prefix: str
     prompt: Annotated[Prompt, AfterValidator(_check_placeholders)] | None = None
@@ -174,7 +186,7 @@ def unknown_field(place: Sequence[str]) -> str:
     """
     from difflib import get_close_matches  # noqa: PLC0415 - only a mistake needs it
 
-    kinds: dict[str, type[Strict]] = {"logo": Logo, "model": Model}
+    kinds: dict[str, type[BaseModel]] = {"logo": Logo, "model": Model}
     fields = (kinds.get(place[1], Preset) if len(place) > 2 else Preset).model_fields
     near = get_close_matches(place[-1], fields, n=1, cutoff=_LIKENESS)
     known = f"the nearest is {near[0]!r}" if near else f"there are {', '.join(fields)}"

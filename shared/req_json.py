@@ -56,34 +56,38 @@ def _check_template(value: str) -> str:
 Template = Annotated[Text, AfterValidator(_check_template)]
 
 
-class Strict(BaseModel):
-    """A part of the request: unknown fields are errors, so that a typing mistake is found."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+STRICT = ConfigDict(extra="forbid", frozen=True)
+"""What is unknown is an error, so that a typing mistake is found."""
 
 
-class ControlnetArgs(Strict):
+class ControlnetArgs(BaseModel):
     """Keep the source's outlines, depth or pose, with a strength from 0 to 1."""
+
+    model_config = STRICT
 
     type: Literal["canny", "depth", "pose"]
     strength: Weight
     binary_data_index: Index
 
 
-class StyleReferenceArgs(Strict):
+class StyleReferenceArgs(BaseModel):
     """Take identity and style from another picture, each with a weight from 0 to 1."""
+
+    model_config = STRICT
 
     id_weight: Weight
     style_weight: Weight
     binary_data_index: Index
 
 
-class LogoInfo(Strict):
+class LogoInfo(BaseModel):
     """Stamp a logo text on the picture.
 
     `position`: 0 bottom right, 1 bottom left, 2 top left, 3 top right. `language`: 0 Chinese,
     1 English.
     """
+
+    model_config = STRICT
 
     add_logo: StrictBool
     position: Annotated[StrictInt, Field(ge=0, le=3), _Whole] | None = None
@@ -92,11 +96,14 @@ class LogoInfo(Strict):
     logo_text_content: str | None = None
 
 
-class ReqJsonParts(Strict):
+class ReqJsonParts(BaseModel):
     """What of `i2i_xl_sft`'s request has no key of its own in metadata.
 
     `return_url` has no effect through veImageX.
     """
+
+    # Built when it is first used, which is by the HTTP door only: that saves the others time.
+    model_config = ConfigDict(**STRICT, defer_build=True)
 
     req_key: Literal["i2i_xl_sft"] = "i2i_xl_sft"
     image_urls: Annotated[list[Text], Field(min_length=1)] | None = None
@@ -112,6 +119,8 @@ class ReqJson(ReqJsonParts):
     `image_urls[0]` is the picture to repaint; further ones serve controlnet and style by their
     index. `seed` −1 draws one at random.
     """
+
+    model_config = ConfigDict(defer_build=False)
 
     binary_data_base64: Annotated[list[Text], Field(min_length=1)] | None = None
     prompt: Text

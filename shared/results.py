@@ -1,7 +1,6 @@
 """What became of one upload in one delivery."""
 
-from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from shared.ledger import Cause, Record
 
@@ -11,8 +10,7 @@ Status = Literal[
 ]  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """What became of one upload in one delivery; `record` is the id of its ledger entry.
 
     `variant` tells which of several variants of the upload it is, None where there is one.
@@ -25,8 +23,8 @@ class Result:
     reason: str = ""
     image_urls: tuple[str, ...] = ()
     store_uris: tuple[str, ...] = ()
-    attempts: int = field(default=0, compare=False)
-    cause: Cause = field(default="", compare=False)
+    attempts: int = 0
+    cause: Cause = ""
     variant: int | None = None
 
     def to_dict(self) -> dict[str, object]:

@@ -4,6 +4,7 @@ import os
 import random
 import threading
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,13 +21,13 @@ from shared.logs import Log, stdout_log
 from shared.notices import Notices
 from shared.pace import Pace
 from shared.pipeline import Pipeline
-from shared.sweep import Sweep
 from shared.tos import Tos
 from shared.transport import PooledTransport, Transport
 from shared.turns import WRITE_SECONDS, Turns
 
 if TYPE_CHECKING:
     from shared.http.door import HttpDoor
+    from shared.sweep import Sweep
 
 
 class Runtime:
@@ -65,7 +66,7 @@ class Runtime:
             clock=self.clock,
         )
         pace = Pace(self.clock, self.settings.max_qps)
-        turns = Turns(self.settings, pace, self.clock)
+        self._turns = Turns(self.settings, pace, self.clock)
         self.notices = Notices(
             settings=self.settings, transport=self._transport, clock=self.clock, rng=self._rng
         )
@@ -73,13 +74,13 @@ class Runtime:
             settings=self.settings,
             imagex=self.imagex,
             pace=pace,
-            turns=turns,
+            turns=self._turns,
             notices=self.notices,
             clock=self.clock,
             rng=self._rng,
         )
         self.claims = Claims(
-            storage=self.storage, generation=generation, turns=turns, clock=self.clock
+            storage=self.storage, generation=generation, turns=self._turns, clock=self.clock
         )
         self.pipeline = Pipeline(
             settings=self.settings,
@@ -89,14 +90,6 @@ class Runtime:
             generation=generation,
             notices=self.notices,
             clock=self.clock,
-        )
-        self.sweep = Sweep(
-            settings=self.settings,
-            pipeline=self.pipeline,
-            turns=turns,
-            notices=self.notices,
-            clock=self.clock,
-            rng=self._rng,
         )
         if self.settings.ledger is None:
             self.log.warning(
@@ -154,9 +147,24 @@ class Runtime:
             raise SettingsError([problem])
         return self.ledger("", None)
 
+    # Each of the next two is needed by one of the three functions, and imported there only.
+
+    @cached_property
+    def sweep(self) -> "Sweep":
+        """What works off the ledger."""
+        from shared.sweep import Sweep  # noqa: PLC0415
+
+        return Sweep(
+            settings=self.settings,
+            pipeline=self.pipeline,
+            turns=self._turns,
+            notices=self.notices,
+            clock=self.clock,
+            rng=self._rng,
+        )
+
     def http(self) -> "HttpDoor":
         """Return the HTTP door. Raises SettingsError where the ledger is not set."""
-        # Only one of the three functions needs it.
         from shared.http.door import HttpDoor  # noqa: PLC0415
 
         return HttpDoor(

@@ -7,7 +7,6 @@ marked key itself; so it can be shown to anybody. All other uploads leave nothin
 
 import json
 import os
-import platform
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -95,6 +94,8 @@ class _Watch:
 def _document(
     runtime: Runtime, upload: Upload, event: Any, context: Any, answers: list[dict[str, Any]]
 ) -> dict[str, Any]:
+    import platform  # noqa: PLC0415 - takes a while, and no other upload needs it
+
     names = (name for name in dir(context) if not name.startswith("_"))
     file = runtime.settings.credential_file
     content = as_object(file.read_bytes()) if file.is_file() else None

@@ -14,7 +14,7 @@ from email.utils import parsedate_to_datetime
 from functools import cached_property
 from http.client import HTTPConnection, HTTPException, HTTPSConnection, InvalidURL
 from selectors import EVENT_READ, DefaultSelector
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import SplitResult, urlsplit
 
 from shared.errors import MaybeExecuted, NotExecuted
@@ -30,8 +30,7 @@ class Request:
     body: bytes = field(default=b"", repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(NamedTuple):
     """An answer. Header names are lower case."""
 
     status: int
@@ -39,8 +38,7 @@ class Response:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Timeouts:
+class Timeouts(NamedTuple):
     """How long to wait for a connection, and then for each piece of the answer, in seconds."""
 
     connect: float = 3.0

@@ -5,8 +5,8 @@ import gc
 # What is imported stays: to look through it for garbage, over and over, takes a tenth of a start.
 gc.disable()
 
+from secrets import token_hex
 from typing import Any
-from uuid import uuid4
 
 from shared.credentials import credentials_of_event
 from shared.runtime import current_runtime
@@ -22,7 +22,7 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
     """
     runtime = current_runtime()
     deadline = runtime.clock.now() + runtime.settings.deadline_seconds
-    request_id = getattr(context, "request_id", None) or uuid4().hex
+    request_id = getattr(context, "request_id", None) or token_hex(16)
     log = runtime.log.bind(request_id=request_id)
     headers = event.get("headers") if isinstance(event, dict) else None
     with credentials_of_event(headers if isinstance(headers, dict) else None):

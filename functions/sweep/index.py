@@ -6,8 +6,8 @@ import gc
 gc.disable()
 
 import json
+from secrets import token_hex
 from typing import Any
-from uuid import uuid4
 
 from shared.runtime import current_runtime
 
@@ -24,7 +24,7 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
     runtime = current_runtime()
     deadline = runtime.clock.now() + runtime.settings.deadline_seconds
     ledger = runtime.shared_ledger("the sweep")
-    log = runtime.log.bind(request_id=getattr(context, "request_id", None) or uuid4().hex)
+    log = runtime.log.bind(request_id=getattr(context, "request_id", None) or token_hex(16))
     counts = runtime.sweep.run(ledger, deadline=deadline, log=log)
     return {
         "statusCode": 200,

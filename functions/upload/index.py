@@ -7,8 +7,8 @@ gc.disable()
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from secrets import token_hex
 from typing import Any
-from uuid import uuid4
 
 from shared.errors import DeliveryIncomplete, SettingsError
 from shared.events import Unreadable, Upload, parse_uploads
@@ -29,7 +29,7 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
     Raises DeliveryIncomplete where one has to be delivered again, so that the platform counts an
     error and comes back; SettingsError where the deployment is not set up.
     """
-    request_id = getattr(context, "request_id", None) or uuid4().hex
+    request_id = getattr(context, "request_id", None) or token_hex(16)
     uploads = parse_uploads(event)
     try:
         runtime = current_runtime()

@@ -12,8 +12,7 @@ A record is `pending` until its end record is written; the end record never chan
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from shared.ledger.notice import Notice
 from shared.ledger.record import Attempt, Cause, EndState, Parked, Record, Unmade
@@ -24,8 +23,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A pending record as it was read or written, with the version a compare-and-swap needs."""
 
     record: Record

@@ -17,7 +17,8 @@ class Notice(BaseModel):
     """
 
     # A notice that a newer version wrote stays readable.
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    # Built when it is first used: few deployments have a receiver.
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
 
     id: str
     record: str

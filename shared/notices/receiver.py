@@ -1,6 +1,6 @@
 """Whoever wants to be told: one address that signed events are posted to."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from shared.clock import Clock
@@ -13,8 +13,7 @@ from shared.transport import Request, Timeouts, Transport
 TIMEOUTS = Timeouts(connect=2.0, read=5.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What a receiver said to an event; without a `status` nothing whole. `problem` is why not."""
 
     status: int | None

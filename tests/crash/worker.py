@@ -24,7 +24,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -162,7 +162,7 @@ class Process:
         (result,) = self.runtime.pipeline.handle(
             upload, deadline=self._deadline, log=self.runtime.log
         )
-        tell(result=asdict(result))
+        tell(result=result._asdict())
 
     def sweep(self) -> None:
         """Do what `functions/sweep` does."""
