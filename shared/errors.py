@@ -34,7 +34,8 @@ class SettingsError(RepaintError):
     def __init__(self, problems: list[str]) -> None:
         self.problems = problems
         lines = "".join(f"\n  - {problem}" for problem in problems)
-        super().__init__(f"{len(problems)} setting(s) to mend:{lines}")
+        settings = "setting" if len(problems) == 1 else "settings"
+        super().__init__(f"{len(problems)} {settings} to mend:{lines}")
 
 
 class CredentialsError(RepaintError):

@@ -60,7 +60,7 @@ def _take(runtime: Runtime, uploads: list[Upload | Unreadable], request_id: str)
     incomplete = [[r for r in of_upload if r.status == "incomplete"] for of_upload in results]
     if any(incomplete):
         raise DeliveryIncomplete(
-            f"{sum(map(bool, incomplete))} of {len(results)} upload(s) must be delivered again: "
+            f"{sum(map(bool, incomplete))} of {len(results)} uploads must be delivered again: "
             + " ".join(f"{r.bucket}/{r.key}: {r.reason}" for left in incomplete for r in left),
             shown,
         )

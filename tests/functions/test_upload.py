@@ -167,7 +167,7 @@ def test_an_upload_that_must_come_again_fails_the_delivery_and_the_others_are_do
     again = invoke(cloud, event("uploads/three.png", "uploads/four.png"))
 
     assert (500, "DeliveryIncomplete") == (again.status_code, again.error_type)
-    assert "1 of 2 upload(s) must be delivered again" in (again.error_message or "")
+    assert "1 of 2 uploads must be delivered again" in (again.error_message or "")
     assert results(invoke(cloud, event("uploads/four.png")))[0]["status"] == "duplicate"
 
 

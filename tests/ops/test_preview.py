@@ -117,7 +117,7 @@ def test_settings_that_are_missing_are_told_together(tmp_path: Path) -> None:
     done = repaint("preview", CAT, folder=tmp_path)
 
     assert (2, "") == (done.returncode, done.stdout)
-    assert "3 setting(s) to mend" in done.stderr
+    assert "3 settings to mend" in done.stderr
 
 
 def test_metadata_that_is_no_pair_is_told() -> None:

@@ -24,7 +24,7 @@ def test_everything_that_is_missing_is_named_in_one_error() -> None:
         "VEIMAGEX_DOMAIN is not set: it is a domain bound to that service.",
     ] == caught.value.problems[:2]
     assert caught.value.problems[2].startswith("VEIMAGEX_TEMPLATE is not set")
-    assert "3 setting(s) to mend" in str(caught.value)
+    assert "3 settings to mend" in str(caught.value)
 
 
 def test_the_defaults_are_those_of_the_contract() -> None:

@@ -80,7 +80,7 @@ def test_the_stage_follows_from_what_is_known(known: Upload, stage: str) -> None
                 delivery(
                     "waiting",
                     2,
-                    last_error="DeliveryIncomplete: 1 of 1 upload(s) must be delivered again: "
+                    last_error="DeliveryIncomplete: 1 of 1 uploads must be delivered again: "
                     "photos/uploads/a.png: Another delivery is working on it.",
                 )
             ),
