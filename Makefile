@@ -28,7 +28,7 @@ test: .venv/dev
 chaos: .venv/dev
 	@$(BIN)/python -m tests.chaos.run --readme
 
-# Both side by side on the same local cloud; some 15 minutes, on a machine that does nothing else.
+# Both side by side on the same local cloud; some ten minutes, on a machine that does nothing else.
 bench: .venv/bench
 	@$(BIN)/python -m bench --readme
 
