@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 from local.cloud import UPLOADS_BUCKET
 from local.imagex import Charge
 from local.tos import ObjectStore
+from shared.attempts import MAX_ATTEMPTS
 from shared.ledger import Record
 from tests.chaos.evidence import Ledger, NotedBook
 from tests.chaos.plan import SETTLE_SECONDS, Kind, Upload
@@ -116,7 +117,7 @@ class Judge:
         counts[state] += 1
         if state == "lost":
             self._broken(f"{upload.key} ({upload.id}, {upload.kind}) has no end: {pending!r}")
-        elif state not in ("parked", *self._allowed(upload)):
+        elif state not in ("parked", *self._allowed(upload, record)):
             reason = record.reason if record else ""
             self._broken(f"{upload.key} ({upload.kind}) ended {state}: {reason}")
         if record is not None:
@@ -125,7 +126,10 @@ class Judge:
         self._explain(upload, record, state, paid)
         return state
 
-    def _allowed(self, upload: Upload) -> tuple[str, ...]:
+    def _allowed(self, upload: Upload, record: Record | None) -> tuple[str, ...]:
+        if upload.kind == "refused once" and record and len(record.attempts) == MAX_ATTEMPTS:
+            # The earlier ones came to nothing, and the last one's picture was refused.
+            return ("generated", "rejected")
         if upload.kind == "replaced" and self._is_replaced(upload):
             return ("generated", "superseded")
         return ENDS.get(upload.kind, ("generated",))

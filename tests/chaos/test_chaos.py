@@ -257,6 +257,15 @@ def test_an_end_that_the_upload_should_not_have_is_seen(world: World) -> None:
     assert not world.judge().kept
 
 
+@pytest.mark.parametrize("made", [1, 2, 3])
+def test_what_is_refused_once_may_be_rejected_by_its_last_attempt_only(
+    world: World, made: int
+) -> None:
+    world.write(world.put("refused once"), state="rejected", made=made)
+
+    assert world.judge().kept is (made == 3)
+
+
 def test_an_end_record_that_changed_is_seen(world: World) -> None:
     upload = world.put("refused")
     world.write(upload, state="rejected")
