@@ -33,11 +33,13 @@ def measure(run: Run) -> list[Figure]:
     planned, plan_memory = _backfilled(run, "plan", listed, "--dry-run")
     return [
         Figure("backlog.sweep", "parked uploads, finished by the sweep", "a second", rate),
-        Figure("backlog.sweep_memory", "the most memory that takes", "MiB", memory),
+        Figure("backlog.sweep_memory", "the most memory that the sweep takes", "MiB", memory),
         Figure("backlog.backfill", "objects, repainted by the backfill", "a second", done),
-        Figure("backlog.backfill_memory", "the most memory that takes", "MiB", done_memory),
+        Figure(
+            "backlog.backfill_memory", "the most memory that the backfill takes", "MiB", done_memory
+        ),
         Figure("backlog.plan", f"{listed:,} objects, planned by the backfill", "a second", planned),
-        Figure("backlog.plan_memory", "the most memory that takes", "MiB", plan_memory),
+        Figure("backlog.plan_memory", "the most memory that planning takes", "MiB", plan_memory),
     ]
 
 

@@ -21,7 +21,7 @@ from shared.runtime import Runtime
 
 _PREFIX = "ledger/"
 _PENDING = 100
-_CLAIMS, _TICKS, _LOOKS = 100, 15, 3
+_CLAIMS, _TICKS, _LOOKS = 100, 15, 7
 Store = Literal["tos", "sqlite"]
 _STORES: tuple[Store, ...] = ("tos", "sqlite")
 _STATUS = (ROOT / "ops" / "status").exists()
@@ -125,13 +125,15 @@ def _tick(runtime: Runtime, ledger: Ledger) -> None:
 
 
 def _status(world: World, store: Store) -> None:
-    subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-m", "ops", "status", "--json"],
         cwd=ROOT,
         env={**os.environ, **_environment(world, store)},
         stdout=subprocess.DEVNULL,
-        check=False,  # 1 says that something is in doubt
+        check=False,
     )
+    if done.returncode != 1:  # it says that something is in doubt, and something is
+        raise AssertionError(f"`repaint status` ended with {done.returncode}")
 
 
 def _new() -> Record:

@@ -62,10 +62,10 @@ def draw_ratios(rows: Sequence[tuple[str, Figure]], path: Path) -> None:
     _write(chart, path)
 
 
-def draw_bulk(moments: Mapping[str, Samples], at_best: tuple[float, float], path: Path) -> None:
+def draw_bulk(moments: Mapping[str, Samples], steady: tuple[float, float], path: Path) -> None:
     """Draw how many images there are as time goes by.
 
-    `at_best` is when the first could be there, and the last, in seconds.
+    `steady` is when the first would be there at a steady pace, and the last, in seconds.
     """
     uploads = max(len(samples) for samples in moments.values())
     chart = pygal.XY(
@@ -80,7 +80,7 @@ def draw_bulk(moments: Mapping[str, Samples], at_best: tuple[float, float], path
     for name, samples in moments.items():
         chart.add(name, [(moment, n) for n, moment in enumerate(sorted(samples), start=1)])
     dashed = {"dasharray": "2, 8", "linecap": "round"}
-    chart.add("at best", [(at_best[0], 0), (at_best[1], uploads)], stroke_style=dashed)
+    chart.add("a steady pace", [(steady[0], 0), (steady[1], uploads)], stroke_style=dashed)
     _write(chart, path)
 
 

@@ -29,6 +29,6 @@ def test_lost_is_what_has_no_image_and_paid_again_every_charge_but_the_first(
     assert done == Done(moments=(1.0, 3.0), charges=4, lost=2, paid_again=1, refused=1)
 
 
-def test_at_best_one_follows_the_other_and_the_last_is_waited_for() -> None:
+def test_at_a_steady_pace_one_follows_the_other_and_the_last_is_waited_for() -> None:
     assert ideal(0) < ideal(500)
     assert 500 / QPS == ideal(500) - ideal(0)
