@@ -13,6 +13,7 @@ from local.cloud import UPLOADS_BUCKET
 from local.imagex import Charge
 from local.tos import ObjectStore
 from shared.attempts import MAX_ATTEMPTS
+from shared.codes import Verdict
 from shared.ledger import Record
 from tests.chaos.evidence import Ledger, NotedBook
 from tests.chaos.plan import SETTLE_SECONDS, Kind, Upload
@@ -127,9 +128,11 @@ class Judge:
         return state
 
     def _allowed(self, upload: Upload, record: Record | None) -> tuple[str, ...]:
-        if upload.kind == "refused once" and record and len(record.attempts) == MAX_ATTEMPTS:
-            # The earlier ones came to nothing, and the last one's picture was refused.
-            return ("generated", "rejected")
+        outcomes = [attempt.outcome for attempt in record.attempts] if record else []
+        if upload.kind == "refused once" and outcomes[MAX_ATTEMPTS - 1 :] == [Verdict.RESEED]:
+            # Of the last attempt; of an earlier one, another attempt would have made the picture.
+            first = Verdict.RESEED not in outcomes[:-1]
+            return ("generated", "rejected") if first else ("generated",)
         if upload.kind == "replaced" and self._is_replaced(upload):
             return ("generated", "superseded")
         return ENDS.get(upload.kind, ("generated",))

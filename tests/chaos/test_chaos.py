@@ -81,7 +81,7 @@ class World:
         uris = [f"bucket/repaint/{upload.id}-{made}"] if made else []
         record = Record(
             id=upload.id, bucket=UPLOADS_BUCKET, key=upload.key, etag=upload.etag
-        ).changed(attempts=tuple(attempts), store_uris=tuple(uris), **fields)
+        ).changed(**{"attempts": tuple(attempts), "store_uris": tuple(uris), **fields})
         place = f"ledger/{'pending' if pending else 'done'}/{upload.id}.json"
         self.objects.put(STATE_BUCKET, place, record.to_json())
 
@@ -257,13 +257,25 @@ def test_an_end_that_the_upload_should_not_have_is_seen(world: World) -> None:
     assert not world.judge().kept
 
 
-@pytest.mark.parametrize("made", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("outcomes", "kept"),
+    [
+        (["absent", "absent", "reseed"], True),
+        (["absent", "absent", "absent"], False),
+        (["absent", "reseed"], False),
+        (["absent", "reseed", "reseed"], False),
+    ],
+)
 def test_what_is_refused_once_may_be_rejected_by_its_last_attempt_only(
-    world: World, made: int
+    world: World, outcomes: list[str], *, kept: bool
 ) -> None:
-    world.write(world.put("refused once"), state="rejected", made=made)
+    attempts = tuple(
+        Attempt(number=n, output=f"repaint/{n}", sent_at=ASKED, outcome=outcome)
+        for n, outcome in enumerate(outcomes, 1)
+    )
+    world.write(world.put("refused once"), state="rejected", attempts=attempts)
 
-    assert world.judge().kept is (made == 3)
+    assert world.judge().kept is kept
 
 
 def test_an_end_record_that_changed_is_seen(world: World) -> None:
