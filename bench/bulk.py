@@ -15,9 +15,9 @@ from bench.folders import Kind
 from bench.process import PYTHON
 from bench.run import Run
 from bench.world import World
-from local.faas import DeliverySettings, FunctionSpec, Platform
-from local.faas.delivery import RetryDelays, doubling
 from local.imagex import FaultSettings
+from local.vefaas.runtime import DeliverySettings, FunctionSpec, Platform
+from local.vefaas.runtime.delivery import RetryDelays, doubling
 
 SCALE = 4.0
 QPS, LATENCY = 5.0 * SCALE, 12.0 / SCALE

@@ -13,7 +13,7 @@ from bench.world import PROMPT
 from local.cloud import STATE_BUCKET, UPLOAD_PREFIX, UPLOADS_BUCKET
 from local.tos import ObjectStore
 from shared.ledger import Attempt, Record
-from shared.metadata import identity
+from shared.uploads.metadata import identity
 
 # Spread over all that there can be, so that a new id falls in between. `:stage` keeps apart what
 # is added later.

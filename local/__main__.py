@@ -15,8 +15,8 @@ from local import demo
 from local import invoke as invoking
 from local.cloud import UPLOAD_PREFIX, UPLOADS_BUCKET, Cloud, Ports
 from local.running import SERVED
-from shared.config import load_settings
 from shared.errors import SettingsError
+from shared.settings import load_settings
 
 # What of the caller's environment is the functions' as well: who is told of what they made.
 RECEIVER = ("REPAINT_WEBHOOK_URL", "REPAINT_WEBHOOK_SECRET")

@@ -18,9 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from local import gateway, imagex, own, tos, vefaas
+from local import gateway, imagex, own, tos
 from local.console import Console, Parts
-from local.faas import DeliverySettings, Platform
 from local.imagex.generate import Painter
 from local.imagex.restyle import restyle
 from local.keys import KeyRing, kept, kept_credentials
@@ -37,6 +36,8 @@ from local.own import (
 )
 from local.policy import Policies
 from local.server import Server
+from local.vefaas import api as vefaas
+from local.vefaas.runtime import DeliverySettings, Platform
 from shared.runtime import Runtime
 from shared.signing import Credentials
 

@@ -12,9 +12,9 @@ from typing import Any
 from urllib.parse import quote
 
 from local.cloud import ROOT, UPLOAD_PREFIX, UPLOADS_BUCKET, Cloud, Fixed, assemble
-from local.faas import FunctionSpec, Invocation, Platform
 from local.running import SERVED, running_cloud
 from local.samples import SAMPLE_PROMPTS, SAMPLES
+from local.vefaas.runtime import FunctionSpec, Invocation, Platform
 from shared.runtime import Runtime
 from shared.signing import Credentials
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.faas import FunctionSpec, Platform
 from local.tos import ObjectStore
+from local.vefaas.runtime import FunctionSpec, Platform
 
 ROOT = Path(__file__).resolve().parent.parent
 UPLOADS_BUCKET = "photos"

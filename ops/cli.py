@@ -10,22 +10,22 @@ from typing import Annotated
 
 import typer
 
-from ops.backfill import backfill
-from ops.deploy.command import deploy
-from ops.deploy.removing import remove
-from ops.deploy.rolling_back import rollback
-from ops.deployment import Choice
-from ops.doctor.command import doctor
-from ops.gallery import gallery
-from ops.output import Refused, tell_refused
-from ops.package.command import package
-from ops.policy.command import policy
-from ops.preview import preview
-from ops.redrive import redrive
-from ops.serverless.command import print_
-from ops.show import show
-from ops.smoke.command import smoke
-from ops.status import status
+from ops.checks.command import doctor
+from ops.checks.live.command import smoke
+from ops.context import Choice
+from ops.deployment.command import deploy
+from ops.deployment.package.command import package
+from ops.deployment.policy.command import policy
+from ops.deployment.removing import remove
+from ops.deployment.rolling_back import rollback
+from ops.deployment.serverless_yml.command import print_
+from ops.records.backfill import backfill
+from ops.records.gallery import gallery
+from ops.records.preview import preview
+from ops.records.redrive import redrive
+from ops.records.show import show
+from ops.records.status import status
+from ops.ui.output import Refused, tell_refused
 from shared.errors import RepaintError, SettingsError
 
 app = typer.Typer(

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs, quote
 
-from shared.documents import is_address, texts_in
+from shared.json_utils import is_address, texts_in
 
 HIDDEN = "•••"
 _SECRET_LENGTH = 20

@@ -8,26 +8,26 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shared.claims import Claims
+from shared.clients.credentials import CredentialSource, FunctionCredentials
+from shared.clients.http import PooledTransport, Transport
+from shared.clients.imagex import Imagex
+from shared.clients.tos import Tos
 from shared.clock import Clock, SystemClock
-from shared.config import DEFAULT_TOS_REGION, Settings, load_settings
-from shared.credentials import CredentialSource, FunctionCredentials
 from shared.errors import SettingsError
-from shared.generation import Generation
-from shared.imagex import Imagex
 from shared.ledger import Ledger
 from shared.ledger.tos import TosLedger
 from shared.logs import Log, stdout_log
-from shared.notices import Notices
-from shared.pace import Pace
-from shared.pipeline import Pipeline
-from shared.tos import Tos
-from shared.transport import PooledTransport, Transport
-from shared.turns import WRITE_SECONDS, Turns
+from shared.processing.claims import Claims
+from shared.processing.generation import Generation
+from shared.processing.pipeline import Pipeline
+from shared.processing.rate_limit import Pace
+from shared.processing.turns import WRITE_SECONDS, Turns
+from shared.settings import DEFAULT_TOS_REGION, Settings, load_settings
+from shared.webhook import Notices
 
 if TYPE_CHECKING:
-    from shared.http.door import HttpDoor
-    from shared.sweep import Sweep
+    from shared.http_api.app import HttpDoor
+    from shared.processing.sweep import Sweep
 
 
 class Runtime:
@@ -152,7 +152,7 @@ class Runtime:
     @cached_property
     def sweep(self) -> "Sweep":
         """What works off the ledger."""
-        from shared.sweep import Sweep  # noqa: PLC0415
+        from shared.processing.sweep import Sweep  # noqa: PLC0415
 
         return Sweep(
             settings=self.settings,
@@ -165,7 +165,7 @@ class Runtime:
 
     def http(self) -> "HttpDoor":
         """Return the HTTP door. Raises SettingsError where the ledger is not set."""
-        from shared.http.door import HttpDoor  # noqa: PLC0415
+        from shared.http_api.app import HttpDoor  # noqa: PLC0415
 
         return HttpDoor(
             settings=self.settings,

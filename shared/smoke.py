@@ -13,11 +13,11 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from shared.documents import as_object
+from shared.clients.http import PooledTransport, Request, Response, Timeouts, Transport
 from shared.errors import ConditionFailed
-from shared.events import Unreadable, Upload
+from shared.json_utils import as_object
 from shared.runtime import Runtime
-from shared.transport import PooledTransport, Request, Response, Timeouts, Transport
+from shared.uploads.events import Unreadable, Upload
 
 MARK = "repaint-smoke-"
 # Neither encoding of a key changes it.

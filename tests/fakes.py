@@ -16,15 +16,15 @@ from functools import cached_property
 from typing import Any, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from shared.clients.http import Request, Response, Timeouts, Transport
+from shared.clients.tos import Tos
 from shared.errors import MaybeExecuted, NotExecuted
-from shared.events import Upload, parse_uploads
 from shared.ledger import Ledger
 from shared.logs import Log, build_log
 from shared.results import Result
 from shared.runtime import Runtime
 from shared.signing import Credentials
-from shared.tos import Tos
-from shared.transport import Request, Response, Timeouts, Transport
+from shared.uploads.events import Upload, parse_uploads
 
 START = 1_760_000_000.0
 SERVICE = "serviceid"

@@ -9,7 +9,7 @@ from cloudevents.core.base import BaseCloudEvent
 from cloudevents.core.bindings.http import HTTPMessage, from_http_event
 from standardwebhooks import Webhook
 
-from shared.transport import Request, Response
+from shared.clients.http import Request, Response
 from tests.fakes import RECEIVER, FakeCloud
 
 # Receivers are known to hold what makes them trust in either place.

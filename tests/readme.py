@@ -23,10 +23,10 @@ import urllib3
 
 from local.cloud import Cloud
 from local.invoke import put_samples
-from local.vefaas import PlaneSettings
+from local.vefaas.api import PlaneSettings
 from tests.local.console.browser import chromium, screenshot
 from tests.ops.command import environment
-from tests.ops.deploying import deploying, this_project
+from tests.ops.deployment.deploying import deploying, this_project
 from tests.ops.running import running
 
 ROOT = Path(__file__).parents[1]

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from ops.package.bytecode import find_interpreter
-from ops.package.target import target_of
-from ops.serverless.rules import RUNTIME
+from ops.deployment.package.bytecode import find_interpreter
+from ops.deployment.package.target import target_of
+from ops.deployment.serverless_yml.rules import RUNTIME
 from shared.clock import SystemClock
-from shared.config import Settings
 from shared.ledger import Notice, Record
-from shared.metadata import KEYS
-from shared.notices.event import event_of
+from shared.settings import Settings
 from shared.signing import webhook_headers, webhook_key
+from shared.uploads.metadata import KEYS
+from shared.webhook.event import event_of
 from tests import readme
 from tests.inbox import SECRET
 from tests.readme import DEPLOYING, PAGES, README, ROOT, Page

@@ -8,7 +8,7 @@ gc.disable()
 from secrets import token_hex
 from typing import Any
 
-from shared.credentials import credentials_of_event
+from shared.clients.credentials import credentials_of_event
 from shared.runtime import current_runtime
 
 gc.freeze()

@@ -11,11 +11,11 @@ from secrets import token_hex
 from typing import Any
 
 from shared.errors import DeliveryIncomplete, SettingsError
-from shared.events import Unreadable, Upload, parse_uploads
 from shared.logs import Log, stdout_log
 from shared.results import Result
 from shared.runtime import Runtime, current_runtime
 from shared.smoke import marked, watched
+from shared.uploads.events import Unreadable, Upload, parse_uploads
 
 gc.freeze()
 gc.enable()

@@ -5,7 +5,7 @@ from typing import Any
 
 from local.console.answers import Problem
 from local.console.parts import Parts
-from shared.documents import as_object
+from shared.json_utils import as_object
 
 
 def sweep(parts: Parts) -> dict[str, Any]:

@@ -5,9 +5,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from local.console.answers import Problem
-from local.faas import Platform
 from local.imagex import Faults, FaultSettings
 from local.imagex.faults import Probability
+from local.vefaas.runtime import Platform
 
 _THROTTLING = "50429"
 _SERVER_ERRORS = ("http_502", "InternalError")

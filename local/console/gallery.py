@@ -3,7 +3,7 @@
 Nothing is remembered from run to run: the queue keeps every delivery, the functions' logs every
 line and the ledger every record, so that a cloud that is started again shows what the last one
 left. An upload is known by the id of its record, which follows from the object alone
-(`shared.metadata.identity`): an object put again, just the same, is the same upload.
+(`shared.uploads.metadata.identity`): an object put again, just the same, is the same upload.
 """
 
 import time
@@ -12,14 +12,14 @@ from typing import Any
 
 from local.console.lines import Line, moment_of, text_in
 from local.console.uploads import Upload
-from local.faas import Delivery, delivery_of
+from local.vefaas.runtime import Delivery, delivery_of
+from shared.clients.objects import ObjectInfo
+from shared.clients.tos import Tos
 from shared.errors import RepaintError
-from shared.events import Upload as Event
-from shared.events import parse_uploads
 from shared.ledger import Record
-from shared.metadata import identity, recognised
-from shared.objects import ObjectInfo
-from shared.tos import Tos
+from shared.uploads.events import Upload as Event
+from shared.uploads.events import parse_uploads
+from shared.uploads.metadata import identity, recognised
 
 MOST_UPLOADS = 200
 AGAIN_OF = "console-again-of"  # the metadata that names the upload that was run again

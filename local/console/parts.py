@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local import imagex
-from local.faas import Platform, Timer
+from local.vefaas.runtime import Platform, Timer
 from shared.runtime import Runtime
 
 

@@ -11,12 +11,12 @@ from local.console.ledger import LedgerView
 from local.console.lines import Line, Lines, moment_of
 from local.console.parts import Parts
 from local.console.uploads import Upload
-from local.faas import Delivery
 from local.samples import SAMPLE_PROMPTS
-from shared.events import Upload as Event
-from shared.events import parse_uploads
+from local.vefaas.runtime import Delivery
 from shared.ledger import Record
 from shared.runtime import Runtime
+from shared.uploads.events import Upload as Event
+from shared.uploads.events import parse_uploads
 
 # More than the uploads that are shown: one may be delivered twice.
 _NEWEST_DELIVERIES = 300

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from local.console.lines import Line, moment_of, text_in
-from local.faas import Delivery
+from local.vefaas.runtime import Delivery
 from shared.ledger import Record
 
 _MOST_LINES = 300

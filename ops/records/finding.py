@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
 
-from ops.output import Exit, Refused
-from ops.pool import side_by_side
+from ops.ui.output import Exit, Refused
+from ops.ui.pool import side_by_side
 from shared.errors import RepaintError
 from shared.ledger import Ledger, Record, Unmade, find
-from shared.metadata import object_id
+from shared.uploads.metadata import object_id
 
 Found = TypeVar("Found")
 

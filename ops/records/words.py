@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import Any, Literal
 
-from ops.progress import span
-from shared.codes import Verdict
+from ops.ui.progress import span
+from shared.clients.imagex_errors import Verdict
 from shared.ledger import Attempt, Record
 from shared.redaction import redact
 

@@ -14,7 +14,7 @@ A record is `pending` until its end record is written; the end record never chan
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
-from shared.ledger.notice import Notice
+from shared.ledger.outbox import Notice
 from shared.ledger.record import Attempt, Cause, EndState, Parked, Record, Unmade
 
 __all__ = [

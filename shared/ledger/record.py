@@ -5,8 +5,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from shared.errors import RecordUnreadable
-from shared.instructions import Instructions
 from shared.redaction import without_queries
+from shared.uploads.instructions import Instructions
 
 # What ended without an image: few among the many that were generated.
 Unmade = Literal["rejected", "skipped", "superseded"]
@@ -43,7 +43,7 @@ class Record(BaseModel):
     parked record wants to be looked at again. `park_told` tells that the first park was written
     down for the receiver of notices. `again_of` is the record that this one runs again on an
     operator's word, `note` what that one said why; `again_as` the record that runs this one again
-    (see `shared.again`). Times are seconds since the epoch.
+    (see `shared.processing.redrive`). Times are seconds since the epoch.
     """
 
     # A record that a newer version wrote stays readable.

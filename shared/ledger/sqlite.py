@@ -12,7 +12,7 @@ from pathlib import Path
 
 from shared.errors import LeaseLost, LedgerFailed
 from shared.ledger import Entry
-from shared.ledger.notice import Notice
+from shared.ledger.outbox import Notice
 from shared.ledger.record import Record, Unmade
 
 # Found in what is written anyway, so that a file of any age can tell it; a record that is damaged

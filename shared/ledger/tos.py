@@ -1,6 +1,6 @@
 """The ledger in object storage: `pending/<id>.json` while unfinished, `done/<id>.json` afterwards.
 
-What was not told yet is in `notices/<id>.json`; see `shared.notices`.
+What was not told yet is in `notices/<id>.json`; see `shared.webhook`.
 
 Two orders of writing keep the promises, whatever dies between them:
 
@@ -27,7 +27,8 @@ from contextlib import suppress
 from datetime import datetime
 from itertools import islice
 
-from shared.documents import as_object, as_text
+from shared.clients.objects import ListedObject
+from shared.clients.tos import Tos
 from shared.errors import (
     ConditionFailed,
     LeaseLost,
@@ -36,12 +37,11 @@ from shared.errors import (
     RecordUnreadable,
     TosError,
 )
+from shared.json_utils import as_object, as_text
 from shared.ledger import Entry
-from shared.ledger.notice import Notice
+from shared.ledger.daily_cap import Spending
+from shared.ledger.outbox import Notice
 from shared.ledger.record import Record, Unmade
-from shared.ledger.spending import Spending
-from shared.objects import ListedObject
-from shared.tos import Tos
 
 
 class TosLedger:

@@ -8,8 +8,8 @@ import pytest
 from bench.fill import end_record, fill_bucket, fill_file, fill_objects
 from bench.world import PROMPT, World
 from local.cloud import STATE_BUCKET, UPLOADS_BUCKET
-from shared.metadata import identity, recognised
 from shared.runtime import Runtime
+from shared.uploads.metadata import identity, recognised
 
 
 @pytest.mark.parametrize("store", ["tos", "sqlite"])

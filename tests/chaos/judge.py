@@ -12,14 +12,14 @@ from urllib.parse import unquote, urlsplit
 from local.cloud import UPLOADS_BUCKET
 from local.imagex import Charge
 from local.tos import ObjectStore
-from shared.attempts import MAX_ATTEMPTS
-from shared.codes import Verdict
+from shared.clients.imagex_errors import Verdict
 from shared.ledger import Record
+from shared.processing.attempts import MAX_ATTEMPTS
 from tests.chaos.evidence import Ledger, NotedBook
 from tests.chaos.plan import SETTLE_SECONDS, Kind, Upload
 
 PAID_ACTION = "GetCVImageGenerateResult"
-# Who waits for an output name says whose it is (`shared.names`).
+# Who waits for an output name says whose it is (`shared.processing.output_names`).
 _NAME_OF = re.compile(r"The upload (\w+) is not done with the output name ")
 ENDS: dict[Kind, tuple[str, ...]] = {
     "refused": ("rejected",),

@@ -19,8 +19,8 @@ from local.cloud import (
     Cloud,
     Scale,
 )
-from local.faas import DeliverySettings
-from shared.metadata import identity, recognised
+from local.vefaas.runtime import DeliverySettings
+from shared.uploads.metadata import identity, recognised
 from tests.chaos.evidence import Ledger, NotedBook
 from tests.chaos.judge import Judge, Tally, digest, parked
 from tests.chaos.plan import (

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from shared.clients.http import Request, Response, Timeouts
+from shared.clients.tos import Tos
 from shared.errors import MaybeExecuted, NotExecuted
 from shared.ledger import Ledger
 from shared.ledger.sqlite import SqliteLedger
 from shared.ledger.tos import TosLedger
 from shared.runtime import Runtime
-from shared.tos import Tos
-from shared.transport import Request, Response, Timeouts
 from tests.fakes import FakeCloud, World
 
 

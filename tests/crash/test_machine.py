@@ -19,9 +19,9 @@ from hypothesis.stateful import (
     rule,
 )
 
+from shared.clients.http import Request, Response
 from shared.errors import MaybeExecuted
 from shared.ledger import Record
-from shared.transport import Request, Response
 from tests import fakes
 from tests.crash import interruption
 from tests.crash.interruption import Killed, Plan, process

@@ -27,8 +27,8 @@ from PIL import Image
 from local.cloud import STATE_BUCKET, UPLOADS_BUCKET, Cloud, Fixed
 from local.imagex import Charge, FaultSettings
 from shared.ledger import Ledger, Record
-from shared.metadata import identity
 from shared.runtime import Runtime
+from shared.uploads.metadata import identity
 from tests.crash.worker import Fault
 
 ROOT = Path(__file__).parents[2]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from shared.ledger import Record
-from shared.metadata import identity, variant_id
+from shared.uploads.metadata import identity, variant_id
 from tests import fakes
 from tests.crash.interruption import (
     FAULTS,

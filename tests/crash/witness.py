@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 from cloudevents.core.base import BaseCloudEvent
 
+from shared.clients.http import Request, Response
 from shared.ledger import Record
-from shared.transport import Request, Response
 from tests.fakes import World
 from tests.inbox import ENVIRONMENT, read
 

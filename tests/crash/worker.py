@@ -30,14 +30,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import parse_qs, urlsplit
 
-from shared.events import Unreadable, parse_uploads
+from shared.clients.http import PooledTransport, Request, Response, Timeouts, Transport
+from shared.clients.tos import Tos
 from shared.ledger import Ledger
 from shared.ledger.sqlite import SqliteLedger
 from shared.ledger.tos import TosLedger
 from shared.logs import build_log
 from shared.runtime import Runtime
-from shared.tos import Tos
-from shared.transport import PooledTransport, Request, Response, Timeouts, Transport
+from shared.uploads.events import Unreadable, parse_uploads
 
 if TYPE_CHECKING:
     from multiprocessing.synchronize import Barrier

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from local.cloud import SWEEP_FUNCTION, SWEEP_TIMER, UPLOADS_BUCKET, Cloud
-from local.faas import FunctionSpec
 from local.imagex import FaultSettings
+from local.vefaas.runtime import FunctionSpec
 
 CAT = (Path(__file__).parents[2] / "examples" / "images" / "chelsea.png").read_bytes()
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from local.cloud import UPLOADS_BUCKET, Cloud, assemble
-from local.faas import FunctionSpec, Invocation
 from local.imagex import FaultSettings
+from local.vefaas.runtime import FunctionSpec, Invocation
 
 CAT = (Path(__file__).parents[2] / "examples" / "images" / "chelsea.png").read_bytes()
 
@@ -77,7 +77,7 @@ def test_importing_the_door_brings_in_no_more_than_an_upload_needs(
 
     assert done.returncode == 0, done.stderr
     modules = set(done.stdout.split())
-    assert "shared.pipeline" in modules
+    assert "shared.processing.pipeline" in modules
     unwanted = {
         "requests",
         "tos",
@@ -88,7 +88,7 @@ def test_importing_the_door_brings_in_no_more_than_an_upload_needs(
         "sqlite3",
         "difflib",
     }
-    assert {m for m in modules if m.split(".")[0] in unwanted or m == "shared.http"} == set()
+    assert {m for m in modules if m.split(".")[0] in unwanted or m == "shared.http_api"} == set()
 
 
 @pytest.mark.parametrize("door", ["upload", "http", "sweep"])

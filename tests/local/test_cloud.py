@@ -13,10 +13,10 @@ import urllib3
 from PIL import Image, ImageChops
 
 from local.cloud import STATE_BUCKET, UPLOADS_BUCKET, Cloud, Fixed
-from local.faas import DeliverySettings
 from local.imagex import FaultSettings
+from local.vefaas.runtime import DeliverySettings
+from shared.clients.http import PooledTransport
 from shared.runtime import Runtime
-from shared.transport import PooledTransport
 from tests.fakes import FakeClock
 
 IMAGES = Path(__file__).parents[2] / "examples" / "images"

@@ -16,7 +16,7 @@ import volcenginesdkvefaas as sdk
 from PIL import Image
 
 from local.keys import kept_credentials
-from tests.local.plane_world import ECHO, code, operator
+from tests.local.vefaas.plane_world import ECHO, code, operator
 
 ROOT = Path(__file__).parents[2]
 EVENT = ROOT / "examples" / "events" / "upload.json"

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from local.cloud import SWEEP_TIMER, UPLOADS_BUCKET, Cloud
-from local.faas import DeliverySettings
 from local.imagex import FaultSettings
+from local.vefaas.runtime import DeliverySettings
 from shared.ledger import Ledger
 from tests.inbox import SECRET, TOKENS
 from tests.local.receiver import Receiver

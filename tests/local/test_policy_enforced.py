@@ -29,7 +29,7 @@ from local.invoke import object_event
 from shared.errors import RepaintError
 from shared.runtime import Runtime
 from shared.signing import Credentials
-from tests.local.plane_world import operator, refused
+from tests.local.vefaas.plane_world import operator, refused
 
 pytestmark = pytest.mark.filterwarnings(
     # The official clients' own, on Python 3.12 and later.

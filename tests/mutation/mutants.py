@@ -11,16 +11,16 @@ _LATE = f"{_CRASH}an_image_that_is_stored_late_is_found_and_not_paid_for_again"
 _BLIND = f"{_CRASH}a_probe_that_cannot_tell_pays_nothing_until_one_can"
 _TURNS_UP = f"{_CRASH}an_image_that_turns_up_after_all_ends_the_doubt"
 _THREE = f"{_CRASH}three_calls_that_leave_nothing_end_in_doubt_and_are_never_paid_for_again"
-_AGAIN = "tests/shared/test_again.py"
-_LEDGER = "tests/shared/test_ledger.py"
-_NAMES = "tests/shared/test_names.py"
-_OUTCOME = "tests/shared/test_outcome.py"
-_PIPELINE = "tests/shared/test_pipeline.py"
+_AGAIN = "tests/shared/processing/test_redrive.py"
+_LEDGER = "tests/shared/ledger/test_ledger.py"
+_NAMES = "tests/shared/processing/test_output_names.py"
+_OUTCOME = "tests/shared/clients/test_outcome.py"
+_PIPELINE = "tests/shared/processing/test_pipeline.py"
 _PROTECTIONS = "tests/mutation/test_protections.py"
-_HTTP = "tests/shared/test_http.py::test_"
-_VARIANTS = "tests/shared/test_variants.py"
-_SWEEP = "tests/shared/test_sweep.py"
-_NOTICES = "tests/shared/test_notices.py::test_"
+_HTTP = "tests/shared/http_api/test_http.py::test_"
+_VARIANTS = "tests/shared/processing/test_variants.py"
+_SWEEP = "tests/shared/processing/test_sweep.py"
+_NOTICES = "tests/shared/webhook/test_webhook.py::test_"
 _UNTOLD = (
     "tests/crash/test_notices.py::test_a_process_killed_anywhere_leaves_nothing_untold_and_tells_"
     "nothing_that_is_not_so"
@@ -62,14 +62,14 @@ CLAIM = [
     ),
     Mutant(
         "a claim is written before anything is paid",
-        "shared/claims.py",
+        "shared/processing/claims.py",
         "entry = ledger.create(record)",
         'entry = Entry(record, "1")',
         _WRITTEN,
     ),
     Mutant(
         "an attempt is written down before it is sent",
-        "shared/generation.py",
+        "shared/processing/generation.py",
         "work.entry = work.ledger.replace(work.entry, begun.with_attempt(attempt))",
         "work.entry = type(work.entry)(begun.with_attempt(attempt), work.entry.version)",
         _PROTECTIONS,
@@ -83,7 +83,7 @@ CLAIM = [
     ),
     Mutant(
         "the end record is looked for again after the claim",
-        "shared/claims.py",
+        "shared/processing/claims.py",
         "if entry is not None:\n            finished = ledger.finished(record.id)",
         "if entry is not None:\n            finished = None",
         _PROTECTIONS,
@@ -107,56 +107,56 @@ TAKEOVER = [
     ),
     Mutant(
         "who takes over writes that down",
-        "shared/claims.py",
+        "shared/processing/claims.py",
         "entry = ledger.replace(other, mine)",
         "entry = Entry(mine, other.version)",
         _PROTECTIONS,
     ),
     Mutant(
         "nobody takes over while the lease runs",
-        "shared/claims.py",
+        "shared/processing/claims.py",
         "if record.lease_until > now or waits:",
         "if waits:",
         _PROTECTIONS,
     ),
     Mutant(
         "what is parked is left alone until it is due",
-        "shared/claims.py",
+        "shared/processing/claims.py",
         "waits = record.parked and record.due_at > now and not early",
         "waits = False",
         _PIPELINE,
     ),
     Mutant(
         "a lease lasts until the attempt is settled",
-        "shared/turns.py",
+        "shared/processing/turns.py",
         "return sent_at + SEND_GRACE_SECONDS + CONNECT_SECONDS + slowest",
         "return sent_at + SEND_GRACE_SECONDS + CONNECT_SECONDS",
         _PROTECTIONS,
     ),
     Mutant(
         "a lease counts the time until the first byte is sent",
-        "shared/turns.py",
+        "shared/processing/turns.py",
         "return sent_at + SEND_GRACE_SECONDS + CONNECT_SECONDS + slowest",
         "return sent_at + slowest",
         _PROTECTIONS,
     ),
     Mutant(
         "who takes over looks for the end record first",
-        "shared/claims.py",
+        "shared/processing/claims.py",
         "entry = ledger.replace(other, mine)\n        finished = ledger.finished(record.id)",
         "entry = ledger.replace(other, mine)\n        finished = None",
         _PROTECTIONS,
     ),
     Mutant(
         "a call that would go out late is not sent",
-        "shared/generation.py",
+        "shared/processing/generation.py",
         "too_late = work.sent_at > attempt.sent_at + SEND_GRACE_SECONDS",
         "too_late = work.sent_at > attempt.sent_at + 86400.0",
         _PROTECTIONS,
     ),
     Mutant(
         "a call that cannot be answered in time any more is not sent",
-        "shared/generation.py",
+        "shared/processing/generation.py",
         "if too_late or not self._turns.has_time(work.deadline):",
         "if too_late:",
         _PROTECTIONS,
@@ -201,28 +201,28 @@ END = [
     ),
     Mutant(
         "a record that is run again as another one pays nothing beside it",
-        "shared/generation.py",
+        "shared/processing/generation.py",
         "if work.record.again_as else None",
         "if work.record.again_of else None",
         _AGAIN,
     ),
     Mutant(
         "who lost the lease cannot end the record",
-        "shared/endings.py",
+        "shared/processing/endings.py",
         "if now > work.record.lease_until:",
         "if now > work.record.lease_until + 86400.0:",
         _PROTECTIONS,
     ),
     Mutant(
         "an object that went away or was overwritten is not paid for later",
-        "shared/generation.py",
+        "shared/processing/generation.py",
         "ended = self._source_is_gone(work) if record.attempts or work.taken_over else None",
         "ended = None",
         _PROTECTIONS,
     ),
     Mutant(
         "what was left by an owner that died comes due",
-        "shared/sweep.py",
+        "shared/processing/sweep.py",
         "due_at = record.due_at if record.parked else record.lease_until",
         'due_at = record.due_at if record.parked else float("inf")',
         _PROTECTIONS,
@@ -232,91 +232,91 @@ END = [
 PROBE = [
     Mutant(
         "an attempt of unknown outcome is looked for",
-        "shared/generation.py",
+        "shared/processing/generation.py",
         "made = self._outputs.made_by(work.record, attempt)\n        except",
         "made = None\n        except",
         _PIPELINE,
     ),
     Mutant(
         "who takes over an attempt looks for it before paying",
-        "shared/generation.py",
+        "shared/processing/generation.py",
         "step = self._look if work.taken_over else self._send",
         "step = self._begin if work.taken_over else self._send",
         _PROTECTIONS,
     ),
     Mutant(
         "a call that may have been executed counts as unknown",
-        "shared/imagex.py",
+        "shared/clients/imagex.py",
         "Verdict.UNKNOWN if executed else Verdict.NOT_EXECUTED",
         "Verdict.NOT_EXECUTED",
         _PIPELINE,
     ),
     Mutant(
         "the look waits until the call is settled",
-        "shared/generation.py",
+        "shared/processing/generation.py",
         "self._clock.sleep(wait)\n        return self._look",
         "return self._look",
         _LATE,
     ),
     Mutant(
         "the look counts the time until the first byte is sent",
-        "shared/turns.py",
+        "shared/processing/turns.py",
         "return sent_at + CONNECT_SECONDS + self._settings.settle_seconds",
         "return sent_at + self._settings.settle_seconds",
         _PROTECTIONS,
     ),
     Mutant(
         "a look that cannot tell is no proof of absence",
-        "shared/generation.py",
+        "shared/processing/generation.py",
         'return self._end.cannot_look(work, "in_doubt", reason, error)',
         "made = None",
         _BLIND,
     ),
     Mutant(
         "only the very name that was asked for is taken for the output",
-        "shared/imagex.py",
+        "shared/clients/imagex.py",
         "if {uri, key} & {wanted, name}:",
         "if uri or key:",
         _PROTECTIONS,
     ),
     Mutant(
         "a file that was there before is not taken for the new one",
-        "shared/outputs.py",
+        "shared/processing/outputs.py",
         "if found.last_modified == attempt.before:",
         "if found.last_modified is None:",
         _NAMES,
     ),
     Mutant(
         "a file older than the call is not taken for what the call made",
-        "shared/outputs.py",
+        "shared/processing/outputs.py",
         "is_old = changed_long_before(last_modified, attempt.sent_at)",
         "is_old = False",
         _NAMES,
     ),
     Mutant(
         "a clock that is off does not make an image of our own name somebody else's",
-        "shared/outputs.py",
+        "shared/processing/outputs.py",
         "if record.instructions and record.instructions.output and attempt.number == 1:",
         "if record.instructions:",
         _NAMES,
     ),
     Mutant(
         "an answer that contradicts itself counts as unknown",
-        "shared/outcome.py",
+        "shared/clients/outcome.py",
         "if uris and (error or",
         "if uris is None and (error or",
         _OUTCOME,
     ),
     Mutant(
         "a paid image is looked for also where there is no time to pay",
-        "shared/sweep.py",
+        "shared/processing/sweep.py",
         "if due.pays and not self._turns.has_next(deadline):",
         "if not self._turns.has_next(deadline):",
         _SWEEP,
     ),
     Mutant(
         "what turns up after the last attempt is found",
-        "shared/generation.py",
+        "shared/processing/generation.py",
         'if a.outcome == "absent"]',
         'if a.outcome == "never"]',
         _TURNS_UP,
@@ -326,49 +326,49 @@ PROBE = [
 ATTEMPTS = [
     Mutant(
         "every attempt stores its image under another name",
-        "shared/attempts.py",
+        "shared/processing/attempts.py",
         'if not chosen:\n        return f"{prefix}{record_id}-{number}"',
         'if not chosen:\n        return f"{prefix}{record_id}-1"',
         _PIPELINE,
     ),
     Mutant(
         "also an attempt after one under a chosen name has another name",
-        "shared/attempts.py",
+        "shared/processing/attempts.py",
         "if number == 1:",
         "if number:",
         _NAMES,
     ),
     Mutant(
         "later attempts of two uploads to one key do not share a name",
-        "shared/attempts.py",
+        "shared/processing/attempts.py",
         'f"-{record_id[-8:]}-{number}"',
         'f"-{record_id[:8]}-{number}"',
         _NAMES,
     ),
     Mutant(
         "an attempt that was throttled keeps its number",
-        "shared/attempts.py",
+        "shared/processing/attempts.py",
         "return last.number if last.outcome in _NOT_EXECUTED else last.number + 1",
         "return last.number + 1",
         _PIPELINE,
     ),
     Mutant(
         "there are three attempts",
-        "shared/generation.py",
+        "shared/processing/generation.py",
         "if number > MAX_ATTEMPTS:",
         "if number > MAX_ATTEMPTS + 1:",
         _THREE,
     ),
     Mutant(
         "a call begins only where it can be answered in time",
-        "shared/turns.py",
+        "shared/processing/turns.py",
         "return deadline - self._clock.now() - self._settings.timeout_seconds - WRITE_SECONDS",
         "return deadline - self._clock.now()",
         _PIPELINE,
     ),
     Mutant(
         "a seed that the user chose is not exchanged for another one",
-        "shared/generation.py",
+        "shared/processing/generation.py",
         "case Verdict.RESEED if may_reseed and earlier",
         "case Verdict.RESEED if earlier",
         _PIPELINE,
@@ -378,14 +378,14 @@ ATTEMPTS = [
 CAP = [
     Mutant(
         "nothing is sent that the daily cap has no room for",
-        "shared/generation.py",
+        "shared/processing/generation.py",
         'if cap is not None and not work.ledger.spend(day, f"{record.id}-{number}", cap):',
         'if cap is not None and work.ledger.spend(day, f"{record.id}-{number}", cap) is None:',
         _PROTECTIONS,
     ),
     Mutant(
         "an attempt is counted before it is written down",
-        "shared/generation.py",
+        "shared/processing/generation.py",
         "        if cap is not None and not work.ledger.spend(",
         "        early = Attempt(number=number, output=name, sent_at=self._clock.now(), day=day)\n"
         "        work.entry = work.ledger.replace(work.entry, record.with_attempt(early))\n"
@@ -394,7 +394,7 @@ CAP = [
     ),
     Mutant(
         "a claim holds no attempt where there is a cap",
-        "shared/generation.py",
+        "shared/processing/generation.py",
         "if capped or record.instructions is None",
         "if record.instructions is None",
         _PROTECTIONS,
@@ -408,21 +408,21 @@ CAP = [
     ),
     Mutant(
         "spending that cannot be read is not taken for none",
-        "shared/ledger/spending.py",
+        "shared/ledger/daily_cap.py",
         "        if not isinstance(attempts, list):\n",
         "        if not isinstance(attempts, list):\n            return [], etag\n",
         _SWEEP,
     ),
     Mutant(
         "what is throttled takes no place of the day",
-        "shared/generation.py",
+        "shared/processing/generation.py",
         "self._end.uncount(work, work.attempt)\n        if not self._turns.has_time(",
         "if not self._turns.has_time(",
         _SWEEP,
     ),
     Mutant(
         "two that count at the same time do not overwrite each other",
-        "shared/ledger/spending.py",
+        "shared/ledger/daily_cap.py",
         "self._bucket, self._key(day), body, create_only=etag is None, if_match=etag",
         "self._bucket, self._key(day), body",
         _PROTECTIONS,
@@ -432,35 +432,35 @@ CAP = [
 CHOSEN = [
     Mutant(
         "two uploads under one chosen name are not both paid for",
-        "shared/names.py",
+        "shared/processing/output_names.py",
         "if holder != record.id:",
         "if not holder:",
         _NAMES,
     ),
     Mutant(
         "a name stays with a holder that is still at work",
-        "shared/names.py",
+        "shared/processing/output_names.py",
         "if ended is None or not ledger.move_name(",
         "if not ledger.move_name(",
         _NAMES,
     ),
     Mutant(
         "a name is handed over where its holder left no file",
-        "shared/names.py",
+        "shared/processing/output_names.py",
         "if made and not overwrite:",
         "if ended and not overwrite:",
         _NAMES,
     ),
     Mutant(
         "a name is handed over to who overwrites",
-        "shared/names.py",
+        "shared/processing/output_names.py",
         "if made and not overwrite:",
         "if made:",
         _PROTECTIONS,
     ),
     Mutant(
         "a name stays with the upload that made its file",
-        "shared/names.py",
+        "shared/processing/output_names.py",
         "if made and not overwrite:",
         "if made is None:",
         _PROTECTIONS,
@@ -495,7 +495,7 @@ CHOSEN = [
     ),
     Mutant(
         "nothing is paid for a name that exists already",
-        "shared/names.py",
+        "shared/processing/output_names.py",
         "if changed_at is not None and not overwrite:",
         "if changed_at is None and overwrite is None:",
         _PIPELINE,
@@ -505,35 +505,35 @@ CHOSEN = [
 UPLOADS = [
     Mutant(
         "another prompt makes another upload",
-        "shared/metadata.py",
+        "shared/uploads/metadata.py",
         "_digest([version, sorted(metadata.items())], 12)",
         "_digest([version], 12)",
         _PIPELINE,
     ),
     Mutant(
         "an event of an object that was overwritten is superseded",
-        "shared/pipeline.py",
+        "shared/processing/pipeline.py",
         "if upload.etag not in (None, info.etag):",
         "if upload.etag is None and not info.etag:",
         _PIPELINE,
     ),
     Mutant(
         "a bucket that is not there does not pass for an object that is gone",
-        "shared/pipeline.py",
+        "shared/processing/pipeline.py",
         "if not storage.has_bucket(upload.bucket):",
         "if storage.has_bucket is None:",
         _PIPELINE,
     ),
     Mutant(
         "after a configuration error only who passed it lets the rest go",
-        "shared/sweep.py",
+        "shared/processing/sweep.py",
         'result.status in ("generated", "rejected"):',
         'result.status != "deferred":',
         _PROTECTIONS,
     ),
     Mutant(
         "an output of ours is left alone",
-        "shared/pipeline.py",
+        "shared/processing/pipeline.py",
         "if GENERATED_MARK in info.metadata:",
         "if GENERATED_MARK in info.etag:",
         _PIPELINE,
@@ -543,160 +543,160 @@ UPLOADS = [
 VARIANTS = [
     Mutant(
         "siblings are written before the upload's own claim",
-        "shared/variants.py",
+        "shared/processing/variants.py",
         "for sibling in reversed(siblings):",
         "ledger.create(first)\n    for sibling in reversed(siblings):",
         "tests/crash/test_variants.py::test_where_the_first_variant_has_a_record_its_siblings_have_one",
     ),
     Mutant(
         "a sibling that is not there for sure stops the claim",
-        "shared/variants.py",
+        "shared/processing/variants.py",
         "if leave(ledger, sibling) is None:",
         "if leave(ledger, sibling) is ledger:",
         _VARIANTS,
     ),
     Mutant(
         "where the first variant is known no sibling is written",
-        "shared/variants.py",
+        "shared/processing/variants.py",
         "if known is not None:",
         "if known is ledger:",
         _VARIANTS,
     ),
     Mutant(
         "the variants of an upload do not share a chosen name",
-        "shared/attempts.py",
+        "shared/processing/attempts.py",
         "if chosen and variant > 1 else chosen",
         "if chosen and variant < 1 else chosen",
         _VARIANTS,
     ),
     Mutant(
         "free seeds of several variants are not left to chance",
-        "shared/instructions.py",
+        "shared/uploads/instructions.py",
         "if self.variants == 1:",
         "if self.variants:",
         _VARIANTS,
     ),
     Mutant(
         "keys of a user's own make no upload new",
-        "shared/pipeline.py",
+        "shared/processing/pipeline.py",
         "metadata = recognised(info.metadata)",
         "metadata = decoded(info.metadata)",
-        "tests/shared/test_presets.py",
+        "tests/shared/uploads/test_presets.py",
     ),
 ]
 
 CALLERS = [
     Mutant(
         "a caller's further pictures are as public as the first",
-        "shared/http/asked.py",
+        "shared/http_api/validation.py",
         "(self._store_uri_problem if stored else self._image_url_problem)(text)",
         "None",
         f"{_HTTP}further_pictures_are_judged_as_the_first_one_is",
     ),
     Mutant(
         "another model is handed no address of an internal network",
-        "shared/http/asked.py",
+        "shared/http_api/validation.py",
         "elif of_this_model or not is_address(text):",
         "elif text:",
         f"{_HTTP}further_pictures_are_judged_as_the_first_one_is",
     ),
     Mutant(
         "a header that is null is no Idempotency-Key",
-        "shared/http/requests.py",
+        "shared/http_api/requests.py",
         "for name, value in pairs if value is not None",
         "for name, value in pairs",
         f"{_HTTP}headers_and_parameters_that_are_null_count_as_not_given",
     ),
     Mutant(
         "an answer's address names no other host",
-        "shared/http/requests.py",
+        "shared/http_api/requests.py",
         'path[: found.start()].strip("/") if found',
         "path[: found.start()][1:] if found",
         f"{_HTTP}an_answers_address_stays_at_this_host_and_in_its_header",
     ),
     Mutant(
         "an answer's address breaks out of no header",
-        "shared/http/requests.py",
+        "shared/http_api/requests.py",
         "quote(before, errors='replace')",
         "before",
         f"{_HTTP}an_answers_address_stays_at_this_host_and_in_its_header",
     ),
     Mutant(
         "nothing nested too deep is written on",
-        "shared/http/requests.py",
+        "shared/http_api/requests.py",
         "if depth_of(document) > _MAX_DEPTH:",
         "if depth_of(document) > 10**6:",
         f"{_HTTP}what_is_nested_too_deep_is_refused_however_deep_it_is",
     ),
     Mutant(
         "no half character is written on",
-        "shared/http/requests.py",
+        "shared/http_api/requests.py",
         "if not is_utf8(json.dumps(document, ensure_ascii=False)):",
         "if not is_utf8(body):",
         f"{_HTTP}each_mistake_has_its_status",
     ),
     Mutant(
         "no number is lost on its way",
-        "shared/http/requests.py",
+        "shared/http_api/requests.py",
         "if math.isinf(number):",
         "if math.isnan(number):",
         f"{_HTTP}each_mistake_has_its_status",
     ),
     Mutant(
         "a key is answered by its record, not by what its object is now",
-        "shared/http/door.py",
+        "shared/http_api/app.py",
         "record = earlier.changed(owner=secrets.token_hex(8))",
         "record = self._asking.record(document, record_id, fingerprint)",
         f"{_HTTP}a_key_is_answered_by_its_record_whatever_became_of_the_object",
     ),
     Mutant(
         "who works on a key's record is told apart from who asks again",
-        "shared/http/door.py",
+        "shared/http_api/app.py",
         "record = earlier.changed(owner=secrets.token_hex(8))",
         "record = earlier",
         f"{_HTTP}the_same_key_while_it_is_running_is_told_so",
     ),
     Mutant(
         "a damaged record hides no other one",
-        "shared/http/door.py",
+        "shared/http_api/app.py",
         "except RecordUnreadable as error:",
         "except ZeroDivisionError as error:",
         f"{_HTTP}a_record_that_cannot_be_read_hides_no_other_one_of_the_list",
     ),
     Mutant(
         "a mistake of ours is told to no caller",
-        "shared/http/door.py",
+        "shared/http_api/app.py",
         "except Exception:",
         "except ZeroDivisionError:",
         f"{_HTTP}a_mistake_of_ours_is_answered_as_a_problem_that_tells_nothing",
     ),
     Mutant(
         "a caller does not choose whose key signs",
-        "shared/credentials.py",
+        "shared/clients/credentials.py",
         'None if os.environ.get("VOLCENGINE_ACCESS_KEY") else _from_headers.get()',
         "_from_headers.get()",
-        "tests/shared/test_credentials.py",
+        "tests/shared/clients/test_credentials.py",
     ),
 ]
 
 SECRETS = [
     Mutant(
         "no secret in what the gateway says",
-        "shared/outcome.py",
+        "shared/clients/outcome.py",
         'redact_text(str(error.get("Message") or ""))',
         'str(error.get("Message") or "")',
         _PROTECTIONS,
     ),
     Mutant(
         "no secret in what the model says",
-        "shared/outcome.py",
+        "shared/clients/outcome.py",
         'redact_text(str(model.get("message") or "the model failed"))',
         'str(model.get("message") or "the model failed")',
         _PROTECTIONS,
     ),
     Mutant(
         "no value of a source's address, in whatever form it is repeated",
-        "shared/generation.py",
+        "shared/processing/generation.py",
         "hide_queries(outcome.message, pictures)",
         "outcome.message",
         _PROTECTIONS,
@@ -720,7 +720,7 @@ SECRETS = [
 NOTICES = [
     Mutant(
         "a notice is written before the end that it tells of",
-        "shared/endings.py",
+        "shared/processing/endings.py",
         "        notice = self._notices.write(work.ledger, ended)\n"
         "        stands = work.ledger.finish(work.entry, ended)\n",
         "        stands = work.ledger.finish(work.entry, ended)\n"
@@ -729,49 +729,49 @@ NOTICES = [
     ),
     Mutant(
         "nothing is told that did not happen",
-        "shared/notices/outbox.py",
+        "shared/webhook/outbox.py",
         "if record is None or type_of(record) != notice.type:",
         "if record is None:",
         f"{_NOTICES}what_did_not_happen_yet_waits_and_what_happened_otherwise_is_removed_untold",
     ),
     Mutant(
         "what waits is told of the first time only",
-        "shared/endings.py",
+        "shared/processing/endings.py",
         "notice = None if record.park_told else self._notices",
         "notice = self._notices",
         f"{_NOTICES}what_is_parked_is_told_the_first_time_and_then_how_it_ended",
     ),
     Mutant(
         "a notice stays until it was delivered",
-        "shared/notices/courier.py",
+        "shared/webhook/courier.py",
         'log.warning("notice.failed", reason=answer.problem)\n            return False\n',
         'log.warning("notice.failed", reason=answer.problem)\n',
         f"{_NOTICES}what_the_receiver_did_not_take_the_sweep_delivers_under_the_same_id",
     ),
     Mutant(
         "a notice is not given up untried, however long the sweep was off",
-        "shared/notices/outbox.py",
+        "shared/webhook/outbox.py",
         "if is_over if record is None else record.state",
         "if is_over or record is None or record.state",
         f"{_NOTICES}a_park_of_yesterday_that_is_being_worked_on_is_not_dropped_untold",
     ),
     Mutant(
         "a try is written down before it is sent",
-        "shared/notices/outbox.py",
+        "shared/webhook/outbox.py",
         "        ledger.put_notice(begun)\n",
         "",
         f"{_NOTICES}two_sweeps_at_once_tell_once",
     ),
     Mutant(
         "a dead receiver is not waited for by every delivery",
-        "shared/notices/outbox.py",
+        "shared/webhook/outbox.py",
         "if self._courier is None or self._courier.rests:",
         "if self._courier is None:",
         f"{_NOTICES}after_a_failure_a_process_leaves_the_first_tries_of_a_minute_to_the_sweep",
     ),
     Mutant(
         "a dead receiver is not asked by every notice",
-        "shared/notices/outbox.py",
+        "shared/webhook/outbox.py",
         "if self._clock.now() > until or len(failed) >= _ENOUGH:",
         "if self._clock.now() > until:",
         f"{_NOTICES}a_tick_does_not_ask_a_dead_receiver_once_for_each_and_delivers_all_once_it_"
@@ -779,14 +779,14 @@ NOTICES = [
     ),
     Mutant(
         "who asked by HTTP does not wait for the receiver",
-        "shared/pipeline.py",
+        "shared/processing/pipeline.py",
         "self._told(go, trace, log, waits=False)",
         "self._told(go, trace, log)",
         f"{_NOTICES}who_asked_by_http_gets_the_answer_before_the_receiver_has_answered",
     ),
     Mutant(
         "the receiver's address is in no line of the log",
-        "shared/notices/receiver.py",
+        "shared/webhook/sender.py",
         'text.replace(place, f"{parts.scheme}://{parts.netloc}")',
         "text",
         f"{_NOTICES}neither_the_secret_nor_the_address_of_the_receiver_is_told_to_the_log",

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from shared.config import Settings
+from shared.clients.http import Request, Response, Timeouts
 from shared.errors import ConditionFailed, MaybeExecuted
-from shared.transport import Request, Response, Timeouts
-from shared.turns import CONNECT_SECONDS, SEND_GRACE_SECONDS
+from shared.processing.turns import CONNECT_SECONDS, SEND_GRACE_SECONDS
+from shared.settings import Settings
 from tests import fakes
 from tests.fakes import FakeCloud, World
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from shared.clients.http import Request
 from shared.errors import MaybeExecuted
-from shared.events import Unreadable, Upload, parse_uploads
 from shared.runtime import Runtime
 from shared.smoke import marked, shape, watched
-from shared.transport import Request
+from shared.uploads.events import Unreadable, Upload, parse_uploads
 from tests.fakes import ENVIRONMENT, FakeCloud, Lines
 
 KEY = "uploads/repaint-smoke-0123456789abcdef 试 100%.png"

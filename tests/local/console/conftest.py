@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from local.cloud import Cloud
-from local.faas import DeliverySettings
 from local.imagex import FaultSettings
+from local.vefaas.runtime import DeliverySettings
 from tests.local.console.client import Client
 
 

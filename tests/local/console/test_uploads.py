@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from local.console.uploads import Upload
-from local.faas import Delivery
+from local.vefaas.runtime import Delivery
 from shared.ledger import Attempt, Record
 
 NOW = 1_800_000_000.0

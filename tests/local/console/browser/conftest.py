@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from local.cloud import Cloud
-from local.faas import DeliverySettings
 from local.imagex import FaultSettings
+from local.vefaas.runtime import DeliverySettings
 from tests.local.console.browser import chromium
 from tests.local.console.browser.chromium import Visit
 

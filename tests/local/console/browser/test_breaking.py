@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from local.cloud import Cloud, Ports
-from local.faas import DeliverySettings
 from local.imagex import FaultSettings
+from local.vefaas.runtime import DeliverySettings
 from tests.local.console.browser.chromium import Visit
 from tests.local.console.browser.pages import CAT, balance, is_at, is_repainted, send, until
 

@@ -6,7 +6,7 @@ from typing import Any, get_args
 from playwright.sync_api import Page, expect
 
 from local.cloud import ROOT
-from shared.codes import MODEL, Verdict
+from shared.clients.imagex_errors import MODEL, Verdict
 from shared.ledger import Cause
 from tests.local.console.browser.conftest import OpenVisit
 from tests.local.console.browser.pages import CAT

@@ -1,0 +1,165 @@
+"""The control plane as an application: verify, find the action, answer in the envelope."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from local import permissions
+from local.keys import KeyRing
+from local.openapi import Received, Refusal, envelope, new_request_id, verify
+from local.policy import Policies
+from local.vefaas.api import functions, instances, releases, requests, triggers, uploads
+from local.vefaas.api.plane import ControlPlane
+from local.vefaas.api.requests import Request as Body
+from local.vefaas.api.uploads import INSTALLS, UPLOADS
+
+SERVICE = "vefaas"
+VERSION = "2024-06-06"
+CALLBACK_VERSIONS = (VERSION, "2021-03-03")
+"""CodeUploadCallback is in no client; the platform's own tools call it by its older version."""
+
+Answer = Callable[[ControlPlane, Any], dict[str, Any] | None]
+ACTIONS: dict[str, tuple[type[Body], Answer]] = {
+    "CreateFunction": (requests.CreateFunction, functions.create),
+    "UpdateFunction": (requests.UpdateFunction, functions.update),
+    "GetFunction": (requests.ById, functions.get),
+    "ListFunctions": (requests.ListFunctions, functions.list_all),
+    "DeleteFunction": (requests.ById, functions.delete),
+    "GetFunctionResource": (requests.OfFunction, functions.get_resource),
+    "UpdateFunctionResource": (requests.UpdateFunctionResource, functions.update_resource),
+    "GetCodeUploadAddress": (requests.GetCodeUploadAddress, uploads.get_address),
+    "CodeUploadCallback": (requests.OfFunction, uploads.callback),
+    "CreateDependencyInstallTask": (requests.OfFunction, uploads.install),
+    "GetDependencyInstallTaskStatus": (requests.OfFunction, uploads.install_status),
+    "GetDependencyInstallTaskLogDownloadURI": (requests.OfFunction, uploads.install_log_address),
+    "Release": (requests.Release, releases.release),
+    "GetReleaseStatus": (requests.OfFunction, releases.status),
+    "ListReleaseRecords": (requests.ListReleaseRecords, releases.list_releases),
+    "ListRevisions": (requests.ListOfFunction, releases.list_revisions),
+    "GetRevision": (requests.GetRevision, releases.get_revision),
+    "CreateTimer": (requests.CreateTimer, triggers.create_timer),
+    "UpdateTimer": (requests.UpdateTimer, triggers.update_timer),
+    "GetTimer": (requests.OfTimer, triggers.get_timer),
+    "DeleteTimer": (requests.OfTimer, triggers.delete_timer),
+    "ListTriggers": (requests.OfFunction, triggers.list_triggers),
+    "ListFunctionInstances": (requests.OfFunction, instances.list_all),
+    "GetFunctionInstanceLogs": (requests.GetFunctionInstanceLogs, instances.logs),
+}
+"""Every action: how its body is read, and what answers it. All are called by POST."""
+
+
+def application(
+    plane: ControlPlane,
+    keys: KeyRing,
+    *,
+    region: str = "cn-beijing",
+    policies: Policies | None = None,
+) -> Starlette:
+    """Return the control plane as an application."""
+    api = _Api(plane, keys, region, policies)
+    return Starlette(
+        routes=[
+            Route("/", api.answer, methods=["POST", "GET"]),
+            Route(UPLOADS + "{token}", api.upload, methods=["PUT"]),
+            Route(INSTALLS + "{function}", api.install_log, methods=["GET"]),
+        ]
+    )
+
+
+class _Api:
+    def __init__(
+        self, plane: ControlPlane, keys: KeyRing, region: str, policies: Policies | None
+    ) -> None:
+        self._plane = plane
+        self._keys = keys
+        self._region = region
+        self._policies = policies
+
+    async def answer(self, request: Request) -> Response:
+        """Answer one request to the API."""
+        try:
+            received = await Received.read(request)
+        except ClientDisconnect:
+            return Response()  # nobody is there to read it, and nothing was asked for
+        query = dict(received.query)
+        action, version = query.get("Action", ""), query.get("Version", "")
+        now = self._plane.clock.now()
+
+        def wrapped(error: Refusal | None = None, result: Any = None) -> dict[str, Any]:
+            return envelope(
+                new_request_id(now),
+                action,
+                version,
+                SERVICE,
+                self._region,
+                result=result,
+                error=error,
+            )
+
+        try:
+            key = verify(received, self._keys, service=SERVICE, region=self._region, now=now)
+            result = await run_in_threadpool(self._act, received, key, action, version)
+        except Refusal as refusal:
+            return JSONResponse(wrapped(refusal), refusal.status)
+        whole = wrapped(result=_absolute(result, request.headers["host"]))
+        if result is None:
+            del whole["Result"]  # as DeleteFunction's documented answer
+        return JSONResponse(whole)
+
+    def _act(
+        self, received: Received, key: str, action: str, version: str
+    ) -> dict[str, Any] | None:
+        versions = CALLBACK_VERSIONS if action == "CodeUploadCallback" else (VERSION,)
+        if action not in ACTIONS or version not in versions:
+            raise Refusal(
+                "InvalidActionOrVersion", f"There is no action {action!r}, version {version!r}."
+            )
+        if received.method != "POST":
+            raise Refusal("MethodNotAllowed", f"{action} is called by POST.")
+        model, answer = ACTIONS[action]
+        try:
+            asked = requests.read(model, json.loads(received.body or b"{}"))
+        except ValueError:
+            raise Refusal("InvalidRequest", "The body is not JSON.", status=400) from None
+        function_id = getattr(asked, "function_id", None) or getattr(asked, "id", None)
+        wanted = permissions.of_vefaas(action, function_id, self._region)
+        if self._policies and (denied := self._policies.refusal(key, wanted)):
+            raise Refusal("AccessDenied", denied)
+        with self._plane.lock:
+            if self._plane.is_stopped:
+                raise Refusal("ServiceUnavailableTemp", "The local cloud is shutting down.")
+            return answer(self._plane, asked)
+
+    async def upload(self, request: Request) -> Response:
+        """Take a zip at an address that was given out."""
+        try:
+            await uploads.receive(self._plane, request.path_params["token"], request.stream())
+        except ClientDisconnect:
+            return Response()
+        except Refusal as refusal:
+            return PlainTextResponse(refusal.message, refusal.status)
+        return Response()
+
+    async def install_log(self, request: Request) -> Response:
+        """Show the log of an installation."""
+        try:
+            log = await run_in_threadpool(
+                uploads.install_log, self._plane, request.path_params["function"]
+            )
+        except Refusal as refusal:
+            return PlainTextResponse(refusal.message, refusal.status)
+        return PlainTextResponse(log)
+
+
+def _absolute(result: dict[str, Any] | None, host: str) -> dict[str, Any] | None:
+    """Return an answer whose addresses lead to this server as its client reached it."""
+    if result is None:
+        return None
+    addresses = {"UploadAddress", "DownloadURL"} & set(result)
+    return {**result, **{name: f"http://{host}{result[name]}" for name in addresses}}

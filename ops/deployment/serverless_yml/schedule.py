@@ -1,0 +1,41 @@
+"""When a schedule calls: `rate(5 minutes)`, `cron(0 3 * * *)` or a crontab line alone.
+
+The platform takes a crontab line of five fields (6662/1391867); in which time zone it reads the
+hours is not documented.
+"""
+
+import re
+
+from local.vefaas.runtime.timer import crontab
+
+_RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
+_CRON = re.compile(r"cron\((.*)\)")
+# How many of a unit make the next larger one; the line for every n-th, and for all of them.
+_UNITS = {
+    "minute": (60, "*/{} * * * *", "0 * * * *"),
+    "hour": (24, "0 */{} * * *", "0 0 * * *"),
+    "day": (1, "", "0 0 * * *"),
+}
+
+
+def as_crontab(text: str) -> str:
+    """Return the crontab line that a schedule means. Raises ValueError with what to write."""
+    if rate := _RATE.fullmatch(text):
+        number, unit = int(rate[1]), rate[2]
+        most, nth, whole = _UNITS[unit]
+        if not number or most % number:
+            # `*/7` begins anew with every hour: it would not be every seven minutes.
+            raise ValueError(
+                f"write a number of {unit}s that divides {most}, or the crontab line that you mean"
+            )
+        return whole if number == most else nth.format(number)
+    inner = _CRON.fullmatch(text)
+    line = " ".join((inner[1] if inner else text).split())
+    try:
+        crontab(line)
+    except ValueError:
+        raise ValueError(
+            "write rate(5 minutes), or the five fields minute, hour, day, month and weekday "
+            "in numbers, such as '*/5 * * * *' or '0 3 * * 1-5'"
+        ) from None
+    return line

@@ -1,5 +1,0 @@
-"""`repaint gallery`: before and after, the newest records, in one file that loads nothing."""
-
-from ops.gallery.command import gallery
-
-__all__ = ["gallery"]

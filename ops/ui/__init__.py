@@ -1,0 +1,1 @@
+"""What the operator sees of every command: output, progress, interruption, bulk runs."""

@@ -1,0 +1,98 @@
+"""How far it is, on stderr: a bar on a terminal, a line every few seconds elsewhere."""
+
+from collections import deque
+from types import TracebackType
+from typing import Self
+
+from rich.progress import BarColumn, Progress, TextColumn
+
+from ops.ui.output import aside
+from shared.clock import Clock
+
+_LINE_SECONDS = 5.0
+_RATE_SECONDS = 30.0
+_LOOK_SECONDS = 0.2
+
+
+def span(seconds: float) -> str:
+    """Write how long something takes, in two units at most."""
+    whole = round(seconds)
+    for size, unit, smaller, name in (
+        (86400, "d", 3600, "h"),
+        (3600, "h", 60, "min"),
+        (60, "min", 1, "s"),
+    ):
+        if whole >= size:
+            rest = whole % size // smaller
+            return f"{whole // size} {unit} {rest} {name}" if rest else f"{whole // size} {unit}"
+    return f"{whole} s"
+
+
+def money(amount: float) -> str:
+    """Write a sum in whatever currency the price was given in."""
+    return f"{amount:,.2f}"
+
+
+class Meter:
+    """Shows a number that grows, with its pace; used by one thread, from entering to leaving it.
+
+    `total` is None where the end is not known, `price` where the cost is not.
+    """
+
+    def __init__(
+        self, clock: Clock, what: str, total: int | None = None, price: float | None = None
+    ) -> None:
+        self._clock = clock
+        self._what = what
+        self._total = total
+        self._price = price
+        self._console = aside()
+        self._bar = Progress(
+            BarColumn(), TextColumn("{task.description}"), console=self._console, transient=True
+        )
+        self._task = self._bar.add_task("", total=total)
+        self._told_at = clock.now()
+        self._recent: deque[tuple[float, int]] = deque([(self._told_at, 0)])
+
+    def __enter__(self) -> Self:
+        if self._console.is_interactive:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._console.is_interactive:
+            self._bar.stop()
+
+    def tell(self, done: int, paid: int = 0) -> None:
+        """Show that `done` are through, of which `paid` were generated."""
+        now = self._clock.now()
+        if now - self._recent[-1][0] < _LOOK_SECONDS and done != self._total:
+            return
+        self._recent.append((now, done))
+        while now - self._recent[0][0] > _RATE_SECONDS:
+            self._recent.popleft()
+        if self._console.is_interactive:
+            self._bar.update(self._task, completed=done, description=self._text(done, paid))
+        elif now - self._told_at >= _LINE_SECONDS:
+            self._told_at = now
+            self._console.print(self._text(done, paid))
+
+    def say(self, sentence: str) -> None:
+        """Print a sentence above the bar."""
+        self._console.print(sentence, markup=False)
+
+    def _text(self, done: int, paid: int) -> str:
+        (since, before), (now, _) = self._recent[0], self._recent[-1]
+        rate = (done - before) / (now - since) if now > since else 0.0
+        of = "" if self._total is None else f" of {self._total:,}"
+        told = [f"{done:,}{of} {self._what}", f"{rate:,.1f} a second"]
+        if self._total is not None and rate > 0:
+            told.append(f"{span((self._total - done) / rate)} left")
+        if self._price is not None:
+            told.append(f"{money(paid * self._price)} so far")
+        return " · ".join(told)

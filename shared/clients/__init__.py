@@ -1,0 +1,1 @@
+"""The services that are called; nothing here knows of uploads, the ledger or the settings."""

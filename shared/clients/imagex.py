@@ -1,0 +1,174 @@
+"""veImageX: generate, find an output, address of an output."""
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from shared.clients.credentials import CredentialSource
+from shared.clients.http import Request, Response, Timeouts, Transport, time_of
+from shared.clients.imagex_errors import Verdict
+from shared.clients.imagex_model import CallBody
+from shared.clients.outcome import Failed, Outcome, error_of, read_outcome, verdict_of
+from shared.clock import Clock
+from shared.errors import CredentialsError, MaybeExecuted, NoAnswer, ProbeFailed
+from shared.json_utils import as_object
+from shared.redaction import redact_text
+from shared.signing import canonical_query, openapi_headers
+
+_SERVICE = "ImageX"
+_MAX_PAGES = 10
+
+
+class StoredFile(NamedTuple):
+    """A file of the service, as its listing shows it."""
+
+    store_uri: str
+    last_modified: str
+
+
+class Imagex:
+    """One veImageX service in one region; safe to use from several threads."""
+
+    def __init__(
+        self,
+        *,
+        endpoint: str,
+        region: str,
+        service_id: str,
+        credentials: CredentialSource,
+        transport: Transport,
+        clock: Clock,
+    ) -> None:
+        self._endpoint = endpoint
+        self._host = urlsplit(endpoint).netloc
+        self._region = region
+        self._service_id = service_id
+        self._credentials = credentials
+        self._transport = transport
+        self._clock = clock
+        self._clock_lock = threading.Lock()
+        self._clock_offset = 0.0
+
+    def generate(
+        self, body: CallBody, *, read_timeout: float, before_sending: Callable[[], None]
+    ) -> Outcome:
+        """Make the paid call `GetCVImageGenerateResult` (508/1359436), once.
+
+        It is signed and sent a second time only where the gateway refused the first for its
+        clock or its session token, and so executed nothing. `before_sending` is called each time
+        right before; what it raises comes out of here, with nothing sent after it.
+        """
+        outcome = self._generate_once(body, read_timeout, before_sending)
+        if isinstance(outcome, Failed) and outcome.verdict in (Verdict.CLOCK, Verdict.TOKEN):
+            # The clock was set by the answer's Date, and credentials are read for every request.
+            outcome = self._generate_once(body, read_timeout, before_sending)
+        if isinstance(outcome, Failed) and outcome.verdict in (Verdict.CLOCK, Verdict.TOKEN):
+            return Failed(Verdict.CONFIGURATION, outcome.code, outcome.message, outcome.request_id)
+        return outcome
+
+    def find_output(self, name: str) -> StoredFile | None:
+        """Look for the output `name`; None if it does not exist.
+
+        Through `GetImageStorageFiles`, whose answer for "absent" is an empty list. Raises
+        ProbeFailed where the answer is anything else than a clear yes or no.
+        """
+        wanted = f"tos-cn-i-{self._service_id}/{name}"
+        query = {"Prefix": name, "Limit": "1000"}
+        # Whether the listing is sorted is not documented: read on until the name is found.
+        for _ in range(_MAX_PAGES):
+            result = self._look_up("GetImageStorageFiles", "2018-08-01", query)
+            items = result.get("Items")
+            if not isinstance(items, list) or not all(isinstance(i, dict) for i in items):
+                raise ProbeFailed("GetImageStorageFiles answered without a list of Items.")
+            for item in items:
+                uri, key = str(item.get("StoreUri") or ""), str(item.get("Key") or "")
+                if {uri, key} & {wanted, name}:
+                    return StoredFile(uri or wanted, str(item.get("LastModified")))
+            if not result.get("HasMore"):
+                return None
+            query["Marker"] = str(result.get("Marker") or "")
+        raise ProbeFailed(f"Too many files of the service begin with {name!r}.")
+
+    def address_of(self, store_uri: str, *, domain: str, template: str) -> str:
+        """Return the address of a stored image under a template (`GetResourceURL`).
+
+        Raises ProbeFailed where there is no answer with one.
+        """
+        result = self._look_up(
+            "GetResourceURL",
+            "2023-05-01",
+            {"Domain": domain, "URI": store_uri, "Tpl": template, "Proto": "http"},
+        )
+        if not result.get("URL"):
+            raise ProbeFailed("GetResourceURL answered without a URL.")
+        return str(result["URL"])
+
+    def _generate_once(
+        self, body: CallBody, read_timeout: float, before_sending: Callable[[], None]
+    ) -> Outcome:
+        try:
+            request = self._signed(
+                "POST", "GetCVImageGenerateResult", "2023-05-01", {}, body.to_json()
+            )
+        except CredentialsError as error:
+            return Failed(Verdict.CONFIGURATION, "", str(error))
+        before_sending()
+        try:
+            answer = self._send(request, read_timeout)
+        except NoAnswer as error:
+            executed = isinstance(error, MaybeExecuted)
+            return Failed(Verdict.UNKNOWN if executed else Verdict.NOT_EXECUTED, "", str(error))
+        return read_outcome(answer)
+
+    def _look_up(self, action: str, version: str, query: Mapping[str, str]) -> dict[str, Any]:
+        """Return the `Result` of a read-only call, tried up to three times."""
+        problem = ""
+        for pause in (0.0, 0.2, 1.0):
+            self._clock.sleep(pause)
+            try:
+                answer = self._send(self._signed("GET", action, version, query, b""), 10.0)
+            except CredentialsError as error:
+                raise ProbeFailed(str(error), misconfigured=True) from None
+            except NoAnswer as error:
+                problem = str(error)
+                continue
+            document = as_object(answer.body) or {}
+            result, error_part = document.get("Result"), error_of(document, answer.status) or {}
+            if answer.status == 200 and not error_part and isinstance(result, dict):
+                return result
+            problem = (
+                f"{action} answered with HTTP {answer.status} "
+                f"{error_part.get('Code', '')} {error_part.get('Message', '')}".rstrip()
+                + "."
+            )
+            if error_part and verdict_of(error_part) is Verdict.CONFIGURATION:
+                raise ProbeFailed(redact_text(problem), misconfigured=True)
+        raise ProbeFailed(redact_text(problem))
+
+    def _signed(
+        self, method: str, action: str, version: str, query: Mapping[str, str], body: bytes
+    ) -> Request:
+        full = {"Action": action, "Version": version, "ServiceId": self._service_id, **query}
+        headers = openapi_headers(
+            method=method,
+            host=self._host,
+            path="/",
+            query=full,
+            content_type="application/json",
+            body=body,
+            credentials=self._credentials.get(),
+            region=self._region,
+            service=_SERVICE,
+            now=self._clock.now() + self._clock_offset,
+        )
+        return Request(method, f"{self._endpoint}/?{canonical_query(full)}", headers, body)
+
+    def _send(self, request: Request, read_timeout: float) -> Response:
+        answer = self._transport.send(request, Timeouts(read=read_timeout))
+        error = error_of(as_object(answer.body), answer.status)
+        theirs = time_of(answer)
+        if error and verdict_of(error) is Verdict.CLOCK and theirs is not None:
+            with self._clock_lock:
+                self._clock_offset = theirs - self._clock.now()
+        return answer

@@ -1,0 +1,288 @@
+"""Object storage: head, get, put (create-only, compare-and-swap), delete, list, presign.
+
+Every request is tried up to three times, also a conditional write: whether a refused repetition
+was in truth the first one's success is for the caller to find out, by reading what is there.
+"""
+
+import hashlib
+import random
+import threading
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from shared.clients.credentials import CredentialSource
+from shared.clients.http import Request, Response, Timeouts, Transport, time_of
+from shared.clients.objects import ListedObject, ObjectInfo, Page
+from shared.clock import Clock
+from shared.errors import ConditionFailed, MaybeExecuted, NoAnswer, ObjectMissing, TosError
+from shared.json_utils import as_object
+from shared.redaction import redact_text
+from shared.settings import is_loopback_or_address
+from shared.signing import canonical_query, object_path, tos_headers, tos_presigned_url
+from shared.uploads.metadata import META
+
+_PAUSES = (0.0, 0.2, 0.8)
+_ALREADY_EXISTS = "0017-00000004"  # document 6349/1189259
+
+
+class Tos:
+    """Object storage in one region; safe to use from several threads."""
+
+    def __init__(
+        self,
+        *,
+        endpoint: str,
+        public_endpoint: str,
+        region: str,
+        credentials: CredentialSource,
+        transport: Transport,
+        clock: Clock,
+        rng: random.Random,
+    ) -> None:
+        self._endpoint = endpoint
+        self._public_endpoint = public_endpoint
+        self._region = region
+        self._credentials = credentials
+        self._transport = transport
+        self._clock = clock
+        self._rng = rng
+        self._clock_lock = threading.Lock()
+        self._clock_offset = 0.0
+
+    def head(self, bucket: str, key: str, version_id: str | None = None) -> ObjectInfo:
+        """Look at an object. Raises ObjectMissing where there is none, else TosError, NoAnswer."""
+        answer = self._send("HEAD", bucket, key, query=_version(version_id))
+        if not {"etag", "content-length"} <= answer.headers.keys():
+            # Headers that were cut off look like an object without metadata.
+            raise MaybeExecuted(f"The answer to HEAD {bucket}/{key} is not whole.")
+        version = answer.headers.get("x-tos-version-id")
+        return ObjectInfo(
+            etag=answer.headers["etag"].strip('"'),
+            size=int(answer.headers["content-length"]),
+            content_type=answer.headers.get("content-type", ""),
+            # Where versioning was suspended, every version of an object is called "null".
+            version_id=None if version == "null" else version,
+            metadata={
+                name.removeprefix(META): _as_utf8(value)
+                for name, value in answer.headers.items()
+                if name.startswith(META)
+            },
+        )
+
+    def has_bucket(self, bucket: str) -> bool:
+        """Tell whether a bucket exists; one that may not be looked at is taken to."""
+        try:
+            self._send("HEAD", bucket, "")
+        except ObjectMissing:
+            return False
+        except TosError as error:
+            if error.status != 403:
+                raise
+        return True
+
+    def get(self, bucket: str, key: str, version_id: str | None = None) -> tuple[bytes, str]:
+        """Return an object's content and ETag. Raises ObjectMissing, TosError, NoAnswer."""
+        answer = self._send("GET", bucket, key, query=_version(version_id))
+        etag = answer.headers.get("etag", "").strip('"')
+        if not etag:
+            # Without it the next compare-and-swap would compare with nothing.
+            raise MaybeExecuted(f"The answer to GET {bucket}/{key} has no ETag.")
+        return answer.body, etag
+
+    def put(
+        self,
+        bucket: str,
+        key: str,
+        body: bytes,
+        *,
+        content_type: str = "application/json",
+        create_only: bool = False,
+        if_match: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> str:
+        """Write an object and return its new ETag.
+
+        With `create_only` it must not exist yet, with `if_match` it must have that ETag still:
+        raises ConditionFailed otherwise. Metadata values are ASCII. Raises TosError, NoAnswer.
+        """
+        headers = {"content-type": content_type}
+        headers |= {META + name: value for name, value in (metadata or {}).items()}
+        if create_only:
+            headers["x-tos-forbid-overwrite"] = "true"
+        if if_match is not None:
+            headers["x-tos-if-match"] = if_match
+        answer = self._send("PUT", bucket, key, headers=headers, body=body)
+        etag = answer.headers.get("etag", "").strip('"')
+        if not etag:
+            # Without it the next compare-and-swap would compare with nothing.
+            raise MaybeExecuted(f"The answer to PUT {bucket}/{key} has no ETag.")
+        return etag
+
+    def delete(self, bucket: str, key: str) -> None:
+        """Remove an object; one that does not exist already is. Raises TosError, NoAnswer."""
+        try:
+            self._send("DELETE", bucket, key)
+        except ObjectMissing:
+            return
+
+    def list_page(
+        self,
+        bucket: str,
+        prefix: str,
+        *,
+        token: str | None = None,
+        start_after: str | None = None,
+        limit: int = 1000,
+        with_metadata: bool = False,
+    ) -> Page:
+        """Return up to `limit` (1–1000) objects below `prefix` in the order of their keys.
+
+        From where the page before ended with its `token`, or behind the key `start_after`. The
+        official SDK can ask for metadata, the API's documents do not tell of it: with
+        `with_metadata` what is there is right, but what is missing may be there all the same.
+        """
+        query = {"list-type": "2", "prefix": prefix, "max-keys": str(limit)}
+        if with_metadata:
+            query["fetch-meta"] = "true"
+        if token:
+            query["continuation-token"] = token
+        if start_after:
+            query["start-after"] = start_after
+        document = as_object(self._send("GET", bucket, "", query=query).body)
+        if document is None:
+            raise MaybeExecuted(f"The listing of {bucket}/{prefix} cannot be read.")
+        objects = [
+            ListedObject(
+                entry["Key"],
+                str(entry.get("ETag") or "").strip('"'),
+                int(entry.get("Size") or 0),
+                str(entry.get("LastModified") or ""),
+                _listed_metadata(entry.get("UserMeta")),
+            )
+            for entry in document.get("Contents") or []
+        ]
+        more = document.get("IsTruncated")
+        return Page(objects, (document.get("NextContinuationToken") or None) if more else None)
+
+    def presign(
+        self, bucket: str, key: str, *, version_id: str | None, expires_seconds: int
+    ) -> str:
+        """Return a public address that lets its holder read one object, for a while.
+
+        It is a secret: never stored, never logged. Raises CredentialsError.
+        """
+        parts = urlsplit(self._public_endpoint)
+        return tos_presigned_url(
+            method="GET",
+            scheme=parts.scheme,
+            host=f"{bucket}.{parts.netloc}",
+            key=key,
+            query=_version(version_id),
+            credentials=self._credentials.get(),
+            region=self._region,
+            now=self._clock.now() + self._clock_offset,
+            expires_seconds=expires_seconds,
+        )
+
+    def _send(
+        self,
+        method: str,
+        bucket: str,
+        key: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+    ) -> Response:
+        problem: NoAnswer | TosError | None = None
+        for pause in _PAUSES:
+            self._clock.sleep(pause * self._rng.uniform(0.5, 1.5))
+            try:
+                request = self._signed(method, bucket, key, query or {}, headers or {}, body)
+                answer = self._transport.send(request, Timeouts())
+            except NoAnswer as error:
+                problem = error
+                continue
+            if answer.status < 300:
+                return answer
+            problem = _error(method, bucket, key, answer)
+            skewed = problem.code == "RequestTimeTooSkewed" and self._correct_clock(answer)
+            if answer.status < 500 and answer.status != 429 and not skewed:
+                break
+        if problem is None:
+            raise AssertionError("no pause, no try")
+        raise problem
+
+    def _signed(
+        self,
+        method: str,
+        bucket: str,
+        key: str,
+        query: Mapping[str, str],
+        headers: Mapping[str, str],
+        body: bytes,
+    ) -> Request:
+        parts = urlsplit(self._endpoint)
+        host = f"{bucket}.{parts.netloc}"
+        signed = tos_headers(
+            method=method,
+            host=host,
+            key=key,
+            query=query,
+            headers=headers,
+            credentials=self._credentials.get(),
+            region=self._region,
+            now=self._clock.now() + self._clock_offset,
+            payload_sha256=hashlib.sha256(body).hexdigest(),
+        )
+        # No DNS knows <bucket>.127.0.0.1: connect to the address, the Host header names the bucket.
+        connect_to = parts.netloc if is_loopback_or_address(self._endpoint) else host
+        url = f"{parts.scheme}://{connect_to}{object_path(key)}"
+        return Request(method, f"{url}?{canonical_query(query)}" if query else url, signed, body)
+
+    def _correct_clock(self, answer: Response) -> bool:
+        theirs = time_of(answer)
+        if theirs is None:
+            return False
+        with self._clock_lock:
+            self._clock_offset = theirs - self._clock.now()
+        return True
+
+
+def _version(version_id: str | None) -> dict[str, str]:
+    return {"versionId": version_id} if version_id else {}
+
+
+def _listed_metadata(pairs: object) -> dict[str, str]:
+    """Read a listing's `UserMeta`, a list of {Key, Value}."""
+    return {
+        str(pair.get("Key")).lower().removeprefix(META): str(pair.get("Value") or "")
+        for pair in (pairs if isinstance(pairs, list) else [])
+        if isinstance(pair, dict)
+    }
+
+
+def _as_utf8(value: str) -> str:
+    """Undo HTTP's reading of header bytes as latin-1, for clients that send raw UTF-8."""
+    try:
+        return value.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return value
+
+
+def _error(method: str, bucket: str, key: str, answer: Response) -> TosError:
+    document = as_object(answer.body) or {}
+    code, ec = str(document.get("Code") or ""), str(document.get("EC") or "")
+    request_id = answer.headers.get("x-tos-request-id", "")
+    place = f"{bucket}/{key}" if key else bucket
+    message = (
+        f"Object storage refused {method} {place}: HTTP {answer.status} "
+        f"{code} {document.get('Message') or ''}".rstrip()
+        + (f" (request {request_id})." if request_id else ".")
+    )
+    kind = TosError
+    if answer.status == 404:
+        kind = ObjectMissing
+    elif answer.status in (409, 412) or ec == _ALREADY_EXISTS:
+        kind = ConditionFailed
+    return kind(redact_text(message), status=answer.status, code=code, request_id=request_id)

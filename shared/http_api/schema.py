@@ -1,0 +1,242 @@
+"""What goes in and out of the HTTP door. The OpenAPI document is made of these."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
+
+from shared.clients.imagex_model import MODEL, OWN_KEYS, ReqJsonParts, Scale, Seed, Steps
+from shared.ledger import Record
+from shared.settings import BUCKET_NAME
+
+Status = Literal[
+    "generated", "rejected", "skipped", "superseded", "deferred", "in_doubt", "running"
+]
+SHOWN_STATUSES: tuple[str, ...] = ("pending", "running", "deferred", "in_doubt")
+Line = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+# Segments of visible characters without '~', parted by single '/'; as many as fit 180 bytes.
+_ASCII, _CHINESE = r"[!-.0-}]", r"[!-.0-}\u4e00-\u9fff]"
+Output = (
+    Annotated[str, StringConstraints(pattern=rf"^{_ASCII}+(/{_ASCII}+)*$", max_length=140)]
+    | Annotated[str, StringConstraints(pattern=rf"^{_CHINESE}+(/{_CHINESE}+)*$", max_length=45)]
+)
+# A public host's name, a port if it must be, and whatever stands behind it in visible ASCII.
+IMAGE_URL = (
+    r"https?://([A-Za-z0-9](-?[A-Za-z0-9]){0,40}\.)+[A-Za-z]{2,24}(:[1-9][0-9]{1,3})?"
+    r"(/[!-\"$-\[\]-~]*)?"
+)
+_NO_DOT, _ANY = r"[!-\-0-\[\]-}\u4e00-\u9fff]", r"[!-.0-\[\]-}\u4e00-\u9fff]"
+STORE_PATH = rf"(/{_NO_DOT}{_ANY}*)+"
+# What Python strips besides: regular expressions do not agree that it is space.
+_VISIBLE = r"[^\s\x1c-\x1f\x85]"
+TemplateName = Annotated[str, StringConstraints(pattern=r"^[!-}]+$", max_length=256)]
+Bucket = Annotated[str, StringConstraints(pattern=BUCKET_NAME.pattern)]
+# A segment of dots would be taken for a folder on the way.
+Key = Annotated[str, StringConstraints(pattern=r"^[^./][^/]*(/[^./][^/]*)*$", max_length=1024)]
+
+
+RecordId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+
+
+class OwnModel(ReqJsonParts):
+    """Further parts of this model's request; `image_urls` are pictures that follow the first."""
+
+
+class OtherModel(BaseModel):
+    """Another model's request: its `req_key`, and whatever that model takes.
+
+    An address in it is a public https one, as `image_url` is.
+    """
+
+    model_config = ConfigDict(
+        extra="allow",
+        json_schema_extra={
+            "properties": {
+                "req_key": {"type": "string", "minLength": 1, "not": {"const": MODEL}},
+                "image_urls": {"type": "array"},
+                **dict.fromkeys((*OWN_KEYS, "binary_data_base64"), False),
+            },
+        },
+    )
+
+    req_key: Annotated[str, StringConstraints(min_length=1)]
+
+
+def _one_source(schema: dict[str, Any]) -> None:
+    """Write down what the validator checks: one source, and a prompt where there is no object."""
+    for properties in schema["properties"].values():
+        kinds = [kind for kind in properties.pop("anyOf", []) if kind != {"type": "null"}]
+        properties.pop("default", None)
+        properties.update(kinds[0] if len(kinds) == 1 else {"anyOf": kinds} if kinds else {})
+    sources = ("bucket", "key", "image_url", "store_uri")
+    schema["oneOf"] = [
+        {"required": needed, "properties": {s: False for s in sources if s not in needed}}
+        for needed in (["bucket", "key"], ["image_url", "prompt"], ["store_uri", "prompt"])
+    ]
+
+
+class GenerationRequest(BaseModel):
+    """One picture to repaint: exactly one of `bucket` with `key`, `image_url` and `store_uri`.
+
+    With `bucket` and `key`, what is not given comes from the object's metadata; then from the
+    presets, then from the defaults.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=_one_source)
+
+    bucket: Bucket | None = Field(default=None, description="The bucket of an uploaded object.")
+    key: Key | None = Field(default=None, description="The key of an uploaded object.")
+    image_url: Annotated[str, StringConstraints(min_length=1, max_length=2048)] | None = Field(
+        default=None, description="A public https address of the picture."
+    )
+    store_uri: Line | None = Field(
+        default=None, description="A picture that the veImageX service holds already."
+    )
+    prompt: (
+        Annotated[str, StringConstraints(pattern=_VISIBLE, min_length=1, max_length=8192)] | None
+    ) = Field(default=None, description="What to make of it, in Chinese or English.")
+    seed: Seed | None = Field(default=None, description="-1 draws one.")
+    steps: Steps | None = None
+    scale: Scale | None = None
+    output: Output | None = Field(default=None, description="The output's name.")
+    template: TemplateName | None = None
+    overwrite: StrictBool | None = None
+    req_json: OwnModel | OtherModel | None = Field(
+        default=None, description="Merged into the model's request, for what has no field here."
+    )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refuse_null(cls, value: Any) -> Any:
+        if value is None:
+            raise ValueError("null is no value: leave the field out")
+        return value
+
+    @model_validator(mode="after")
+    def _check_source(self) -> Self:
+        given = [
+            name
+            for name, value in (
+                ("bucket and key", self.bucket or self.key),
+                ("image_url", self.image_url),
+                ("store_uri", self.store_uri),
+            )
+            if value
+        ]
+        if len(given) != 1:
+            raise ValueError(
+                "give exactly one of bucket and key, image_url, store_uri"
+                + (f"; given are {', '.join(given)}" if given else "")
+            )
+        if bool(self.bucket) != bool(self.key):
+            raise ValueError("bucket and key are given together")
+        if not self.bucket and not self.prompt:
+            raise ValueError("a prompt is needed where there is no object to have one")
+        return self
+
+
+class GenerationAttempt(BaseModel):
+    """One paid call. Times are RFC 3339."""
+
+    number: int
+    output: str
+    sent_at: datetime
+    outcome: str | None = Field(description="Null while nothing is known.")
+    code: str
+    message: str
+
+
+class Generation(BaseModel):
+    """A record of the ledger, as a caller sees it: no credentials, no signed address."""
+
+    id: RecordId
+    status: Status
+    reason: str
+    bucket: str | None
+    key: str | None
+    image_url: str | None = Field(description="Without its query.")
+    store_uri: str | None
+    prompt: str | None
+    image_urls: list[str]
+    store_uris: list[str]
+    attempts: list[GenerationAttempt]
+    created_at: datetime
+    updated_at: datetime
+
+
+class GenerationList(BaseModel):
+    """A page of what is pending; `next_cursor` is null on the last one."""
+
+    items: list[Generation]
+    next_cursor: str | None
+
+
+class Health(BaseModel):
+    """The door is open."""
+
+    status: Literal["ok"] = "ok"
+
+
+class FieldError(BaseModel):
+    """What is wrong with one field."""
+
+    pointer: str = Field(description="A JSON pointer into the body.")
+    detail: str
+
+
+class ProblemDocument(BaseModel):
+    """An error (RFC 9457)."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    request_id: str
+    errors: list[FieldError] | None = None
+
+
+def shown(record: Record) -> Generation:
+    """Return a record as a caller may see it."""
+    status: Any = record.state
+    if record.state == "pending":
+        status = record.parked or "running"
+    source = record.source or ""
+    return Generation(
+        id=record.id,
+        status=status,
+        reason=record.reason,
+        bucket=record.bucket or None,
+        key=record.key or None,
+        image_url=source.partition("?")[0] if "://" in source else None,
+        store_uri=source if source and "://" not in source else None,
+        prompt=record.instructions.prompt if record.instructions else None,
+        image_urls=list(record.image_urls),
+        store_uris=list(record.store_uris),
+        attempts=[
+            GenerationAttempt(
+                number=attempt.number,
+                output=attempt.output,
+                sent_at=_moment(attempt.sent_at),
+                outcome=attempt.outcome,
+                code=attempt.code,
+                message=attempt.message,
+            )
+            for attempt in record.attempts
+        ],
+        created_at=_moment(record.created_at),
+        updated_at=_moment(record.updated_at),
+    )
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

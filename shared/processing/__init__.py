@@ -1,0 +1,1 @@
+"""What is done with an upload, at most once."""

@@ -1,0 +1,197 @@
+"""Presets: what applies to every upload whose key begins so, where its metadata is silent.
+
+They are JSON, in the setting itself or in a file, and all of it is checked on start.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    Field,
+    StrictBool,
+    StrictInt,
+    ValidationInfo,
+    field_validator,
+)
+
+from shared.clients.imagex_model import (
+    STRICT,
+    LogoInfo,
+    Prompt,
+    Scale,
+    Seed,
+    Steps,
+    Template,
+    Text,
+    merge_problems,
+    model_problems,
+    output_name_problem,
+)
+from shared.json_utils import is_utf8
+from shared.uploads.metadata import META
+from shared.uploads.placeholders import OF_KEY, expand, names_in, placeholder_problem
+
+# The folder that holds `shared/`: in a deployed function the root of its zip.
+ROOT = Path(__file__).resolve().parents[2]
+MAX_VARIANTS = 16
+# What the reasons begin with that no metadata is to blame for.
+OF_PRESET = "The preset for"
+# Alike enough to be what was meant.
+_LIKENESS = 0.55
+
+
+def _check_placeholders(text: str) -> str:
+    problem = placeholder_problem(text)
+    if problem:
+        raise ValueError(problem)
+    return text
+
+
+def _check_output(pattern: str) -> str:
+    problem = output_name_problem(expand(pattern, dict.fromkeys(names_in(pattern), "x")))
+    if problem:
+        raise ValueError(f"an output's name made from it {problem}")
+    return pattern
+
+
+class Logo(LogoInfo):
+    """A logo text on the picture: who names one wants it."""
+
+    add_logo: StrictBool = True
+
+
+class Model(BaseModel):
+    """Another model: its name in the request, and the action and version that call it."""
+
+    model_config = STRICT
+
+    req_key: Text
+    action: Text
+    version: Text
+
+
+class Preset(BaseModel):
+    """What applies to every upload whose key begins with `prefix`, where its metadata is silent.
+
+    `prompt` and `output` may have placeholders. A prompt with `{prompt}` in it does not give way
+    to the object's own, but wraps it. `variants` is how many pictures are made of one upload.
+    """
+
+    model_config = STRICT
+
+    prefix: str
+    prompt: Annotated[Prompt, AfterValidator(_check_placeholders)] | None = None
+    seed: Seed | None = None
+    steps: Steps | None = None
+    scale: Scale | None = None
+    template: Template | None = None
+    overwrite: bool | None = None
+    output: (
+        Annotated[Text, AfterValidator(_check_placeholders), AfterValidator(_check_output)] | None
+    ) = None
+    logo: Logo | None = None
+    model: Model | None = None
+    variants: Annotated[StrictInt, Field(ge=1, le=MAX_VARIANTS)] = 1
+    req_json: dict[str, Any] = Field(default={})
+
+    @field_validator("req_json")
+    @classmethod
+    def _check_req_json(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        problems = merge_problems(value)
+        if "req_key" in value:
+            problems.append("'req_key' has a field of its own: use model.")
+        if "logo_info" in value and info.data.get("logo") is not None:
+            problems.append("'logo_info' is what logo says already: leave one of them out.")
+        # A model that is wrong itself tells nothing of what it takes.
+        if not problems and "model" in info.data:
+            problems += model_problems({**value, **_request_key(info.data["model"])})
+        if problems:
+            raise ValueError(" ".join(problems))
+        return value
+
+    @property
+    def wraps_prompt(self) -> bool:
+        """Tell whether the prompt is made of the object's own."""
+        return self.prompt is not None and "prompt" in names_in(self.prompt)
+
+    def filled(
+        self, field: Literal["prompt", "output"], values: Mapping[str, str], problems: list[str]
+    ) -> str | None:
+        """Return a text with its placeholders filled in, None where there is none.
+
+        What there is no value for goes to `problems`, a sentence for each.
+        """
+        text: str | None = getattr(self, field)
+        missing = [name for name in names_in(text or "") if name not in values]
+        for name in missing:
+            what = "a file name" if name in OF_KEY else f"{META}{name}"
+            problems.append(
+                f"{OF_PRESET} {self.prefix!r} needs {what} for its {field}, and there is none."
+            )
+        return None if text is None or missing else expand(text, values)
+
+    @property
+    def request_parts(self) -> dict[str, Any]:
+        """Return what goes into the model's request as it is."""
+        logo = {} if self.logo is None else {"logo_info": self.logo.model_dump(exclude_none=True)}
+        return {**self.req_json, **logo, **_request_key(self.model)}
+
+
+def preset_for(key: str, presets: Iterable[Preset]) -> Preset | None:
+    """Return the first preset whose prefix an object's key begins with."""
+    return next((preset for preset in presets if key.startswith(preset.prefix)), None)
+
+
+def read_presets(value: object) -> object:
+    """Return the list that a text holds as JSON, or that is in the `.json` file it names.
+
+    A relative path begins at the function's root. Raises ValueError with a sentence.
+    """
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    what, content = "it", text.encode("utf-8", "surrogateescape")
+    if not text.startswith(("[", "{")):
+        if not text.endswith(".json"):
+            # Not shown: whatever was put there by mistake may be a secret.
+            raise ValueError("it is neither a list in JSON nor the path of a .json file")
+        path = ROOT / text
+        what = f"the file {path}"
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise ValueError(f"{what} cannot be read ({error.strerror})") from None
+    try:
+        found = json.loads(content)
+        is_whole = is_utf8(json.dumps(found, ensure_ascii=False))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{what} is not JSON ({error})") from None
+    if not is_whole:
+        raise ValueError(f"{what} holds half a character (\\ud800 to \\udfff)")
+    if not isinstance(found, list):
+        raise ValueError(  # noqa: TRY004 - pydantic makes a sentence of a ValueError only
+            f"{what} is not a list: put the presets between [ and ]"
+        )
+    return found
+
+
+def unknown_field(place: Sequence[str]) -> str:
+    """Say that there is no such field, and which one may have been meant.
+
+    `place` is where it stands in the list of presets, such as `0`, `logo`, `positon`.
+    """
+    from difflib import get_close_matches  # noqa: PLC0415 - only a mistake needs it
+
+    kinds: dict[str, type[BaseModel]] = {"logo": Logo, "model": Model}
+    fields = (kinds.get(place[1], Preset) if len(place) > 2 else Preset).model_fields
+    near = get_close_matches(place[-1], fields, n=1, cutoff=_LIKENESS)
+    known = f"the nearest is {near[0]!r}" if near else f"there are {', '.join(fields)}"
+    return f"there is no such field; {known}"
+
+
+def _request_key(model: Model | None) -> dict[str, str]:
+    return {} if model is None else {"req_key": model.req_key}

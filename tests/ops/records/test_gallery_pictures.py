@@ -1,0 +1,178 @@
+"""What an address holds is somebody else's word: every picture is bounded, or says why not."""
+
+import base64
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
+
+import pytest
+from PIL import Image
+
+from ops.records.gallery.pictures import SIDE, Picture, Pictures
+from shared.ledger import Record
+from tests.fakes import FakeClock, FakeCloud, StoredObject, World
+
+LARGE = 36 * 1024 * 1024
+
+
+def png(mode: str = "RGB", size: tuple[int, int] = (40, 20), **options: object) -> bytes:
+    file = BytesIO()
+    Image.new(mode, size, options.pop("color", None)).save(file, "PNG", **options)  # type: ignore[arg-type]  # Pillow's options
+    return file.getvalue()
+
+
+class Answers(BaseHTTPRequestHandler):
+    """Answers by its path."""
+
+    def do_GET(self) -> None:
+        match self.path:
+            case "/picture":
+                self._answer(200, png())
+            case "/moved":
+                self._answer(302, location="/picture")
+            case "/moved-away":
+                self._answer(302, location="file:///etc/passwd")
+            case "/round":
+                self._answer(302, location="/round")
+            case "/large":
+                self._answer(200, b"x" * LARGE)
+            case "/cut":
+                self._answer(200, b"x", length=100)
+            case "/text":
+                self._answer(200, b"no picture")
+            case _:
+                self._answer(404)
+
+    def _answer(
+        self, status: int, body: bytes = b"", *, location: str = "", length: int | None = None
+    ) -> None:
+        self.send_response(status)
+        if location:
+            self.send_header("Location", location)
+        self.send_header("Content-Length", str(len(body) if length is None else length))
+        self.end_headers()
+        try:
+            self.wfile.write(body)
+        except OSError:
+            self.close_connection = True  # who reads has seen enough
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    with World() as world:
+        yield world
+
+
+def made(world: World, url: str) -> Picture:
+    """Return the picture at an address."""
+    record = Record(id="a" * 32, bucket="b", key="k", etag="e", image_urls=(url,))
+    with closing(Pictures(world.runtime())) as pictures:
+        return pictures.after(record)
+
+
+def source(world: World, content: bytes, *, size: int | None = None) -> Picture:
+    """Return the picture of an object."""
+    stored = StoredObject(content, {}, len(content) if size is None else size)
+    world.cloud.objects["photos", "a.png"] = stored
+    record = Record(id="a" * 32, bucket="photos", key="a.png", etag=stored.etag)
+    with closing(Pictures(world.runtime())) as pictures:
+        return pictures.before(record)
+
+
+def opened(picture: Picture) -> Image.Image:
+    assert "" == picture.missing
+    content = base64.b64decode(picture.address.removeprefix("data:image/webp;base64,"))
+    return Image.open(BytesIO(content))
+
+
+@pytest.mark.parametrize("path", ["/picture", "/moved"])
+def test_what_was_made_is_fetched_also_where_it_has_moved(
+    world: World, address: str, path: str
+) -> None:
+    assert (40, 20) == opened(made(world, address + path)).size
+
+
+@pytest.mark.parametrize(
+    ("path", "sentence"),
+    [
+        ("/nothing", "Its address answers with HTTP 404."),
+        ("/moved-away", "Its address gives no answer"),
+        ("/round", "Its address gives no answer"),
+        ("/large", "It is larger than 35 MB."),
+        ("/cut", "Its address gives no answer"),
+        ("/text", "It cannot be read as a picture"),
+    ],
+)
+def test_what_cannot_be_had_says_why(world: World, address: str, path: str, sentence: str) -> None:
+    picture = made(world, address + path)
+
+    assert "" == picture.address
+    assert picture.missing.startswith(sentence)
+
+
+def test_what_comes_too_slowly_is_given_up(address: str) -> None:
+    class Late(FakeClock):
+        def now(self) -> float:
+            self.advance(20.0)
+            return super().now()
+
+    with World(cloud=FakeCloud(clock=Late())) as world:
+        assert "It did not come within 30 seconds." == made(world, f"{address}/large").missing
+
+
+@pytest.mark.parametrize("url", ["", "file:///etc/passwd", "//host/x", "data:image/png;base64,AA"])
+def test_no_other_kind_of_address_is_followed(world: World, url: str) -> None:
+    assert "Its address is neither http nor https." == made(world, url).missing
+
+
+def test_a_large_picture_is_made_small_and_keeps_its_form(world: World) -> None:
+    picture = opened(source(world, png(size=(3000, 1000))))
+
+    assert (SIDE, SIDE // 3) == picture.size
+
+
+def test_a_picture_that_lies_on_its_side_is_turned_as_its_camera_meant(world: World) -> None:
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    file = BytesIO()
+    Image.new("RGB", (40, 20), "teal").save(file, "JPEG", exif=turned)
+
+    assert (20, 40) == opened(source(world, file.getvalue())).size
+
+
+def test_what_can_be_seen_through_stays_so(world: World) -> None:
+    picture = opened(source(world, png("P", transparency=0)))
+
+    assert "RGBA" == picture.mode
+    assert (0, 0) == picture.getchannel("A").getextrema()
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "I;16", "RGBA"])
+def test_pictures_of_all_kinds_are_shown(world: World, mode: str) -> None:
+    assert (40, 20) == opened(source(world, png(mode))).size
+
+
+def test_a_picture_that_would_fill_the_memory_is_not_opened(world: World) -> None:
+    bomb = png("1", size=(20_000, 20_000))
+
+    assert "It has too many pixels to be opened here." == source(world, bomb).missing
+
+
+def test_an_object_that_is_too_large_is_not_fetched(world: World) -> None:
+    assert "It is larger than 35 MB." == source(world, b"", size=LARGE).missing
+    assert not [name for name in world.cloud.requests if name.startswith("GET")]

@@ -1,0 +1,338 @@
+"""Both stores keep the same rules."""
+
+import json
+import random
+import re
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from shared.clients.http import Request, Response
+from shared.clients.tos import Tos
+from shared.errors import LeaseLost, LedgerFailed, MaybeExecuted, RecordUnreadable
+from shared.ledger import Attempt, EndState, Ledger, Notice, Record, Unmade, find
+from shared.ledger.sqlite import SqliteLedger
+from shared.ledger.tos import TosLedger
+from tests.fakes import START, FakeCloud, StaticCredentials
+
+RECORD = Record(id="a" * 32, bucket="photos", key="猫.png", etag="e", owner="me")
+
+
+def tos_ledger(cloud: FakeCloud) -> TosLedger:
+    tos = Tos(
+        endpoint="https://tos.example.com",
+        public_endpoint="https://tos.example.com",
+        region="cn-beijing",
+        credentials=StaticCredentials(),
+        transport=cloud,
+        clock=cloud.clock,
+        rng=random.Random(0),
+    )
+    return TosLedger(tos, "state", "ledger/")
+
+
+@pytest.fixture(params=["tos", "sqlite"])
+def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
+    if request.param == "tos":
+        yield tos_ledger(FakeCloud())
+        return
+    sqlite = SqliteLedger(tmp_path / "folder" / "ledger.db")
+    yield sqlite
+    sqlite.close()
+
+
+def test_a_claim_is_made_once(ledger: Ledger) -> None:
+    entry = ledger.create(RECORD)
+
+    assert entry is not None
+    assert ledger.create(RECORD.changed(owner="other")) is None
+    assert ledger.pending(RECORD.id) == entry
+    assert ledger.finished(RECORD.id) is None
+
+
+def test_a_record_keeps_everything_that_was_written(ledger: Ledger) -> None:
+    attempt = Attempt(number=1, output="repaint/a-1", sent_at=1.5)
+    entry = ledger.create(RECORD)
+    assert entry is not None
+    entry = ledger.replace(entry, RECORD.with_attempt(attempt).changed(parked="in_doubt"))
+
+    assert ledger.pending(RECORD.id) == entry
+    assert entry.record.attempts == (attempt,)
+
+
+def test_who_read_an_older_version_cannot_write(ledger: Ledger) -> None:
+    first = ledger.create(RECORD)
+    assert first is not None
+    second = ledger.replace(first, RECORD.changed(owner="taker"))
+
+    with pytest.raises(LeaseLost):
+        ledger.replace(first, RECORD.changed(owner="stale"))
+    assert ledger.pending(RECORD.id) == second
+
+
+def test_an_end_state_never_changes(ledger: Ledger) -> None:
+    first = ledger.create(RECORD)
+    assert first is not None
+    ended = ledger.finish(first, RECORD.changed(state="generated", store_uris=("u",)))
+    again = ledger.finish(first, RECORD.changed(state="rejected"))
+
+    assert ended == again == ledger.finished(RECORD.id)
+    assert ledger.pending(RECORD.id) is None
+
+
+def test_nobody_writes_to_a_finished_record(ledger: Ledger) -> None:
+    entry = ledger.create(RECORD)
+    assert entry is not None
+    ledger.finish(entry, RECORD.changed(state="generated"))
+
+    with pytest.raises(LeaseLost):
+        ledger.replace(entry, RECORD)
+
+
+def test_only_what_is_unfinished_is_gone_through(ledger: Ledger) -> None:
+    ids = [f"{n:032x}" for n in range(250)]
+    for number, record_id in enumerate(ids):
+        entry = ledger.create(RECORD.changed(id=record_id))
+        assert entry is not None
+        if number % 5:
+            ledger.finish(entry, entry.record.changed(state="generated"))
+
+    assert ids[::5] == list(ledger.pending_ids())
+
+
+def test_what_has_ended_is_gone_through_by_the_beginning_of_its_id(ledger: Ledger) -> None:
+    ids = [f"{n % 3:020x}{n:012x}" for n in range(30)]
+    for number, record_id in enumerate(ids):
+        entry = ledger.create(RECORD.changed(id=record_id, updated_at=START))
+        assert entry is not None
+        if number % 5:
+            ledger.finish(entry, entry.record.changed(state="generated"))
+    ended = [record_id for number, record_id in enumerate(ids) if number % 5]
+
+    assert sorted(ended) == [found for found, _ in ledger.finished_ids()]
+    one = [found for found, _ in ledger.finished_ids(f"{1:020x}")]
+    assert sorted(e for e in ended if e.startswith(f"{1:020x}")) == one
+    assert {START} == {written for _, written in ledger.finished_ids()}
+    assert [] == list(ledger.finished_ids("f"))
+
+
+def test_a_notice_stays_as_it_was_written_last_until_it_is_removed(ledger: Ledger) -> None:
+    notice = Notice(
+        id=f"{RECORD.id}-parked", record=RECORD.id, type="repaint.image.parked",
+        created_at=START, due_at=START + 60, tries=1,
+    )  # fmt: skip
+    again = notice.model_copy(update={"due_at": START + 180, "tries": 2})
+    other = notice.model_copy(update={"id": f"{'b' * 32}-parked", "record": "b" * 32})
+    assert ledger.notice(notice.id) is None
+    for written in (notice, other, again):
+        ledger.put_notice(written)
+
+    assert [notice.id, other.id] == sorted(ledger.notice_ids())
+    assert (again, other) == (ledger.notice(notice.id), ledger.notice(other.id))
+    assert [] == list(ledger.pending_ids())
+    ledger.drop_notice(notice.id)
+    ledger.drop_notice(notice.id)
+    assert ledger.notice(notice.id) is None
+    assert [other.id] == list(ledger.notice_ids())
+
+
+def test_what_ended_without_an_image_is_found_among_what_was_generated(ledger: Ledger) -> None:
+    states: list[EndState] = ["generated", "rejected", "generated", "skipped", "superseded"]
+    ids: dict[EndState, list[str]] = {}
+    for number in range(40):
+        state = states[number % 5]
+        ids.setdefault(state, []).append(f"{number:032x}")
+        finish(ledger, f"{number:032x}", state)
+    unmade: list[Unmade] = ["rejected", "skipped", "superseded"]
+
+    for state in unmade:
+        assert [(found, START) for found in ids[state]] == list(ledger.ended_ids(state))
+
+
+def test_an_end_that_another_one_stood_in_the_way_of_is_no_end(ledger: Ledger) -> None:
+    entry = ledger.create(RECORD)
+    assert entry is not None
+    ledger.finish(entry, RECORD.changed(state="generated"))
+    ledger.finish(entry, RECORD.changed(state="rejected"))
+
+    found = [ledger.finished(record_id) for record_id, _ in ledger.ended_ids("rejected")]
+    assert [] == [record for record in found if record and record.state == "rejected"]
+
+
+def test_the_end_record_is_found_before_the_pending_one(ledger: Ledger) -> None:
+    entry = ledger.create(RECORD)
+    assert entry is not None
+    assert find(ledger, RECORD.id) == RECORD
+    ended = ledger.finish(entry, RECORD.changed(state="skipped"))
+
+    assert find(ledger, RECORD.id) == ended
+    assert find(ledger, "b" * 32) is None
+
+
+@pytest.mark.parametrize("racers", [8])
+def test_of_many_that_take_over_one_wins(ledger: Ledger, racers: int) -> None:
+    entry = ledger.create(RECORD)
+    assert entry is not None
+    barrier = threading.Barrier(racers)
+    won: list[str] = []
+
+    def take(owner: str) -> None:
+        barrier.wait()
+        try:
+            ledger.replace(entry, RECORD.changed(owner=owner))
+        except LeaseLost:
+            return
+        won.append(owner)
+
+    threads = [threading.Thread(target=take, args=(f"owner {n}",)) for n in range(racers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(won) == 1
+
+
+def finish(ledger: Ledger, record_id: str, state: EndState) -> None:
+    entry = ledger.create(RECORD.changed(id=record_id, updated_at=START))
+    assert entry is not None
+    ledger.finish(entry, entry.record.changed(state=state))
+
+
+def lose_the_first_answer(cloud: FakeCloud) -> Callable[[], None]:
+    """Let the next write take effect and its answer get lost."""
+    send = cloud._storage
+
+    def once(request: Request, bucket: str, key: str, query: dict[str, str]) -> object:
+        answer = send(request, bucket, key, query)
+        if request.method == "PUT" and lost:
+            lost.pop()
+            raise MaybeExecuted("reset")
+        return answer
+
+    lost: list[int] = []
+    cloud.__dict__["_storage"] = once
+    return lambda: lost.append(1)
+
+
+def test_an_own_write_whose_answer_was_lost_is_recognised() -> None:
+    cloud = FakeCloud()
+    ledger = tos_ledger(cloud)
+    lose = lose_the_first_answer(cloud)
+
+    lose()
+    entry = ledger.create(RECORD)
+    assert entry is not None
+    lose()
+    entry = ledger.replace(entry, RECORD.changed(owner="me again"))
+    lose()
+    ended = ledger.finish(entry, entry.record.changed(state="generated"))
+
+    assert ended == entry.record.changed(state="generated")
+    assert ledger.pending(RECORD.id) is None
+
+
+def test_a_damaged_record_is_told_in_a_sentence() -> None:
+    with pytest.raises(RecordUnreadable, match="move it away"):
+        Record.from_json(b'{"id": 7}')
+    with pytest.raises(RecordUnreadable):
+        Record.from_json(b"{")
+
+
+def test_a_page_is_full_even_where_object_storage_answers_in_smaller_ones() -> None:
+    class Sparing(FakeCloud):
+        def _list(self, bucket: str, query: Mapping[str, str]) -> Response:
+            whole = json.loads(super()._list(bucket, query).body)["Contents"]
+            page = {"Contents": whole[:2], "IsTruncated": len(whole) > 2}
+            return Response(200, {}, json.dumps({**page, "NextContinuationToken": "t"}).encode())
+
+    ledger = tos_ledger(Sparing())
+    ids = [str(number) * 32 for number in range(6)]
+    for record_id in ids:
+        ledger.create(RECORD.changed(id=record_id))
+
+    assert ids[:5] == ledger.pending_page("", 5)
+    assert ids[5:] == ledger.pending_page(ids[4], 5)
+
+
+def test_the_mark_of_an_end_is_there_before_the_end() -> None:
+    cloud = FakeCloud()
+    ledger = tos_ledger(cloud)
+    finish(ledger, RECORD.id, "rejected")
+
+    written = [name for name in cloud.requests if name.startswith("PUT")]
+    assert [
+        f"PUT /ledger/pending/{RECORD.id}.json",
+        f"PUT /ledger/ended/rejected/{RECORD.id}",
+        f"PUT /ledger/done/{RECORD.id}.json",
+    ] == written
+
+
+def test_what_was_generated_costs_no_mark() -> None:
+    cloud = FakeCloud()
+    finish(tos_ledger(cloud), RECORD.id, "generated")
+
+    assert not [name for name in cloud.requests if "/ended/" in name]
+
+
+def test_a_file_of_before_tells_as_well_what_ended_how_and_a_damaged_record_does_not_keep_it_shut(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "ledger.db"
+    with closing(SqliteLedger(path)) as ledger:
+        finish(ledger, "a" * 32, "rejected")
+        finish(ledger, "b" * 32, "generated")
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("DROP INDEX unmade")
+        connection.execute("INSERT INTO records VALUES ('damaged', 1, 1, 0.0, '{')")
+
+    with closing(SqliteLedger(path)) as ledger:
+        assert [("a" * 32, START)] == list(ledger.ended_ids("rejected"))
+
+
+def steps_of(ledger: SqliteLedger, look: Callable[[Ledger], object]) -> int:
+    """Count SQLite's own steps."""
+    steps: list[None] = []
+    ledger._connection.set_progress_handler(lambda: steps.append(None), 1)
+    look(ledger)
+    return len(steps)
+
+
+@pytest.mark.parametrize("of", ["pending ids", "a page of them", "what was rejected"])
+def test_in_a_file_it_costs_as_much_whatever_else_is_finished(tmp_path: Path, of: str) -> None:
+    look: dict[str, Callable[[Ledger], object]] = {
+        "pending ids": lambda ledger: list(ledger.pending_ids()),
+        "a page of them": lambda ledger: ledger.pending_page("", 100),
+        "what was rejected": lambda ledger: list(ledger.ended_ids("rejected")),
+    }
+    steps = []
+    for finished in (10, 2000):
+        with closing(SqliteLedger(tmp_path / f"{finished}.db")) as ledger:
+            row = '(?, 1, 1, 0.0, \'{"state": "generated"}\')'
+            ids = [(f"{n:032x}",) for n in range(finished)]
+            ledger._connection.executemany(f"INSERT INTO records VALUES {row}", ids)
+            ledger.create(RECORD)
+            finish(ledger, "f" * 32, "rejected")
+            steps.append(steps_of(ledger, look[of]))
+
+    assert steps[0] == steps[1]
+
+
+def test_a_file_that_is_no_ledger_is_told_with_its_path(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    path.write_bytes(b"something else, longer than the header of a database" * 10)
+
+    with pytest.raises(LedgerFailed, match=re.escape(str(path))):
+        SqliteLedger(path)
+
+
+def test_a_file_that_fails_later_is_told_with_its_path(tmp_path: Path) -> None:
+    ledger = SqliteLedger(tmp_path / "ledger.db")
+    ledger.close()
+
+    with pytest.raises(LedgerFailed, match=re.escape(str(tmp_path / "ledger.db"))):
+        ledger.create(RECORD)

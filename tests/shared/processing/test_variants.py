@@ -1,0 +1,370 @@
+"""Variants: several generations of one upload, each with a record, a name and a seed of its own."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.clients.http import Request, Response
+from shared.clients.imagex_model import output_name_problem
+from shared.processing.attempts import name_of_variant
+from shared.results import Result
+from shared.uploads.metadata import object_id, variant_id
+from tests import fakes
+from tests.crash import interruption
+from tests.crash.interruption import Killed, Plan, process
+from tests.fakes import FakeCloud, World
+
+
+@pytest.fixture(params=["tos", "sqlite"])
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    with World() as world:
+        if request.param == "sqlite":
+            world.environment["REPAINT_LEDGER"] = f"sqlite://{tmp_path}/ledger.db"
+        deploy(world, variants=3)
+        yield world
+
+
+def deploy(world: World, **preset: Any) -> None:
+    world.environment["REPAINT_PRESETS"] = json.dumps([{"prefix": "", **preset}])
+
+
+def statuses(results: list[Result]) -> list[str]:
+    return [result.status for result in results]
+
+
+def seeds(world: World) -> list[int]:
+    return [body["ReqJson"]["seed"] for body in world.cloud.bodies]
+
+
+def nothing_at_first(cloud: FakeCloud, request: Request) -> Response:
+    """Make nothing of the first attempt of each variant."""
+    stem = json.loads(request.body)["Outputs"][0].removesuffix(".png")
+    is_first = stem.endswith(("-1", "cat", "cat-2", "cat-3"))
+    return (fakes.nothing_made if is_first else fakes.made)(cloud, request)
+
+
+def records(results: list[Result]) -> list[str]:
+    return [result.record or "" for result in results]
+
+
+# What is made
+
+
+def test_each_variant_is_paid_once_and_has_a_record_and_a_name_of_its_own(world: World) -> None:
+    results = world.deliver_all(world.cloud.upload(prompt="a cat"))
+
+    assert [("generated", 1), ("generated", 2), ("generated", 3)] == [
+        (result.status, result.variant) for result in results
+    ]
+    first, *others = records(results)
+    assert [variant_id(first, 2), variant_id(first, 3)] == others
+    assert {object_id("photos", "uploads/cat.png")} == {record[:20] for record in records(results)}
+    assert sorted(f"repaint/{record}-1" for record in records(results)) == sorted(
+        world.cloud.charges
+    )
+    assert {"a cat"} == {body["ReqJson"]["prompt"] for body in world.cloud.bodies}
+    for result in results:
+        assert (f"tos-cn-i-serviceid/repaint/{result.record}-1",) == result.store_uris
+
+
+def test_the_handlers_body_and_the_log_tell_each_one(world: World) -> None:
+    results = world.deliver_all(world.cloud.upload(prompt="a cat"))
+
+    shown = [result.to_dict() for result in results]
+    assert [1, 2, 3] == [each["variant"] for each in shown]
+    assert {("photos", "uploads/cat.png")} == {(each["bucket"], each["key"]) for each in shown}
+    told = world.lines.named("delivery.finished")
+    assert {(record, n) for n, record in enumerate(records(results), 1)} == {
+        (line["record"], line["variant"]) for line in told
+    }
+    assert 3 == len(told) == len(world.lines.named("image.generated"))
+
+
+def test_the_first_variant_is_the_upload_as_it_is_known_without_variants(world: World) -> None:
+    event = world.cloud.upload(prompt="a cat")
+    deploy(world)
+    (alone,) = world.deliver_all(event)
+    deploy(world, variants=3)
+
+    (again,) = world.deliver_all(event)
+
+    assert ("duplicate", alone.record) == (again.status, again.record)
+
+
+def test_without_variants_nothing_is_asked_or_told_that_was_not_before() -> None:
+    world = World()
+    deploy(world, variants=1)
+    (result,) = world.deliver_all(world.cloud.upload(prompt="a cat"))
+
+    claim, end = f".repaint/pending/{result.record}.json", f".repaint/done/{result.record}.json"
+    assert [
+        "HEAD /uploads/cat.png",
+        f"GET /{end}",
+        f"PUT /{claim}",
+        f"GET /{end}",
+        "GetCVImageGenerateResult",
+        f"PUT /{end}",
+        f"DELETE /{claim}",
+    ] == world.cloud.requests
+    assert "variant" not in result.to_dict()
+    assert "variant" not in world.lines.text
+    assert [-1] == seeds(world)
+
+
+# What is not made again
+
+
+def test_a_duplicate_of_the_event_costs_nothing_and_tells_every_address(world: World) -> None:
+    event = world.cloud.upload(prompt="a cat")
+    first = world.deliver_all(event)
+
+    again = world.deliver_all(event)
+
+    assert ["duplicate"] * 3 == statuses(again)
+    assert [r.store_uris for r in first] == [r.store_uris for r in again]
+    assert [1, 2, 3] == [result.variant for result in again]
+    assert 3 == len(world.cloud.charges)
+    assert [] == list(world.ledger.pending_ids())
+
+
+@pytest.mark.parametrize("number", [1, 2, 5])
+@pytest.mark.parametrize("seconds", [120, 1])
+def test_a_deployment_with_another_number_makes_no_old_event_new(
+    world: World, number: int, seconds: float
+) -> None:
+    event = world.cloud.upload(prompt="a cat")
+    world.deliver_all(event, seconds=seconds)
+
+    deploy(world, variants=number)
+    again = world.deliver_all(event)
+    world.finish()
+
+    assert (1 if number == 1 else 3) == len(again)
+    assert 3 == len(world.cloud.charges)
+
+
+def test_what_died_before_the_first_variant_is_made_up_by_the_sweep_and_the_next_delivery(
+    world: World,
+) -> None:
+    event = world.cloud.upload(prompt="a cat")
+    died_at = 0
+    while not list(world.ledger.pending_ids()):
+        died_at += 1
+        with pytest.raises(Killed):
+            world.deliver_all(event, process(world, Plan(died_at, interruption.killed_after)))
+    world.finish()
+    assert 1 == len(world.cloud.charges)
+
+    results = world.deliver_all(event)
+
+    assert ["generated", "generated", "duplicate"] == statuses(results)
+    assert 3 == len(world.cloud.charges)
+    assert [] == list(world.ledger.pending_ids())
+
+
+def test_a_sibling_that_is_not_there_for_sure_holds_the_first_variant_back() -> None:
+    world = World()
+    deploy(world, variants=3)
+    event = world.cloud.upload(prompt="a cat")
+    # After three looks comes the first write; refused for a reason of the store's own, it leaves
+    # nothing.
+    (result,) = world.deliver_all(event, process(world, Plan(4, interruption.conflict)))
+
+    assert ("incomplete", True) == (result.status, "variants" in result.reason)
+    assert [] == [name for name in world.cloud.requests if name.startswith("PUT")]
+    assert ["generated"] * 3 == statuses(world.deliver_all(event))
+
+
+def test_a_sibling_that_the_sweep_is_at_already_does_not_hold_the_first_variant_back(
+    world: World,
+) -> None:
+    event = world.cloud.upload(prompt="a cat")
+    died_at = 0
+    while 2 > len(siblings := list(world.ledger.pending_ids())):
+        died_at += 1
+        with pytest.raises(Killed):
+            world.deliver_all(event, process(world, Plan(died_at, interruption.killed_after)))
+    entry = world.ledger.pending(siblings[0])
+    assert entry is not None
+    world.ledger.replace(entry, entry.record.changed(parked=None, owner="x", lease_until=4e9))
+
+    results = world.deliver_all(event)
+
+    assert ("generated", 1) == (results[0].status, results[0].variant)
+    assert ["generated", "generated", "incomplete"] == sorted(statuses(results))
+
+
+def test_a_sibling_that_is_worked_on_elsewhere_fails_the_delivery_and_the_others_are_done(
+    world: World,
+) -> None:
+    event = world.cloud.upload(prompt="a cat")
+    _, second, _ = records(world.deliver_all(event, seconds=1))
+    entry = world.ledger.pending(second)
+    assert entry is not None
+    world.ledger.replace(entry, entry.record.changed(parked=None, owner="x", lease_until=4e9))
+
+    results = world.deliver_all(event)
+
+    assert ["generated", "incomplete", "generated"] == statuses(results)
+    assert (2, second, "Another delivery is working on it.") == (
+        results[1].variant,
+        results[1].record,
+        results[1].reason,
+    )
+
+
+def test_a_sibling_that_cannot_be_read_is_incomplete_and_known_by_its_number() -> None:
+    world = World()
+    deploy(world, variants=3)
+    event = world.cloud.upload(prompt="a cat")
+    _, second, _ = records(world.deliver_all(event, seconds=1))
+    world.cloud.objects["photos", f".repaint/pending/{second}.json"].body = b"{"
+
+    results = world.deliver_all(event)
+
+    assert ["generated", "incomplete", "generated"] == statuses(results)
+    assert ("photos", "uploads/cat.png", 2, second) == (
+        results[1].bucket,
+        results[1].key,
+        results[1].variant,
+        results[1].record,
+    )
+
+
+# What has no variants
+
+
+@pytest.mark.parametrize(
+    ("metadata", "status"),
+    [({}, "skipped"), ({"prompt": "x", "skip": "1"}, "skipped"), ({"seed": "abc"}, "rejected")],
+)
+def test_what_is_skipped_or_rejected_is_so_once(
+    world: World, metadata: dict[str, str], status: str
+) -> None:
+    (result,) = world.deliver_all(world.cloud.upload(**metadata))  # type: ignore[arg-type]  # metadata is text
+
+    assert (status, None) == (result.status, result.variant)
+    assert [] == list(world.ledger.pending_ids())
+
+
+def test_one_variant_that_is_refused_leaves_the_others_alone(world: World) -> None:
+    world.cloud.reactions = [fakes.model_refuses(50411)]
+    results = world.deliver_all(world.cloud.upload(prompt="a cat"))
+
+    assert ["generated", "generated", "rejected"] == sorted(statuses(results))
+    assert 2 == len(world.cloud.charges)
+
+
+# Time and money
+
+
+def test_what_the_time_does_not_allow_stays_for_the_sweep(world: World) -> None:
+    results = world.deliver_all(world.cloud.upload(prompt="a cat"), seconds=20)
+
+    assert ["deferred"] * 3 == statuses(results)
+    assert [1, 2, 3] == [result.variant for result in results]
+    world.sweep()
+    assert 3 == len(world.cloud.charges)
+
+
+def test_each_variant_takes_a_place_of_the_daily_cap(world: World) -> None:
+    world.environment["REPAINT_DAILY_CAP"] = "2"
+    results = world.deliver_all(world.cloud.upload(prompt="a cat"))
+
+    assert ["deferred", "generated", "generated"] == sorted(statuses(results))
+    assert 2 == len(world.cloud.charges)
+    world.clock.advance(86_400)
+    world.sweep()
+    assert 3 == len(world.cloud.charges)
+
+
+def test_a_sibling_ends_as_any_record_where_its_object_is_overwritten(world: World) -> None:
+    event = world.cloud.upload(prompt="a cat", body=b"one")
+    world.deliver_all(event, seconds=1)
+    world.cloud.upload(prompt="a cat", body=b"two")
+    world.sweep()
+
+    assert [] == world.cloud.charges
+    assert [] == list(world.ledger.pending_ids())
+
+
+# Seeds
+
+
+def test_a_given_seed_is_counted_up(world: World) -> None:
+    world.deliver_all(world.cloud.upload(prompt="a cat", seed="7"))
+
+    assert [7, 8, 9] == sorted(seeds(world))
+
+
+def test_free_seeds_differ_for_each_variant_and_each_attempt(world: World) -> None:
+    world.cloud.reactions = [nothing_at_first] * 6
+    world.deliver_all(world.cloud.upload(prompt="a cat"), seconds=600)
+
+    assert 6 == len(seeds(world)) == len(set(seeds(world)))
+    assert all(0 <= seed < 2**31 for seed in seeds(world))
+
+
+def test_an_attempt_that_is_repeated_keeps_its_seed(world: World) -> None:
+    deploy(world, variants=2)
+    world.cloud.reactions = [fakes.model_refuses(50429)] * 2
+    world.deliver_all(world.cloud.upload(prompt="a cat"))
+
+    assert 4 == len(seeds(world))
+    assert 2 == len(set(seeds(world)))
+
+
+def test_a_free_seed_is_exchanged_where_the_output_was_refused_and_a_given_one_is_not(
+    world: World,
+) -> None:
+    world.cloud.reactions = [fakes.model_refuses(50511)]
+    free = world.deliver_all(world.cloud.upload("free.png", prompt="a cat"))
+    world.cloud.reactions = [fakes.model_refuses(50511)]
+    given = world.deliver_all(world.cloud.upload("given.png", prompt="a cat", seed="7"))
+
+    assert ["generated"] * 3 == statuses(free)
+    assert ["generated", "generated", "rejected"] == sorted(statuses(given))
+
+
+# Names
+
+
+@pytest.mark.parametrize("where", ["metadata", "preset"])
+def test_a_chosen_name_gets_the_variants_number_before_its_ending(world: World, where: str) -> None:
+    if where == "preset":
+        deploy(world, variants=3, output="art/{stem}.png")
+    chosen = {"output": "art/cat.png"} if where == "metadata" else {}
+    results = world.deliver_all(world.cloud.upload(prompt="a cat", **chosen))  # type: ignore[arg-type]  # metadata is text
+
+    assert ["generated"] * 3 == statuses(results)
+    assert ["repaint/art/cat-2.png", "repaint/art/cat-3.png", "repaint/art/cat.png"] == sorted(
+        world.cloud.charges
+    )
+
+
+def test_a_name_that_another_upload_has_is_taken_for_that_variant_alone(world: World) -> None:
+    world.cloud.store("repaint/cat-2.png", charged=False)
+    results = world.deliver_all(world.cloud.upload(prompt="a cat", output="cat.png"))
+
+    assert ["generated", "rejected", "generated"] == statuses(results)
+
+
+def test_a_later_attempt_of_a_chosen_name_is_no_other_variants(world: World) -> None:
+    world.cloud.reactions = [nothing_at_first] * 6
+    world.deliver_all(world.cloud.upload(prompt="a cat", output="cat.png"), seconds=600)
+
+    outputs = [body["Outputs"][0] for body in world.cloud.bodies]
+    assert 6 == len(outputs) == len(set(outputs))
+    assert 3 == len(world.cloud.charges)
+
+
+@pytest.mark.parametrize("chosen", ["a" * 165 + "/x.png", "x." + "y" * 165, "漫" * 57, ".hidden"])
+def test_a_variants_name_fits_whatever_the_length_of_the_chosen_one(chosen: str) -> None:
+    names = [name_of_variant("repaint/", chosen, number) for number in range(1, 17)]
+
+    kept = [name for name in names if name is not None]
+    assert len(kept) == len(set(kept)) > 0
+    assert [None] * len(kept) == [output_name_problem(f"repaint/{name}") for name in kept]

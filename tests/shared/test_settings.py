@@ -1,0 +1,200 @@
+"""Settings are checked once, and every problem is told together."""
+
+import json
+import subprocess
+import sys
+from base64 import b64encode
+
+import pytest
+
+from shared.errors import SettingsError
+from shared.settings import load_settings
+from tests.fakes import ENVIRONMENT
+
+REQUIRED = {name: ENVIRONMENT[name] for name in ENVIRONMENT if name.startswith("VEIMAGEX_")}
+del REQUIRED["VEIMAGEX_ENDPOINT"]
+
+
+def test_everything_that_is_missing_is_named_in_one_error() -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings({"VEIMAGEX_DOMAIN": "  "})
+
+    assert [
+        "VEIMAGEX_SERVICE_ID is not set: it is the veImageX service's id.",
+        "VEIMAGEX_DOMAIN is not set: it is a domain bound to that service.",
+    ] == caught.value.problems[:2]
+    assert caught.value.problems[2].startswith("VEIMAGEX_TEMPLATE is not set")
+    assert "3 settings to mend" in str(caught.value)
+
+
+def test_the_defaults_are_those_of_the_contract() -> None:
+    settings = load_settings(REQUIRED)
+
+    assert settings.imagex_endpoint() == "https://imagex.volcengineapi.com"
+    assert settings.tos_endpoints("cn-beijing") == ("https://tos-cn-beijing.volces.com",) * 2
+    assert settings.ledger_for("photos") == "tos://photos/.repaint/"
+    assert settings.output_prefix == "repaint/"
+    assert (35, 35, 120) == (
+        settings.timeout_seconds,
+        settings.settle_seconds,
+        settings.deadline_seconds,
+    )
+
+
+def test_the_regions_endpoint_follows_the_region() -> None:
+    settings = load_settings({**REQUIRED, "VEIMAGEX_REGION": "ap-southeast-1"})
+
+    assert settings.imagex_endpoint() == "https://imagex.ap-southeast-1.volcengineapi.com"
+
+
+def test_veimagex_reads_the_source_from_the_public_twin_of_an_internal_endpoint() -> None:
+    settings = load_settings({**REQUIRED, "TOS_ENDPOINT": "https://tos-cn-beijing.ivolces.com"})
+
+    assert settings.tos_endpoints("cn-beijing") == (
+        "https://tos-cn-beijing.ivolces.com",
+        "https://tos-cn-beijing.volces.com",
+    )
+
+
+def test_an_endpoint_may_be_given_without_its_scheme() -> None:
+    settings = load_settings({**REQUIRED, "TOS_ENDPOINT": "tos-cn-guangzhou.volces.com"})
+
+    assert settings.tos_endpoint == "https://tos-cn-guangzhou.volces.com"
+
+
+def test_the_platforms_time_limit_is_the_deadline_unless_another_is_set() -> None:
+    assert load_settings({**REQUIRED, "_FAAS_FUNC_TIMEOUT": "300"}).deadline_seconds == 300
+    both = {**REQUIRED, "_FAAS_FUNC_TIMEOUT": "300", "REPAINT_DEADLINE_SECONDS": "60"}
+    assert load_settings(both).deadline_seconds == 60
+
+
+def test_a_time_limit_that_is_no_number_is_not_blamed_on_a_setting() -> None:
+    assert load_settings({**REQUIRED, "_FAAS_FUNC_TIMEOUT": "abc"}).deadline_seconds == 120
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("VEIMAGEX_REGION", "mars", "VEIMAGEX_REGION is 'mars': known are cn-north-1"),
+        ("VEIMAGEX_TIMEOUT_SECONDS", "soon", "VEIMAGEX_TIMEOUT_SECONDS is wrong: input should be"),
+        ("VEIMAGEX_TIMEOUT_SECONDS", "0", "greater than 0"),
+        ("TOS_ENDPOINT", "https://user:pw@host", "without path, user or query"),
+        ("TOS_ENDPOINT", "http://host:notaport", "TOS_ENDPOINT is wrong"),
+        ("TOS_REGION", "evil.example/?", "TOS_REGION is wrong"),
+        ("VEIMAGEX_TEMPLATE", "tplv~x", "without '~'"),
+        ("REPAINT_OUTPUT_PREFIX", "/x", "begins or ends with '/'"),
+        ("REPAINT_OUTPUT_PREFIX", "x y/", "holds a space"),
+        ("REPAINT_OUTPUT_PREFIX", "x" * 150, "184 bytes of UTF-8"),
+        ("REPAINT_SUFFIXES", ",", "REPAINT_SUFFIXES is wrong"),
+        ("REPAINT_LEDGER", "tos://Not_A_Bucket/x/", "write tos://"),
+        ("REPAINT_PRESETS", "[" * 100_000, "it is not JSON"),
+        ("REPAINT_PRESETS", '[{"prefix": "", "prompt": "  "}]', "at 0.prompt is wrong"),
+        ("REPAINT_PRESETS", '[{"prefix": "", "req_json": {"seed": 1}}]', "use seed"),
+        ("REPAINT_PRESETS", '[{"prefix": "", "req_json": {"image_urls": null}}]', "not a list"),
+        ("REPAINT_PRESETS", '[{"prefix": "", "req_json": {"oops": 1}}]', "oops"),
+        ("REPAINT_LEDGER", "/tmp/x", "write tos://bucket/prefix/ or sqlite:///absolute/path"),
+        ("REPAINT_LEDGER", "tos://bucket", "write tos://"),
+        ("REPAINT_PRESETS", "[", "it is not JSON"),
+        ("REPAINT_PRESETS", '[{"prefix": "", "sede": 1}]', "REPAINT_PRESETS at 0.sede is wrong"),
+        ("REPAINT_PRESETS", '[{"prefix": "", "steps": 51}]', "at 0.steps is wrong"),
+        ("REPAINT_DAILY_CAP", "many", "REPAINT_DAILY_CAP is wrong"),
+        ("REPAINT_LOG_LEVEL", "loud", "'debug', 'info', 'warning' or 'error'"),
+        ("REPAINT_WEBHOOK_SECRET", "whsec_!", "it is not base64; make one: python -c"),
+        ("REPAINT_WEBHOOK_SECRET", "whsec_aHVzaA==", "stands for 4 bytes, and 24 to 64 are"),
+        ("REPAINT_WEBHOOK_SECRET", b64encode(b"x" * 65).decode(), "stands for 65 bytes"),
+    ],
+)
+def test_a_wrong_value_is_told_with_what_is_wanted(name: str, value: str, sentence: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings({**REQUIRED, name: value})
+
+    (problem,) = caught.value.problems
+    assert sentence in problem
+
+
+WEBHOOK_SECRET = f"whsec_{b64encode(b'x' * 32).decode()}"
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("hooks.example.com/x", "an address such as https://example.com/repaint is needed"),
+        ("https:///x", "an address such as"),
+        ("ftp://hooks.example.com/", "an address such as"),
+        ("https://hooks.example.com/a b", "an address such as"),
+        ("https://hooks.example.com/猫", "an address such as"),
+        ("https://u:hush/y@hooks.example.com/", "an address such as"),
+        ("https://[hush/", "an address such as"),
+        ("https://user:hush@hooks.example.com/", "it is an address without user, password"),
+        ("https://hooks.example.com/#hush", "it is an address without user, password"),
+        ("http://hooks.example.com/?token=hush", "begin it with https://"),
+    ],
+)
+def test_a_receiver_that_cannot_be_told_safely_is_refused_without_repeating_its_address(
+    url: str, sentence: str
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(
+            {**REQUIRED, "REPAINT_WEBHOOK_URL": url, "REPAINT_WEBHOOK_SECRET": WEBHOOK_SECRET}
+        )
+
+    (problem,) = caught.value.problems
+    assert problem.startswith(f"REPAINT_WEBHOOK_URL is wrong: {sentence}")
+    assert "hush" not in problem
+
+
+@pytest.mark.parametrize(
+    "url", ["https://hooks.example.com/a?token=t", "http://localhost:9000/", "http://127.0.0.1:9/x"]
+)
+def test_a_receiver_is_named_by_https_or_on_this_machine_and_never_shown(url: str) -> None:
+    settings = load_settings(
+        {**REQUIRED, "REPAINT_WEBHOOK_URL": url, "REPAINT_WEBHOOK_SECRET": WEBHOOK_SECRET}
+    )
+
+    assert settings.webhook_url is not None
+    assert url == settings.webhook_url.get_secret_value()
+    assert url not in repr(settings)
+
+
+def test_a_receiver_without_a_secret_is_told_how_to_make_one_that_is_accepted() -> None:
+    url = {"REPAINT_WEBHOOK_URL": "https://hooks.example.com/"}
+    with pytest.raises(SettingsError) as caught:
+        load_settings({**REQUIRED, **url})
+    (problem,) = caught.value.problems
+    assert problem.startswith("REPAINT_WEBHOOK_SECRET is not set")
+    program = problem.partition('python -c "')[2].partition('".')[0]
+    made = subprocess.check_output([sys.executable, "-c", program], text=True).strip()
+
+    settings = load_settings({**REQUIRED, **url, "REPAINT_WEBHOOK_SECRET": made})
+
+    assert settings.webhook_secret is not None
+    assert made == settings.webhook_secret.get_secret_value()
+    assert made.startswith("whsec_")
+
+
+def test_all_wrong_values_are_told_together() -> None:
+    wrong = {"REPAINT_DAILY_CAP": "x", "REPAINT_LEDGER": "x", "VEIMAGEX_REGION": "x"}
+    with pytest.raises(SettingsError) as caught:
+        load_settings(wrong)
+
+    assert len(caught.value.problems) == 6
+
+
+def test_a_secret_is_neither_shown_nor_repeated_in_an_error() -> None:
+    settings = load_settings({**REQUIRED, "REPAINT_HTTP_TOKENS": "token-one, token-two"})
+    with pytest.raises(SettingsError) as caught:
+        load_settings({"REPAINT_WEBHOOK_SECRET": "hush", "REPAINT_LEDGER": "hush"})
+
+    assert [s.get_secret_value() for s in settings.http_tokens] == ["token-one", "token-two"]
+    assert "token-one" not in repr(settings)
+    assert "hush" not in str(caught.value)
+
+
+def test_presets_and_lists_are_read() -> None:
+    presets = [{"prefix": "a/", "prompt": "漫画", "req_json": {"return_url": True}}]
+    settings = load_settings(
+        {**REQUIRED, "REPAINT_PRESETS": json.dumps(presets), "REPAINT_PREFIXES": "a/, b/,"}
+    )
+
+    assert settings.prefixes == ("a/", "b/")
+    assert settings.presets[0].req_json == {"return_url": True}
