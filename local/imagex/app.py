@@ -26,7 +26,6 @@ from local.imagex.rules import NORMAL, Service
 from local.imagex.source import Sources
 from local.keys import KeyRing
 from local.openapi import Received, Refusal, envelope, new_request_id, verify
-from local.policy import Policies
 from shared.clock import Clock, SystemClock
 
 SERVICE = "ImageX"
@@ -49,14 +48,15 @@ def application(
     service_status: str = NORMAL,
     domain_status: str = NORMAL,
     paint: Painter = restyle,
-    policies: Policies | None = None,
+    authorizer: permissions.Authorizer | None = None,
 ) -> Starlette:
     """Make the application; to be served by `local.server.Server`, which can hang up.
 
     `clock` dates the answers and the book. `resolve` maps host names of sources to ports on
     loopback; sources on other hosts are refused unless `reach_out`. `overwrite_switch` is the
     service's 重名覆盖上传; the two statuses are what it says of itself and of its domain, nothing
-    else. `paint` stands in for the model. `policies` say what the keys of roles may do.
+    else. `paint` stands in for the model. `authorizer` decides what
+    the keys of roles may do.
     """
     clock = clock or SystemClock()
     service = Service(service_id, domain, template, overwrite_switch, service_status, domain_status)
@@ -71,7 +71,7 @@ def application(
         late=set(),
     )
     api = _Api(
-        book, keys, faults, generator, Reader(book, service, region), region, clock, policies
+        book, keys, faults, generator, Reader(book, service, region), region, clock, authorizer
     )
 
     @asynccontextmanager
@@ -100,7 +100,7 @@ class _Api:
     reader: Reader
     region: str
     clock: Clock
-    policies: Policies | None
+    authorizer: permissions.Authorizer | None
 
     async def answer(self, request: Request) -> Response:
         """Answer one request to the API, and enter it into the book before the answer leaves."""
@@ -145,8 +145,8 @@ class _Api:
         return response
 
     def _authorize(self, access_key: str, query: Mapping[str, str]) -> None:
-        asked = permissions.of_imagex(query, self.region)
-        if self.policies and (denied := self.policies.refusal(access_key, asked)):
+        requested = permissions.of_imagex(query, self.region)
+        if denied := permissions.denial(self.authorizer, self.keys, access_key, requested):
             raise Refusal("AccessDenied", denied)
 
     async def _dispatch(

@@ -16,7 +16,6 @@ from starlette.types import Receive, Scope, Send
 
 from local import permissions
 from local.keys import KeyRing
-from local.policy import Policies
 from local.tos import auth
 from local.tos.addressing import AbsoluteForm, Address, address
 from local.tos.answers import answer, empty
@@ -39,7 +38,7 @@ def application(
     region: str = "cn-beijing",
     on_event: OnEvent | None = None,
     is_released: Callable[[str], bool] | None = None,
-    policies: Policies | None = None,
+    authorizer: permissions.Authorizer | None = None,
     clock: Clock = SystemClock(),  # noqa: B008 (it has no state)
 ) -> Starlette:
     """Return object storage as an application.
@@ -48,7 +47,7 @@ def application(
     function that a notification rule of the bucket sends it to: after the object is stored, in a
     worker thread, holding no lock. An event that it did not take is delivered at the next start.
     `is_released` says whether a function may be the destination of a rule; without it any may.
-    `policies` say what the keys of roles may do.
+    `authorizer` decides what the keys of roles may do.
     """
     outbox = Outbox(store.index, on_event) if on_event else None
 
@@ -58,7 +57,7 @@ def application(
             await run_in_threadpool(outbox.deliver_left)
         yield
 
-    gateway = _Gateway(store, keys, region, outbox, is_released, policies, clock)
+    gateway = _Gateway(store, keys, region, outbox, is_released, authorizer, clock)
     starlette = Starlette(middleware=[Middleware(AbsoluteForm)], lifespan=lifespan)
     # What is routed by are host and query; every path is the key of some object.
     starlette.router.default = gateway
@@ -75,11 +74,11 @@ class _Gateway:
         region: str,
         outbox: Outbox | None,
         is_released: Callable[[str], bool] | None,
-        policies: Policies | None,
+        authorizer: permissions.Authorizer | None,
         clock: Clock,
     ) -> None:
         self._keys = keys
-        self._policies = policies
+        self._authorizer = authorizer
         self._region = region
         self._clock = clock
         self._buckets = BucketApi(store, outbox, region, is_released)
@@ -137,10 +136,10 @@ class _Gateway:
             payload_sha256=verified.payload_sha256,
             origin=Origin(self._region, request_id, source_ip, verified.access_key),
         )
-        if self._policies:
-            refusal = self._policies.refusal(verified.access_key, permissions.of_tos(call))
-            if refusal:
-                raise TosError(HTTPStatus.FORBIDDEN, "AccessDenied", refusal)
+        requested = permissions.of_tos(call)
+        key = verified.access_key
+        if denied := permissions.denial(self._authorizer, self._keys, key, requested):
+            raise TosError(HTTPStatus.FORBIDDEN, "AccessDenied", denied)
         if where.bucket is None:
             return await self._buckets.service(call)
         if not where.key:
