@@ -17,7 +17,7 @@ from collections.abc import Container
 from pathlib import Path
 from typing import BinaryIO
 
-from local.tos.checksum import crc64
+from fastcrc import crc64
 
 # Written to the disk, and digested, in pieces of this many bytes.
 PIECE = 1 << 20
@@ -72,7 +72,7 @@ class Incoming:
         self._file.write(data)
         self._md5.update(data)
         self._sha256.update(data)
-        self.crc = crc64(data, self.crc)
+        self.crc = crc64.xz(data, self.crc)  # the CRC-64 that TOS and its SDK compute
 
     def close(self) -> None:
         """Write the rest and close the file; nothing happens where that has been done."""
