@@ -101,7 +101,7 @@ class Cloud:
         environment: Mapping[str, str] | None = None,
         on_log: Callable[[str, str], None] | None = None,
         scale: Scale = Scale(),  # noqa: B008 (it has no state)
-        book: imagex.Book | None = None,
+        book: imagex.BillingRecords | None = None,
         paint: Painter = restyle,
         bare: bool = False,
         plane: vefaas.PlaneSettings | None = None,
@@ -112,7 +112,7 @@ class Cloud:
         self.keys = KeyRing()
         self.credentials = self.keys.add(kept_credentials(self.folder / "credentials.json"))
         self.store = tos.ObjectStore(self.folder / "tos")
-        self.book = book or imagex.Book(self.folder / "imagex")
+        self.book = book or imagex.BillingRecords(self.folder / "imagex")
         self.faults = imagex.Faults(faults)
         self.platform = Platform(
             self.folder / "faas", keys=self.keys, settings=delivery, on_log=on_log

@@ -1,4 +1,4 @@
-"""The actions that read: which files there are, where they are shown, which service this is."""
+"""The API's actions that read: files, their URLs, the service and its templates."""
 
 import base64
 import binascii
@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from local.imagex import answers
-from local.imagex.book import Book, StoredFile
+from local.imagex.billing import BillingRecords, OutputFile
+from local.imagex.errors import imagex_error
 from local.imagex.generate import picture_address
-from local.imagex.rules import Service, check_service
+from local.imagex.request import ServiceProfile, check_service
 from local.openapi import Refusal
 
 _CHINA_OFFSET_SECONDS = 8 * 3600
@@ -21,10 +21,10 @@ _FORMATS = ("image", "jpeg", "jpg", "png", "webp", "avif", "heic", "awebp", "gif
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Reads the book for the API's actions; none of them changes anything."""
+    """Answers the API's actions that change nothing."""
 
-    book: Book
-    service: Service
+    billing: BillingRecords
+    service: ServiceProfile
     region: str
 
     def storage_files(self, query: Mapping[str, str], host: str) -> dict[str, Any]:
@@ -42,7 +42,7 @@ class Reader:
         if not 1 <= limit <= 1000:
             raise Refusal("InvalidParameter.Limit", "Limit is not a whole number from 1 to 1000.")
         after = _from_marker(query.get("Marker", ""))
-        files = self.book.files(query.get("Prefix", ""), after, limit + 1)
+        files = self.billing.files(query.get("Prefix", ""), after, limit + 1)
         has_more = len(files) > limit
         files = files[:limit]
         return {
@@ -62,7 +62,7 @@ class Reader:
         }
 
     def upload_file(self, query: Mapping[str, str], host: str) -> dict[str, Any]:
-        """Answer GetImageUploadFile; what it answers for a missing file is not documented."""
+        """Answer GetImageUploadFile; its error for a missing file is not documented."""
         del host
         check_service(query.get("ServiceId"), self.service)
         file = self._by_uri(_needed(query, "StoreUri"))
@@ -78,10 +78,10 @@ class Reader:
         }
 
     def resource_url(self, query: Mapping[str, str], host: str) -> dict[str, Any]:
-        """Answer GetResourceURL; the address is this server's, by http whatever is asked."""
+        """Answer GetResourceURL with a URL of this server, which is http for any `Proto`."""
         check_service(query.get("ServiceId"), self.service)
         if _needed(query, "Domain") != self.service.domain:
-            raise answers.refusal(601000, f"Domain {query['Domain']!r} is not bound.")
+            raise imagex_error(601000, f"Domain {query['Domain']!r} is not bound.")
         uri, template = _needed(query, "URI"), query.get("Tpl", self.service.template)
         if query.get("Proto", "http") not in ("http", "https"):
             raise Refusal("InvalidParameter.Proto", "Proto is neither http nor https.")
@@ -105,7 +105,7 @@ class Reader:
         return self._described()
 
     def templates(self, query: Mapping[str, str], host: str) -> dict[str, Any]:
-        """Answer GetAllImageTemplates (508/9386): those whose name holds TemplateNamePattern."""
+        """Answer GetAllImageTemplates (508/9386): those whose name contains the pattern."""
         del host
         check_service(query.get("ServiceId"), self.service)
         pattern = query.get("TemplateNamePattern", "")
@@ -124,17 +124,17 @@ class Reader:
         ]
         return {"ServiceId": self.service.id, "Templates": templates, "Total": len(found)}
 
-    def picture(self, address: str) -> tuple[StoredFile, bytes] | None:
+    def picture(self, address: str) -> tuple[OutputFile, bytes] | None:
         """Return the file shown at `<StoreUri>~<template>`, and its bytes; None without one."""
         uri, _, template = address.rpartition("~")
         if template.partition(".")[0] != self.service.template.partition(".")[0]:
             return None
         file = self._by_uri(uri)
-        return None if file is None else (file, self.book.picture(file))
+        return None if file is None else (file, self.billing.picture(file))
 
-    def _by_uri(self, uri: str) -> StoredFile | None:
+    def _by_uri(self, uri: str) -> OutputFile | None:
         bucket, _, name = uri.partition("/")
-        return self.book.find(name) if bucket == self.service.bucket else None
+        return self.billing.find(name) if bucket == self.service.bucket else None
 
     def _described(self) -> dict[str, Any]:
         """Describe the service; the fields' names and statuses are documented (508/9358)."""
@@ -173,7 +173,7 @@ ACTIONS: dict[tuple[str, str], Action] = {
 
 
 def local_time(moment: float) -> str:
-    """Write a time as the service does: RFC 3339, to the second, in Beijing."""
+    """Format a time as the service does: RFC 3339, to the second, in Beijing."""
     beijing = time.gmtime(moment + _CHINA_OFFSET_SECONDS)
     return time.strftime("%Y-%m-%dT%H:%M:%S+08:00", beijing)
 
@@ -200,5 +200,5 @@ def _from_marker(marker: str) -> str:
         return base64.b64decode(marker, altchars=b"-_", validate=True).decode()
     except (binascii.Error, UnicodeDecodeError) as error:
         raise Refusal(
-            "InvalidParameter.Marker", "Marker is none that this service gave out."
+            "InvalidParameter.Marker", "Marker is not one that this service returned."
         ) from error
