@@ -14,7 +14,6 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from local import permissions
 from local.imagex import admin, fault_responses
 from local.imagex.billing import BillingRecords
 from local.imagex.errors import IMAGEX_CODES, ModelError
@@ -27,6 +26,7 @@ from local.imagex.restyle import restyle
 from local.imagex.source import SourceFetcher
 from local.keys import KeyRing
 from local.openapi import Received, Refusal, envelope, new_request_id, verify
+from local.permissions import Authorizer, RequestedAction, denial
 from shared.clock import Clock, SystemClock
 
 SERVICE = "ImageX"
@@ -49,7 +49,7 @@ def application(
     service_status: str = NORMAL,
     domain_status: str = NORMAL,
     paint: Painter = restyle,
-    authorizer: permissions.Authorizer | None = None,
+    authorizer: Authorizer | None = None,
 ) -> Starlette:
     """Return the application; to be served by `local.server.Server`, which can hang up.
 
@@ -110,7 +110,7 @@ class _ImagexApi:
     reader: Reader
     region: str
     clock: Clock
-    authorizer: permissions.Authorizer | None
+    authorizer: Authorizer | None
 
     async def call(self, request: Request) -> Response:
         """Answer one request to the API, and record it before the response is sent."""
@@ -155,8 +155,12 @@ class _ImagexApi:
         return response
 
     def _authorize(self, access_key: str, query: Mapping[str, str]) -> None:
-        requested = permissions.of_imagex(query, self.region)
-        if denied := permissions.denial(self.authorizer, self.keys, access_key, requested):
+        # The resources have the names that the official client gives them in policies. A request
+        # without a ServiceId is about any service.
+        resource = f"ServiceId/{query.get('ServiceId') or '*'}"
+        action = f"ImageX:{query.get('Action', 'Unknown')}"
+        requested = [RequestedAction.of(action, self.region, resource)]
+        if denied := denial(self.authorizer, self.keys, access_key, requested):
             raise Refusal("AccessDenied", denied)
 
     async def _dispatch(
