@@ -22,7 +22,7 @@ from local import gateway, imagex, own, tos
 from local.console import Console, Parts
 from local.imagex.generate import Painter
 from local.imagex.restyle import restyle
-from local.keys import KeyRing, kept, kept_credentials
+from local.keys import KeyRing, load_or_create, load_or_create_credentials
 from local.own import (
     HTTP_FUNCTION,
     ROOT,
@@ -110,7 +110,8 @@ class Cloud:
         self.folder = folder.resolve()
         self.folder.mkdir(parents=True, exist_ok=True)
         self.keys = KeyRing()
-        self.credentials = self.keys.add(kept_credentials(self.folder / "credentials.json"))
+        key_file = self.folder / "credentials.json"
+        self.credentials = self.keys.add(load_or_create_credentials(key_file))
         self.store = tos.ObjectStore(self.folder / "tos")
         self.book = book or imagex.BillingRecords(self.folder / "imagex")
         self.faults = imagex.Faults(faults)
@@ -164,7 +165,7 @@ class Cloud:
             vefaas.application(self.plane, self.keys, region=REGION, authorizer=authorizer),
             ports.vefaas,
         )
-        self.http_token = kept(self.folder / "http-token", secrets.token_urlsafe(24))
+        self.http_token = load_or_create(self.folder / "http-token", secrets.token_urlsafe(24))
         self.gateway = Server(
             gateway.application(
                 lambda event: self.platform.invoke(gateway.behind(self.platform.functions), event)

@@ -1,4 +1,4 @@
-"""A SQLite file: one connection under one lock, closed when nobody holds it any more."""
+"""A SQLite file: one connection under one lock, closed when it is no longer referenced."""
 
 import sqlite3
 import threading
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 class Database:
-    """The tables of `schema` in the file `path`; safe to use from several threads."""
+    """The tables of `schema` in the file `path`, for any number of threads."""
 
     def __init__(self, path: Path, schema: str) -> None:
         self._lock = threading.Lock()
@@ -18,20 +18,20 @@ class Database:
         )
         self._connection.row_factory = sqlite3.Row
         self._connection.execute("PRAGMA journal_mode=WAL")
-        # A commit survives the process's death; one lost with the power is none that mattered.
+        # A commit survives the death of the process; a power failure may lose the last ones.
         self._connection.execute("PRAGMA synchronous=NORMAL")
         self._connection.executescript(schema)
         self.close = weakref.finalize(self, self._connection.close)
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """Lend the connection for queries."""
+        """Yield the connection for queries."""
         with self._lock:
             yield self._connection
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Lend the connection for changes that happen together or, on an exception, not at all."""
+        """Yield the connection for changes that are all made or, on an exception, none of them."""
         with self._lock:
             self._connection.execute("BEGIN IMMEDIATE")
             try:

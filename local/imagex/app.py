@@ -20,7 +20,7 @@ from local.imagex.errors import IMAGEX_CODES, ModelError
 from local.imagex.fault_responses import BrokenResponse
 from local.imagex.faults import Faults
 from local.imagex.generate import Generator, Painter
-from local.imagex.read_actions import ACTIONS, Reader
+from local.imagex.read_actions import ACTIONS, ReadRequest
 from local.imagex.request import NORMAL, ServiceProfile
 from local.imagex.restyle import restyle
 from local.imagex.source import SourceFetcher
@@ -78,7 +78,7 @@ def application(
         keys,
         faults,
         generator,
-        Reader(billing, service, region),
+        service,
         region,
         clock,
         authorizer,
@@ -107,7 +107,7 @@ class _ImagexApi:
     keys: KeyRing
     faults: Faults
     generator: Generator
-    reader: Reader
+    service: ServiceProfile
     region: str
     clock: Clock
     authorizer: Authorizer | None
@@ -166,7 +166,6 @@ class _ImagexApi:
     async def _dispatch(
         self, request: Request, query: Mapping[str, str], body: bytes, request_id: str
     ) -> dict[str, Any]:
-        host = request.headers["host"]
         name = (query.get("Action", ""), query.get("Version", ""))
         expected = "POST" if name == GENERATE else "GET"
         if name != GENERATE and name not in ACTIONS:
@@ -175,18 +174,20 @@ class _ImagexApi:
             )
         if request.method != expected:
             raise Refusal("MethodNotAllowed", f"{name[0]} is called by {expected}.")
+        host = request.headers["host"]
         if name == GENERATE:
             return await self.generator.generate(body, query.get("ServiceId"), request_id, host)
         if self.faults.is_probe_failing():
             raise Refusal("InternalError", "Injected by the local stand-in's settings.")
-        return await run_in_threadpool(ACTIONS[name], self.reader, query, host)
+        read = ReadRequest(self.billing, self.service, self.region, host, query)
+        return await run_in_threadpool(read.answer, name)
 
     async def picture(self, request: Request) -> Response:
         """Return the picture at `/<StoreUri>~<template>`; templates change nothing here."""
-        found = await run_in_threadpool(self.reader.picture, request.path_params["address"])
-        if found is None:
+        uri, _, template = request.path_params["address"].rpartition("~")
+        file = await run_in_threadpool(self.billing.find_uri, uri)
+        if file is None or template.partition(".")[0] != self.service.template.partition(".")[0]:
             return PlainTextResponse("There is no such picture.\n", 404)
-        file, content = found
         headers = {
             # A name may be overwritten: clients revalidate each time.
             "Cache-Control": "no-cache",
@@ -196,6 +197,7 @@ class _ImagexApi:
         }
         if request.headers.get("if-none-match") == headers["ETag"]:
             return Response(status_code=304, headers=headers)
+        content = await run_in_threadpool(self.billing.picture, file)
         return Response(content, media_type=file.content_type, headers=headers)
 
 

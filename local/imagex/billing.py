@@ -152,6 +152,11 @@ class BillingRecords(Database):
         with self.reading() as connection:
             return _find(connection, name)
 
+    def find_uri(self, store_uri: str) -> OutputFile | None:
+        """Return the file with a StoreUri, `<bucket>/<name>`, or None."""
+        file = self.find(store_uri.partition("/")[2])
+        return file if file and file.store_uri == store_uri else None
+
     def files(self, prefix: str, after: str, limit: int) -> list[OutputFile]:
         """Return at most `limit` files whose name begins with `prefix`, in order, past `after`."""
         with self.reading() as connection:

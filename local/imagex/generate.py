@@ -112,8 +112,7 @@ class Generator:
         if isinstance(source, bytes):
             return source
         if not source.startswith(("http://", "https://")):
-            bucket, _, name = source.partition("/")
-            file = self.billing.find(name) if bucket == self.service.bucket else None
+            file = self.billing.find_uri(source)
             if file is None:
                 raise ModelError(50204, f"there is no file {source}")
             return self.billing.picture(file)

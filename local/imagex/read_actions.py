@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from local.imagex.billing import BillingRecords, OutputFile
+from local.imagex.billing import BillingRecords
 from local.imagex.errors import imagex_error
 from local.imagex.generate import picture_address
 from local.imagex.request import ServiceProfile, check_service
@@ -20,29 +20,33 @@ _FORMATS = ("image", "jpeg", "jpg", "png", "webp", "avif", "heic", "awebp", "gif
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
-    """Answers the API's actions that change nothing."""
+class ReadRequest:
+    """A request for an action that changes nothing; `host` is this server's, as clients reach it.
+
+    Its methods return the actions' `Result`.
+    """
 
     billing: BillingRecords
     service: ServiceProfile
     region: str
+    host: str
+    query: Mapping[str, str]
 
-    def storage_files(self, query: Mapping[str, str], host: str) -> dict[str, Any]:
-        """Answer GetImageStorageFiles (508/1158308); nothing found is an empty list."""
-        del host
-        check_service(query.get("ServiceId"), self.service)
-        if query.get("Delimiter"):
-            raise Refusal(
-                "InvalidParameter.Delimiter", "Delimiter is not supported by the local stand-in."
-            )
-        try:
-            limit = int(query.get("Limit") or 10)
-        except ValueError:
-            limit = 0
+    def answer(self, action: tuple[str, str]) -> dict[str, Any]:
+        """Return the `Result` of an action (name, version). Raises Refusal."""
+        if action[0] != "GetAllImageServices":
+            check_service(self.query.get("ServiceId"), self.service)
+        return ACTIONS[action](self)
+
+    def storage_files(self) -> dict[str, Any]:
+        """GetImageStorageFiles (508/1158308); no file is an empty list."""
+        if self.query.get("Delimiter"):
+            raise _invalid("Delimiter", "is not supported by the local stand-in")
+        limit = self._number("Limit", 10)
         if not 1 <= limit <= 1000:
-            raise Refusal("InvalidParameter.Limit", "Limit is not a whole number from 1 to 1000.")
-        after = _from_marker(query.get("Marker", ""))
-        files = self.billing.files(query.get("Prefix", ""), after, limit + 1)
+            raise _invalid("Limit", "is not a whole number from 1 to 1000")
+        after = _from_marker(self.query.get("Marker", ""))
+        files = self.billing.files(self.query.get("Prefix", ""), after, limit + 1)
         has_more = len(files) > limit
         files = files[:limit]
         return {
@@ -58,16 +62,17 @@ class Reader:
                 }
                 for file in files
             ],
-            "Marker": _to_marker(files[-1].name) if has_more else "",
+            "Marker": base64.urlsafe_b64encode(files[-1].name.encode()).decode()
+            if has_more
+            else "",
         }
 
-    def upload_file(self, query: Mapping[str, str], host: str) -> dict[str, Any]:
-        """Answer GetImageUploadFile; its error for a missing file is not documented."""
-        del host
-        check_service(query.get("ServiceId"), self.service)
-        file = self._by_uri(_needed(query, "StoreUri"))
+    def upload_file(self) -> dict[str, Any]:
+        """GetImageUploadFile; its error for a missing file is not documented."""
+        uri = self._required("StoreUri")
+        file = self.billing.find_uri(uri)
         if file is None:
-            raise Refusal("FileNotFound", f"There is no file {query['StoreUri']}.")
+            raise Refusal("FileNotFound", f"There is no file {uri}.")
         return {
             "ServiceId": self.service.id,
             "StoreUri": file.store_uri,
@@ -77,67 +82,28 @@ class Reader:
             "StorageClass": "STANDARD",
         }
 
-    def resource_url(self, query: Mapping[str, str], host: str) -> dict[str, Any]:
-        """Answer GetResourceURL with a URL of this server, which is http for any `Proto`."""
-        check_service(query.get("ServiceId"), self.service)
-        if _needed(query, "Domain") != self.service.domain:
-            raise imagex_error(601000, f"Domain {query['Domain']!r} is not bound.")
-        uri, template = _needed(query, "URI"), query.get("Tpl", self.service.template)
-        if query.get("Proto", "http") not in ("http", "https"):
-            raise Refusal("InvalidParameter.Proto", "Proto is neither http nor https.")
-        extension = query.get("Format", "image")
+    def resource_url(self) -> dict[str, Any]:
+        """GetResourceURL; the URL is this server's, and http for any `Proto`."""
+        domain, uri = self._required("Domain"), self._required("URI")
+        if domain != self.service.domain:
+            raise imagex_error(601000, f"Domain {domain!r} is not bound.")
+        if self.query.get("Proto", "http") not in ("http", "https"):
+            raise _invalid("Proto", "is neither http nor https")
+        extension = self.query.get("Format", "image")
         if extension not in _FORMATS:
-            raise Refusal("InvalidParameter.Format", f"Format is none of {', '.join(_FORMATS)}.")
+            raise _invalid("Format", f"is none of {', '.join(_FORMATS)}")
+        template = self.query.get("Tpl", self.service.template)
         if "." not in template:
             template = f"{template}.{extension}"
-        address = picture_address(host, uri, template)
+        address = picture_address(self.host, uri, template)
         return {"URL": address, "ObjURL": "", "CompactURL": "", "ObjCompactURL": ""}
 
-    def services(self, query: Mapping[str, str], host: str) -> dict[str, Any]:
-        """Answer GetAllImageServices."""
-        del query, host
-        return {"Services": [self._described()], "ServicesCnt": 1}
+    def all_services(self) -> dict[str, Any]:
+        """GetAllImageServices."""
+        return {"Services": [self.one_service()], "ServicesCnt": 1}
 
-    def one_service(self, query: Mapping[str, str], host: str) -> dict[str, Any]:
-        """Answer GetImageService (508/9358)."""
-        del host
-        check_service(query.get("ServiceId"), self.service)
-        return self._described()
-
-    def templates(self, query: Mapping[str, str], host: str) -> dict[str, Any]:
-        """Answer GetAllImageTemplates (508/9386): those whose name contains the pattern."""
-        del host
-        check_service(query.get("ServiceId"), self.service)
-        pattern = query.get("TemplateNamePattern", "")
-        if not _PATTERN.fullmatch(pattern):
-            raise Refusal(
-                "InvalidParameter.TemplateNamePattern",
-                "TemplateNamePattern has other characters than letters, digits, _ and -.",
-            )
-        # The documents' examples show names without the suffix that addresses carry.
-        name = self.service.template.partition(".")[0]
-        found = [name] if pattern in name else []
-        offset, limit = _whole(query, "Offset", 0), _whole(query, "Limit", 10)
-        templates = [
-            {"ServiceID": self.service.id, "TemplateName": name, "WithSig": False}
-            for name in found[offset : offset + limit]
-        ]
-        return {"ServiceId": self.service.id, "Templates": templates, "Total": len(found)}
-
-    def picture(self, address: str) -> tuple[OutputFile, bytes] | None:
-        """Return the file shown at `<StoreUri>~<template>`, and its bytes; None without one."""
-        uri, _, template = address.rpartition("~")
-        if template.partition(".")[0] != self.service.template.partition(".")[0]:
-            return None
-        file = self._by_uri(uri)
-        return None if file is None else (file, self.billing.picture(file))
-
-    def _by_uri(self, uri: str) -> OutputFile | None:
-        bucket, _, name = uri.partition("/")
-        return self.billing.find(name) if bucket == self.service.bucket else None
-
-    def _described(self) -> dict[str, Any]:
-        """Describe the service; the fields' names and statuses are documented (508/9358)."""
+    def one_service(self) -> dict[str, Any]:
+        """GetImageService; the fields' names and statuses are documented (508/9358)."""
         return {
             "ServiceName": "local",
             "ServiceId": self.service.id,
@@ -158,16 +124,42 @@ class Reader:
             "UploadOverwrite": self.service.overwrite,
         }
 
+    def templates(self) -> dict[str, Any]:
+        """GetAllImageTemplates (508/9386): the templates whose name contains the pattern."""
+        pattern = self.query.get("TemplateNamePattern", "")
+        if not _PATTERN.fullmatch(pattern):
+            raise _invalid(
+                "TemplateNamePattern", "has other characters than letters, digits, _ and -"
+            )
+        # The documents' examples show names without the suffix that URLs have.
+        name = self.service.template.partition(".")[0]
+        found = [name] if pattern in name else []
+        offset, limit = self._number("Offset", 0), self._number("Limit", 10)
+        templates = [
+            {"ServiceID": self.service.id, "TemplateName": name, "WithSig": False}
+            for name in found[offset : offset + limit]
+        ]
+        return {"ServiceId": self.service.id, "Templates": templates, "Total": len(found)}
 
-Action = Callable[[Reader, Mapping[str, str], str], dict[str, Any]]
+    def _required(self, name: str) -> str:
+        if not self.query.get(name):
+            raise Refusal(f"MissingParameter.{name}", f"The query has no {name}.")
+        return self.query[name]
 
-ACTIONS: dict[tuple[str, str], Action] = {
-    ("GetImageStorageFiles", "2018-08-01"): Reader.storage_files,
-    ("GetImageUploadFile", "2023-05-01"): Reader.upload_file,
-    ("GetResourceURL", "2023-05-01"): Reader.resource_url,
-    ("GetAllImageServices", "2018-08-01"): Reader.services,
-    ("GetImageService", "2018-08-01"): Reader.one_service,
-    ("GetAllImageTemplates", "2018-08-01"): Reader.templates,
+    def _number(self, name: str, default: int) -> int:
+        value = self.query.get(name) or str(default)
+        if not value.isdecimal():
+            raise _invalid(name, "is not a whole number")
+        return int(value)
+
+
+ACTIONS: dict[tuple[str, str], Callable[[ReadRequest], dict[str, Any]]] = {
+    ("GetImageStorageFiles", "2018-08-01"): ReadRequest.storage_files,
+    ("GetImageUploadFile", "2023-05-01"): ReadRequest.upload_file,
+    ("GetResourceURL", "2023-05-01"): ReadRequest.resource_url,
+    ("GetAllImageServices", "2018-08-01"): ReadRequest.all_services,
+    ("GetImageService", "2018-08-01"): ReadRequest.one_service,
+    ("GetAllImageTemplates", "2018-08-01"): ReadRequest.templates,
 }
 """Every reading action and its version; all are called by GET."""
 
@@ -178,27 +170,12 @@ def local_time(moment: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S+08:00", beijing)
 
 
-def _needed(query: Mapping[str, str], name: str) -> str:
-    if not query.get(name):
-        raise Refusal(f"MissingParameter.{name}", f"The query has no {name}.")
-    return query[name]
-
-
-def _whole(query: Mapping[str, str], name: str, default: int) -> int:
-    value = query.get(name) or str(default)
-    if not value.isdecimal():
-        raise Refusal(f"InvalidParameter.{name}", f"{name} is not a whole number from 0.")
-    return int(value)
-
-
-def _to_marker(name: str) -> str:
-    return base64.urlsafe_b64encode(name.encode()).decode()
+def _invalid(name: str, problem: str) -> Refusal:
+    return Refusal(f"InvalidParameter.{name}", f"{name} {problem}.")
 
 
 def _from_marker(marker: str) -> str:
     try:
         return base64.b64decode(marker, altchars=b"-_", validate=True).decode()
     except (binascii.Error, UnicodeDecodeError) as error:
-        raise Refusal(
-            "InvalidParameter.Marker", "Marker is not one that this service returned."
-        ) from error
+        raise _invalid("Marker", "is not one that this service returned") from error

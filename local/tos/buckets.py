@@ -123,10 +123,5 @@ class BucketStore:
 
 
 def _bucket(row: sqlite3.Row) -> Bucket:
-    return Bucket(
-        name=row["name"],
-        created=row["created"],
-        versioning=row["versioning"],
-        rules=json.loads(row["rules"]),
-        rules_version=row["rules_version"],
-    )
+    name, created, versioning, rules, rules_version = row
+    return Bucket(name, created, versioning, json.loads(rules), rules_version)

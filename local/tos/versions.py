@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 # The version id, in a versioned bucket, of an object from before versioning.
 NULL_VERSION = "null"
@@ -30,18 +30,10 @@ class StoredObject:
     @classmethod
     def of(cls, row: sqlite3.Row) -> "StoredObject":
         """Read a row of `objects`."""
-        return cls(
-            bucket=row["bucket"],
-            key=row["key"],
-            version=row["version"],
-            etag=row["etag"],
-            size=row["size"],
-            # SQLite's integers are signed; the CRC is not, so it is kept as text.
-            crc=int(row["crc"]),
-            modified=row["modified"],
-            blob=row["blob"],
-            headers=json.loads(row["headers"]),
-        )
+        values = {field.name: row[field.name] for field in fields(cls)}
+        # SQLite's integers are signed; the CRC is not, so it is stored as text.
+        values |= {"crc": int(row["crc"]), "headers": json.loads(row["headers"])}
+        return cls(**values)
 
 
 def current(connection: sqlite3.Connection, bucket: str, key: str) -> StoredObject | None:
