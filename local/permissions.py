@@ -1,4 +1,4 @@
-"""The IAM actions that a request to the local cloud needs, and who decides about them.
+"""The IAM actions that a request to the local cloud needs, and the protocol that authorizes them.
 
 An action has the name of an API's action (6257/1134321). An `Authorizer` may decide about actions,
 for the keys of roles. The local cloud has none of its own: its keys may do everything, and the
@@ -32,7 +32,7 @@ class RequestedAction:
 
 
 class Authorizer(Protocol):
-    """Decides what the keys of a role may do."""
+    """Decides about the actions of a role."""
 
     def denial(self, role: str, requested: Iterable[RequestedAction]) -> str | None:
         """Return why one of the actions is denied to the role (a name or TRN), None if none is."""

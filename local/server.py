@@ -23,7 +23,7 @@ Application = Callable[
 LOOPBACK = "127.0.0.1"
 
 CLOSE_CONNECTION = "repaint.close_connection"
-"""The ASGI extension with which an application closes the connection after what it has sent.
+"""The ASGI extension with which an application closes the connection once its output is sent.
 
 It then waits for `http.disconnect` and returns.
 """

@@ -1,4 +1,4 @@
-"""A local veImageX that stands in for GetCVImageGenerateResult and records what it charges.
+"""A local veImageX that stands in for GetCVImageGenerateResult and keeps billing records.
 
 Its objects may be used from several threads.
 """

@@ -56,33 +56,16 @@ def application(
     `clock` dates the responses and the billing records. `resolve` maps host names of sources to
     ports on loopback; sources on other hosts are refused unless `reach_out`. `overwrite_switch` is
     the service's 重名覆盖上传; the two statuses are reported and have no other effect. `paint`
-    stands in for the model. `authorizer` decides what
-    the keys of roles may do.
+    stands in for the model. `authorizer` decides about
+    the keys of roles.
     """
     clock = clock or SystemClock()
     service = ServiceProfile(
         service_id, domain, template, overwrite_switch, service_status, domain_status
     )
     sources = SourceFetcher(resolve, reach_out=reach_out)
-    generator = Generator(
-        billing=billing,
-        faults=faults,
-        service=service,
-        sources=sources,
-        clock=clock,
-        paint=paint,
-        late=set(),
-    )
-    api = _ImagexApi(
-        billing,
-        keys,
-        faults,
-        generator,
-        service,
-        region,
-        clock,
-        authorizer,
-    )
+    generator = Generator(billing, faults, service, sources, clock, paint)
+    api = _ImagexApi(billing, keys, faults, generator, service, region, clock, authorizer)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

@@ -1,6 +1,6 @@
 """The provider's billing records: the charges, the calls, and the files that are stored.
 
-Tests take them for the truth, so a record and its effect happen together: a charge and the file
+Tests rely on them, so a record and its effect happen together: a charge and the file
 it paid for are one transaction, and the picture is on the disk before it.
 """
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -33,7 +33,7 @@ class Generator:
     sources: SourceFetcher
     clock: Clock
     paint: Painter
-    late: set[asyncio.Task[None]]
+    late: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def generate(
         self, body: bytes, service_id: str | None, request_id: str, host: str

@@ -101,7 +101,7 @@ def oil(picture: Image.Image, chance: random.Random, hue: float) -> Image.Image:
 
 
 def sketch(picture: Image.Image, chance: random.Random, hue: float) -> Image.Image:
-    """Draw pencil contours on paper: only what differs from its surroundings is dark."""
+    """Draw pencil contours on paper: dark only at differences from the surroundings."""
     grey = picture.convert("L")
     blurred = ImageOps.invert(grey).filter(ImageFilter.GaussianBlur(6))
     contours = ImageChops.add(grey, blurred).point([round(v**3 / 255**2) for v in range(256)])

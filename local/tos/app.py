@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from local.keys import KeyRing
 from local.permissions import Authorizer, denial
-from local.tos import auth
+from local.tos import auth, responses
 from local.tos.addressing import AbsoluteForm, address_of
 from local.tos.bucket_api import BucketApi
 from local.tos.errors import TosRefusal
@@ -25,7 +25,6 @@ from local.tos.events import EventOrigin, EventOutbox, OnEvent
 from local.tos.object_api import ObjectApi
 from local.tos.permissions import requested_actions
 from local.tos.request import RequestBody, TosRequest
-from local.tos.responses import empty_response, json_response
 from local.tos.store import ObjectStore
 from shared.clock import Clock, SystemClock
 
@@ -48,7 +47,7 @@ def application(
     function that a notification rule of the bucket sends it to: after the object is stored, in a
     worker thread, holding no lock. An event for which it raised is delivered at the next start.
     `is_released` checks whether a function may be the destination of a rule; without it any may.
-    `authorizer` decides what the keys of roles may do.
+    `authorizer` decides about the keys of roles.
     """
     outbox = EventOutbox(store.index, on_event)
 
@@ -111,7 +110,7 @@ class _Gateway:
             )
         if scope["method"] == "HEAD" and response.status_code >= HTTPStatus.BAD_REQUEST:
             # The official SDK waits for as many bytes as are announced, and HEAD brings none.
-            response = empty_response(status=response.status_code)
+            response = responses.empty(status=response.status_code)
         response.headers["x-tos-request-id"] = request_id
         response.headers["x-tos-id-2"] = "local"
         await response(scope, receive, send)
@@ -143,7 +142,7 @@ class _Gateway:
 
 
 def _error(refusal: TosRefusal, request_id: str) -> Response:
-    return json_response(
+    return responses.json_body(
         {
             "Code": refusal.code,
             "RequestId": request_id,

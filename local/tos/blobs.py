@@ -50,12 +50,12 @@ class Incoming:
 
     @property
     def md5(self) -> bytes:
-        """The MD5 digest of what was flushed."""
+        """The MD5 digest of the flushed bytes."""
         return self._md5.digest()
 
     @property
     def sha256(self) -> str:
-        """The SHA-256 of what was flushed, in hexadecimal."""
+        """The SHA-256 of the flushed bytes, in hexadecimal."""
         return self._sha256.hexdigest()
 
     def add(self, chunk: bytes) -> None:
@@ -109,7 +109,7 @@ class Blobs:
         return incoming.name
 
     def path(self, name: str) -> Path:
-        """Return where a blob's file is."""
+        """Return the path of a blob's file."""
         return self._blobs / name[:2] / name
 
     def remove(self, name: str) -> None:

@@ -8,11 +8,10 @@ from urllib.parse import quote
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from local.tos import listing, notification_rules
+from local.tos import listing, notification_rules, responses
 from local.tos.errors import TosRefusal, invalid, method_not_allowed, not_implemented
 from local.tos.events import EventOutbox
 from local.tos.request import TosRequest
-from local.tos.responses import OWNER, empty_response, iso, json_response, quoted
 from local.tos.store import ObjectStore
 from local.tos.versions import StoredObject
 
@@ -59,19 +58,19 @@ class BucketApi:
             raise method_not_allowed(request.method, "the service")
         buckets = await run_in_threadpool(self._store.buckets.all)
         endpoint = f"tos-{self._region}"
-        return json_response(
+        return responses.json_body(
             {
                 "Buckets": [
                     {
                         "Name": bucket.name,
                         "Location": self._region,
-                        "CreationDate": iso(bucket.created),
+                        "CreationDate": responses.iso(bucket.created),
                         "ExtranetEndpoint": f"{endpoint}.volces.com",
                         "IntranetEndpoint": f"{endpoint}.ivolces.com",
                     }
                     for bucket in buckets
                 ],
-                "Owner": OWNER,
+                "Owner": responses.OWNER,
             }
         )
 
@@ -105,29 +104,29 @@ class BucketApi:
                 "BucketAlreadyExists",
                 f"There is a bucket {request.bucket!r} already; use it, or choose another name.",
             )
-        return empty_response({"location": f"/{request.bucket}"})
+        return responses.empty({"location": f"/{request.bucket}"})
 
     def _head(self, request: TosRequest) -> Response:
         self._store.buckets.get(request.bucket)
-        return empty_response(
+        return responses.empty(
             {"x-tos-bucket-region": self._region, "x-tos-storage-class": "STANDARD"}
         )
 
     def _delete(self, request: TosRequest) -> Response:
         self._store.buckets.delete(request.bucket)
-        return empty_response(status=HTTPStatus.NO_CONTENT)
+        return responses.empty(status=HTTPStatus.NO_CONTENT)
 
     def _get_versioning(self, request: TosRequest) -> Response:
-        return json_response({"Status": self._store.buckets.get(request.bucket).versioning})
+        return responses.json_body({"Status": self._store.buckets.get(request.bucket).versioning})
 
     def _get_rules(self, request: TosRequest) -> Response:
         bucket = self._store.buckets.get(request.bucket)
-        return json_response({"Rules": bucket.rules, "Version": bucket.rules_version})
+        return responses.json_body({"Rules": bucket.rules, "Version": bucket.rules_version})
 
     def _change(self, request: TosRequest, operation: str, document: dict[str, Any]) -> Response:
         if operation == "versioning":
             self._store.buckets.set_versioning(request.bucket, document.get("Status"))
-            return empty_response()
+            return responses.empty()
         if operation == "delete":
             return self._delete_many(request, document)
         # The official SDK leaves Rules out if there are none.
@@ -139,7 +138,7 @@ class BucketApi:
                     "release it once before a rule calls it."
                 )
         version = self._store.buckets.set_rules(request.bucket, rules, document.get("Version"))
-        return json_response({"Version": version})
+        return responses.json_body({"Version": version})
 
     def _delete_many(self, request: TosRequest, document: dict[str, Any]) -> Response:
         objects = document.get("Objects")
@@ -157,7 +156,7 @@ class BucketApi:
             )
             self._outbox.deliver(events)
         deleted = [] if document.get("Quiet") else [{"Key": item["Key"]} for item in objects]
-        return json_response({"Deleted": deleted, "Error": []})
+        return responses.json_body({"Deleted": deleted, "Error": []})
 
     def _list(self, request: TosRequest) -> Response:
         query = request.query
@@ -178,7 +177,7 @@ class BucketApi:
             start=listing.after(query.get("start-after", "")) if start is None else start,
             limit=max(0, limit),
         )
-        return json_response(_listing(request, page, limit))
+        return responses.json_body(_listing(request, page, limit))
 
 
 def _listing(request: TosRequest, page: listing.ListingPage, limit: int) -> dict[str, Any]:
@@ -191,12 +190,12 @@ def _listing(request: TosRequest, page: listing.ListingPage, limit: int) -> dict
     def entry(stored: StoredObject) -> dict[str, Any]:
         shown = {
             "Key": text(stored.key),
-            "LastModified": iso(stored.modified),
-            "ETag": quoted(stored.etag),
+            "LastModified": responses.iso(stored.modified),
+            "ETag": responses.quoted(stored.etag),
             "Size": stored.size,
             "StorageClass": "STANDARD",
             "HashCrc64ecma": str(stored.crc),
-            "Owner": OWNER,
+            "Owner": responses.OWNER,
             "Type": "Normal",
         }
         if query.get("fetch-meta", "").lower() == "true":

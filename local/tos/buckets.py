@@ -111,7 +111,7 @@ class BucketStore:
                     HTTPStatus.CONFLICT,
                     "VersionConflict",
                     "The notification rules have changed, or the body has no Version: GET "
-                    "?notification_v2, merge your rules into the answer, and PUT it with its "
+                    "?notification_v2, merge your rules into the response, and PUT it with its "
                     "Version.",
                 )
             following = secrets.token_hex(8)

@@ -23,12 +23,12 @@ def invalid(message: str) -> TosRefusal:
     return TosRefusal(HTTPStatus.BAD_REQUEST, "InvalidArgument", message)
 
 
-def not_implemented(what: str) -> TosRefusal:
+def not_implemented(feature: str) -> TosRefusal:
     """Return the refusal of a feature that only the real object storage has."""
     return TosRefusal(
         HTTPStatus.NOT_IMPLEMENTED,
         "NotImplemented",
-        f"The local object storage has no {what}; test that part against the real service.",
+        f"The local object storage has no {feature}; test that part against the real service.",
     )
 
 
@@ -66,14 +66,14 @@ def precondition_failed(key: str) -> TosRefusal:
         HTTPStatus.PRECONDITION_FAILED,
         "PreconditionFailed",
         f"The object {key!r} does not have the ETag that the request names, or is not there; "
-        "read it again and decide anew.",
+        "read it again before the next attempt.",
     )
 
 
-def method_not_allowed(method: str, what: str) -> TosRefusal:
+def method_not_allowed(method: str, resource: str) -> TosRefusal:
     """Return the refusal of a method that the resource does not have."""
     return TosRefusal(
         HTTPStatus.METHOD_NOT_ALLOWED,
         "MethodNotAllowed",
-        f"{method} is not a method of {what}; check the requests that the service has.",
+        f"{method} is not a method of {resource}; check the requests that the service has.",
     )

@@ -12,7 +12,7 @@ _SURROGATES = range(0xD800, 0xE000)
 
 @dataclass(slots=True)
 class ListingPage:
-    """Part of a listing; `resume` is where the next page begins, None on the last one."""
+    """Part of a listing; `resume` is the first key of the next page, None on the last one."""
 
     objects: list[StoredObject] = field(default_factory=list)
     prefixes: list[str] = field(default_factory=list)

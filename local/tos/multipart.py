@@ -34,7 +34,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Assembled:
-    """The parts in one body, with what the object is stored with."""
+    """The parts in one body, with the ETag and headers of the object."""
 
     body: Incoming
     etag: str

@@ -6,19 +6,11 @@ from typing import Any
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from local.tos import responses
 from local.tos.blobs import Incoming
 from local.tos.errors import invalid, method_not_allowed, not_implemented
 from local.tos.events import EventOutbox
 from local.tos.request import TosRequest
-from local.tos.responses import (
-    OWNER,
-    empty_response,
-    iso,
-    json_response,
-    quoted,
-    stored_headers,
-    write_headers,
-)
 from local.tos.store import ObjectStore
 
 _MAX_PARTS = 1000
@@ -60,35 +52,34 @@ class MultipartApi:
             case "DELETE":
                 request.operation("uploadId")
                 await run_in_threadpool(
-                    self._store.multipart.abort,
-                    request.bucket,
-                    request.key,
-                    request.query["uploadId"],
+                    self._store.multipart.abort, request.bucket, request.key, request.upload_id
                 )
-                return empty_response(status=HTTPStatus.NO_CONTENT)
+                return responses.empty(status=HTTPStatus.NO_CONTENT)
             case method:
                 raise method_not_allowed(method, "a multipart upload")
 
     def _begin(self, request: TosRequest) -> Response:
         upload = self._store.multipart.begin(
-            request.bucket, request.key, stored_headers(request.headers)
+            request.bucket, request.key, responses.stored_headers(request.headers)
         )
-        return json_response({"Bucket": request.bucket, "Key": request.key, "UploadId": upload})
+        return responses.json_body(
+            {"Bucket": request.bucket, "Key": request.key, "UploadId": upload}
+        )
 
     def _put_part(self, request: TosRequest, incoming: Incoming) -> Response:
         part = self._store.multipart.put_part(
             request.bucket,
             request.key,
-            request.query["uploadId"],
+            request.upload_id,
             _number(request.query.get("partNumber", "")),
             incoming,
         )
-        return empty_response(
-            {"etag": quoted(part.etag), "x-tos-hash-crc64ecma": str(incoming.crc)}
+        return responses.empty(
+            {"etag": responses.quoted(part.etag), "x-tos-hash-crc64ecma": str(incoming.crc)}
         )
 
     def _complete(self, request: TosRequest, wanted: Any) -> Response:
-        upload = request.query["uploadId"]
+        upload = request.upload_id
         assembled = self._store.multipart.assemble(request.bucket, request.key, upload, wanted)
         try:
             stored, events = self._store.put(
@@ -98,36 +89,35 @@ class MultipartApi:
                 assembled.headers,
                 etag=assembled.etag,
                 upload=upload,
-                forbid_overwrite=request.forbids_overwrite,
-                if_match=request.etag("x-tos-if-match"),
+                **request.conditions(),
                 event="tos:ObjectCreated:CompleteUpload",
                 origin=request.origin,
             )
         finally:
             assembled.body.discard()
         self._outbox.deliver(events)
-        return json_response(
+        return responses.json_body(
             {
                 "Bucket": request.bucket,
                 "Key": request.key,
-                "ETag": quoted(stored.etag),
+                "ETag": responses.quoted(stored.etag),
                 "Location": f"http://{request.headers['host']}/{request.key}",
                 "CompletedParts": [
-                    {"PartNumber": part.number, "ETag": quoted(part.etag)}
+                    {"PartNumber": part.number, "ETag": responses.quoted(part.etag)}
                     for part in assembled.parts
                 ],
             },
-            write_headers(stored),
+            responses.write_headers(stored),
         )
 
     def _list_parts(self, request: TosRequest) -> Response:
-        upload = request.query["uploadId"]
+        upload = request.upload_id
         marker = _number(request.query.get("part-number-marker", "0"))
         limit = min(_number(request.query.get("max-parts", str(_MAX_PARTS))), _MAX_PARTS)
         parts = self._store.multipart.parts(request.bucket, request.key, upload)
         remaining = [part for part in parts if part.number > marker]
         shown = remaining[:limit]
-        return json_response(
+        return responses.json_body(
             {
                 "Bucket": request.bucket,
                 "Key": request.key,
@@ -136,13 +126,13 @@ class MultipartApi:
                 "NextPartNumberMarker": shown[-1].number if shown else marker,
                 "MaxParts": limit,
                 "IsTruncated": len(remaining) > len(shown),
-                "Owner": OWNER,
+                "Owner": responses.OWNER,
                 "StorageClass": "STANDARD",
                 "Parts": [
                     {
                         "PartNumber": part.number,
-                        "LastModified": iso(part.modified),
-                        "ETag": quoted(part.etag),
+                        "LastModified": responses.iso(part.modified),
+                        "ETag": responses.quoted(part.etag),
                         "Size": part.size,
                     }
                     for part in shown

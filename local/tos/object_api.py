@@ -8,6 +8,7 @@ from typing import BinaryIO
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
+from local.tos import responses
 from local.tos.blobs import PIECE, Incoming
 from local.tos.errors import (
     TosRefusal,
@@ -19,15 +20,6 @@ from local.tos.errors import (
 from local.tos.events import EventOutbox
 from local.tos.multipart_api import MultipartApi
 from local.tos.request import TosRequest
-from local.tos.responses import (
-    empty_response,
-    iso,
-    json_response,
-    object_headers,
-    quoted,
-    stored_headers,
-    write_headers,
-)
 from local.tos.store import ObjectStore
 from local.tos.versions import StoredObject
 
@@ -72,13 +64,12 @@ class ObjectApi:
             request.bucket,
             request.key,
             incoming,
-            stored_headers(request.headers),
-            forbid_overwrite=request.forbids_overwrite,
-            if_match=request.etag("x-tos-if-match"),
+            responses.stored_headers(request.headers),
+            **request.conditions(),
             origin=request.origin,
         )
         self._outbox.deliver(events)
-        return empty_response(write_headers(stored))
+        return responses.empty(responses.write_headers(stored))
 
     def _copy(self, request: TosRequest) -> Response:
         prefix = "x-tos-copy-source-if-"
@@ -94,20 +85,22 @@ class ObjectApi:
                 request.bucket,
                 request.key,
                 body,
-                source.headers if directive == "COPY" else stored_headers(request.headers),
-                forbid_overwrite=request.forbids_overwrite,
-                if_match=request.etag("x-tos-if-match"),
+                source.headers
+                if directive == "COPY"
+                else responses.stored_headers(request.headers),
+                **request.conditions(),
                 event="tos:ObjectCreated:Copy",
                 origin=request.origin,
             )
         finally:
             body.discard()
         self._outbox.deliver(events)
-        headers = write_headers(stored)
+        headers = responses.write_headers(stored)
         if source.version:
             headers["x-tos-copy-source-version-id"] = source.version
-        return json_response(
-            {"ETag": quoted(stored.etag), "LastModified": iso(stored.modified)}, headers
+        return responses.json_body(
+            {"ETag": responses.quoted(stored.etag), "LastModified": responses.iso(stored.modified)},
+            headers,
         )
 
     def _get(self, request: TosRequest) -> Response:
@@ -132,7 +125,7 @@ class ObjectApi:
         )
         self._outbox.deliver(events)
         gone = request.query.get("versionId") if stored else None
-        return empty_response({"x-tos-version-id": gone} if gone else None, HTTPStatus.NO_CONTENT)
+        return responses.empty({"x-tos-version-id": gone} if gone else None, HTTPStatus.NO_CONTENT)
 
 
 def _refuse_conditions(request: TosRequest, *names: str) -> None:
@@ -149,9 +142,9 @@ def _version(request: TosRequest) -> str | None:
 def _read(request: TosRequest, stored: StoredObject, content: BinaryIO | None) -> Response:
     if (wanted := request.etag("if-match")) is not None and wanted not in ("*", stored.etag):
         raise precondition_failed(stored.key)
-    headers = object_headers(stored)
+    headers = responses.object_headers(stored)
     if (known := request.etag("if-none-match")) is not None and known in ("*", stored.etag):
-        return empty_response(headers, HTTPStatus.NOT_MODIFIED)
+        return responses.empty(headers, HTTPStatus.NOT_MODIFIED)
     first, length = 0, stored.size
     status = HTTPStatus.OK
     if (span := _span(request.headers.get("range"), stored.size)) is not None:
@@ -160,7 +153,7 @@ def _read(request: TosRequest, stored: StoredObject, content: BinaryIO | None) -
         status = HTTPStatus.PARTIAL_CONTENT
     headers["content-length"] = str(length)
     if content is None:
-        return empty_response(headers, status)
+        return responses.empty(headers, status)
     content.seek(first)
     if length <= PIECE:
         return Response(content.read(length), status, headers)

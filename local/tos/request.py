@@ -128,9 +128,14 @@ class TosRequest:
     origin: EventOrigin | None
 
     @property
-    def forbids_overwrite(self) -> bool:
-        """Whether an existing object must stay."""
-        return self.headers.get("x-tos-forbid-overwrite", "").lower() == "true"
+    def upload_id(self) -> str:
+        """The id of the multipart upload."""
+        return self.query["uploadId"]
+
+    def conditions(self) -> dict[str, Any]:
+        """Return the conditions of a write, as `ObjectStore.put` takes them."""
+        forbid = self.headers.get("x-tos-forbid-overwrite", "").lower() == "true"
+        return {"forbid_overwrite": forbid, "if_match": self.etag("x-tos-if-match")}
 
     def etag(self, header: str) -> str | None:
         """Return the ETag in a header, without its quotes."""

@@ -33,9 +33,7 @@ def quoted(etag: str) -> str:
     return f'"{etag}"'
 
 
-def json_response(
-    value: Any, headers: Mapping[str, str] | None = None, status: int = 200
-) -> Response:
+def json_body(value: Any, headers: Mapping[str, str] | None = None, status: int = 200) -> Response:
     """Return a JSON response."""
     return Response(
         json.dumps(value, ensure_ascii=False),
@@ -44,7 +42,7 @@ def json_response(
     )
 
 
-def empty_response(headers: Mapping[str, str] | None = None, status: int = 200) -> Response:
+def empty(headers: Mapping[str, str] | None = None, status: int = 200) -> Response:
     """Return a response without a body."""
     return Response(status_code=status, headers=headers)
 
