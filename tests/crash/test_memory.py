@@ -119,8 +119,7 @@ def test_a_sweep_killed_anywhere_loses_nothing(worlds: Callable[[], World], kill
         runtime = process(world, plan)
         try:
             runtime.sweep.run(
-                runtime.ledger("photos", None),
-                deadline=world.clock.now() + 120,
+                world.delivery(runtime),
                 log=runtime.log,
             )
         except Killed:

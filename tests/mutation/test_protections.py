@@ -320,7 +320,7 @@ def test_two_processes_that_count_at_the_same_moment_stay_within_the_cap(
     world.environment["REPAINT_DAILY_CAP"] = "1"
     first, second = (world.cloud.upload(f"{n}.png", prompt="a cat") for n in range(2))
     others: list[str] = []
-    before_next(world, "PUT /.repaint/spent/", lambda: others.append(world.deliver(second).status))
+    before_next(world, "PUT /.repaint/daily-cap/", lambda: others.append(world.deliver(second).status))
 
     assert world.deliver(first).status == "deferred"
     assert others == ["generated"]
