@@ -5,7 +5,7 @@ from shared.settings import Settings
 
 def outside(settings: Settings, bucket: str, key: str) -> str | None:
     """Say in a sentence why an object is none of this deployment's; None where it is."""
-    scheme, _, place = settings.ledger_for(bucket).partition("://")
+    scheme, _, place = settings.ledger.partition("://")
     if scheme == "tos" and f"{bucket}/{key}".startswith(place):
         return f"The object belongs to Repaint's own state ({place})."
     if settings.prefixes and not key.startswith(settings.prefixes):
