@@ -27,8 +27,7 @@ from contextlib import suppress
 from datetime import datetime
 from itertools import islice
 
-from shared.clients.objects import ListedObject
-from shared.clients.tos import Tos
+from shared.clients.tos import ListedObject, Tos
 from shared.errors import (
     ConditionFailed,
     LeaseLost,

@@ -1,6 +1,6 @@
 """Writing down how a claim ends, or where it waits."""
 
-from shared.clients.outcome import Generated
+from shared.clients.imagex import Generated
 from shared.clock import Clock
 from shared.errors import ProbeFailed
 from shared.ledger import Attempt, Cause, EndState, Parked, Record

@@ -12,9 +12,8 @@ Each step returns the next one, or the record to stop with.
 import random
 from collections.abc import Callable
 
-from shared.clients.imagex import Imagex
+from shared.clients.imagex import Failed, Generated, Imagex
 from shared.clients.imagex_errors import Verdict
-from shared.clients.outcome import Failed, Generated
 from shared.clock import Clock
 from shared.errors import ObjectMissing, ProbeFailed
 from shared.ledger import Attempt, Record

@@ -1,7 +1,6 @@
 """Looking at what is stored under an output's name."""
 
-from shared.clients.imagex import Imagex
-from shared.clients.outcome import Generated
+from shared.clients.imagex import Generated, Imagex
 from shared.errors import ProbeFailed
 from shared.ledger import Attempt, Record
 from shared.processing.attempts import changed_long_before

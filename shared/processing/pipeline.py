@@ -6,8 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from urllib.parse import unquote
 
-from shared.clients.objects import ObjectInfo
-from shared.clients.tos import Tos
+from shared.clients.tos import ObjectInfo, Tos
 from shared.clock import Clock
 from shared.errors import CredentialsError, ObjectMissing, RejectedUpload, RepaintError, TosError
 from shared.ledger import Ledger, Record
@@ -20,9 +19,8 @@ from shared.processing.work import Work
 from shared.redaction import redact_text
 from shared.results import Result, Status, incomplete, result_of
 from shared.settings import Settings
-from shared.uploads.eligibility import problems_of
+from shared.uploads.eligibility import outside, problems_of
 from shared.uploads.events import Upload
-from shared.uploads.filters import outside
 from shared.uploads.instructions import Instructions, resolve
 from shared.uploads.metadata import GENERATED_MARK, META, decoded, identity, recognised
 from shared.webhook import Notices

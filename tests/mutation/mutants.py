@@ -302,7 +302,7 @@ PROBE = [
     ),
     Mutant(
         "an answer that contradicts itself counts as unknown",
-        "shared/clients/outcome.py",
+        "shared/clients/imagex.py",
         "if uris and (error or",
         "if uris is None and (error or",
         _OUTCOME,
@@ -682,14 +682,14 @@ CALLERS = [
 SECRETS = [
     Mutant(
         "no secret in what the gateway says",
-        "shared/clients/outcome.py",
+        "shared/clients/imagex.py",
         'redact_text(str(error.get("Message") or ""))',
         'str(error.get("Message") or "")',
         _PROTECTIONS,
     ),
     Mutant(
         "no secret in what the model says",
-        "shared/clients/outcome.py",
+        "shared/clients/imagex.py",
         'redact_text(str(model.get("message") or "the model failed"))',
         'str(model.get("message") or "the model failed")',
         _PROTECTIONS,
