@@ -24,7 +24,7 @@ class Result(NamedTuple):
     bucket: str | None
     key: str | None
     record: str | None = None
-    reason: str | None = None
+    reason: str = ""
     image_urls: tuple[str, ...] = ()
     store_uris: tuple[str, ...] = ()
     attempts: int = 0
@@ -51,7 +51,7 @@ class Result(NamedTuple):
 def result_of(record: Record) -> Result:
     """Return a record's state as a delivery's result."""
     is_unsettled = record.status is Status.RUNNING
-    reason = record.reason
+    reason = record.reason or ""
     if is_unsettled:
         reason = "The outcome of a call is not known yet; it is probed once it has settled."
     return Result(

@@ -1,4 +1,4 @@
-"""The composition root: build the objects of a deployment, once in a process, on its first event."""
+"""The composition root: build the objects of a deployment, once in each process."""
 
 import os
 import random

@@ -179,7 +179,6 @@ class Settings(BaseModel):
         return endpoint, public
 
 
-
 def load_settings(environment: Mapping[str, str]) -> Settings:
     """Read the settings from `environment`; a variable that is empty counts as not set.
 

@@ -380,9 +380,7 @@ class World:
 
     def delivery(self, runtime: Runtime, *, seconds: float = 120) -> Delivery:
         """Return an invocation of `runtime` that has so many seconds left."""
-        return Delivery(
-            runtime.ledger, runtime.storage, self.clock.now() + seconds, runtime.log
-        )
+        return Delivery(runtime.ledger, runtime.storage, self.clock.now() + seconds, runtime.log)
 
     @property
     def ledger(self) -> Ledger:

@@ -74,7 +74,7 @@ class RateLimiter:
             self._rate = max(min(_SLOWEST, self._rate), self._rate * _FALL)
 
     def on_accepted(self) -> None:
-        """Recover: fast up to the rate that was refused, slowly beyond. Idle time is not counted."""
+        """Recover: fast up to the refused rate, slowly beyond. Idle time is not counted."""
         with self._lock:
             now = self._clock.now()
             seconds, self._climbed_at = min(1.0, now - self._climbed_at), now

@@ -149,7 +149,7 @@ class HttpApi:
         result = self._pipeline.submit(record, delivery, later=wants_async(request))
         after = self._find(record_id)
         if after is None:
-            raise _unavailable(redact_text(result.reason or ""))
+            raise _unavailable(redact_text(result.reason))
         if after.fingerprint != fingerprint:
             raise Problem("key-reused", "This Idempotency-Key came with another body before.")
         if result.held:

@@ -211,7 +211,7 @@ def shown(record: Record) -> Generation:
     is_url = address is not None and "://" in address
     return Generation(
         id=record.id,
-        status=record.status.value,  # type: ignore[arg-type]  # never abandoned
+        status=record.status.value,
         reason=record.reason or "",
         bucket=record.source.bucket,
         key=record.source.key,

@@ -82,9 +82,7 @@ class CapDocument:
         attempts = (as_object(body) or {}).get("attempts")
         if not isinstance(attempts, list):
             # Taken for empty, it would be written over, and the cap with it.
-            raise RecordUnreadable(
-                f"The daily cap of {day} in the ledger cannot be read."
-            )
+            raise RecordUnreadable(f"The daily cap of {day} in the ledger cannot be read.")
         return [str(attempt) for attempt in attempts], etag
 
     def _key(self, day: str) -> str:

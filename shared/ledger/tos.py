@@ -29,8 +29,7 @@ from itertools import islice
 
 from typing_extensions import override
 
-from shared.clients.objects import ListedObject
-from shared.clients.tos import Tos
+from shared.clients.tos import ListedObject, Tos
 from shared.errors import (
     ConditionFailed,
     LeaseLost,

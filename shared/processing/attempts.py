@@ -39,6 +39,7 @@ from shared.processing.output_names import output_name, reserve
 from shared.redaction import hide_queries
 
 if TYPE_CHECKING:
+    from shared.ledger import OutboxEntry
     from shared.webhook import WebhookOutbox
 
 MAX_ATTEMPTS = 3
@@ -289,9 +290,7 @@ class Attempts:
             case _:
                 if outcome.verdict is Verdict.REFUSED:
                     self._release(claim, attempt)
-                return self.finish(
-                    claim, State.REJECTED, str(outcome), attempts=record.attempts
-                )
+                return self.finish(claim, State.REJECTED, str(outcome), attempts=record.attempts)
 
     def _begin_again(self, claim: Claim, record: Record) -> "Record | Step":
         claim.write(record)
@@ -309,9 +308,7 @@ class Attempts:
         )
         self._release(claim, claim.attempt)
         if not self._has_time(claim, pause):
-            return self.park(
-                claim, Status.DEFERRED, Cause.RATE_LIMIT, str(outcome), record=record
-            )
+            return self.park(claim, Status.DEFERRED, Cause.RATE_LIMIT, str(outcome), record=record)
         claim.pauses += 1
         self._clock.sleep(pause)
         return self._begin_again(claim, record)
@@ -407,7 +404,7 @@ class Attempts:
         Raises LeaseLost if the lease is over and another owner has the record.
         """
         now = self._clock.now()
-        if claim.record.lease is None or now > claim.record.lease.until:
+        if not claim.record.is_leased(now):
             # Somebody may have taken over: only an owner that can still write the record ends it.
             claim.write(self._policy.leased(claim.record, claim.owner, now))
         ended = claim.record.without_queries().changed(
@@ -415,7 +412,7 @@ class Attempts:
         )
         # The webhook's event comes first. Dying in between leaves an event of something that did
         # not happen, which nobody sends; the other way round, nobody would send what did happen.
-        event = self._webhook.enqueue(claim.delivery.ledger, ended) if self._webhook else None
+        event = self._enqueue(claim, ended)
         stands = claim.delivery.ledger.finish(claim.entry, ended)
         claim.pending_webhook = (event, stands) if event else None
         return stands
@@ -455,8 +452,7 @@ class Attempts:
         )
         # Reported the first time only, which the park itself records: if it could not be written,
         # and the event is not true, the next one is the first.
-        webhook = None if record.park_reported else self._webhook
-        event = webhook.enqueue(claim.delivery.ledger, parked) if webhook else None
+        event = None if record.park_reported else self._enqueue(claim, parked)
         if event:
             parked = parked.changed(park_reported=True)
         claim.write(parked)
@@ -465,6 +461,9 @@ class Attempts:
             "upload.parked", status=status, reason=reason, due_in_seconds=round(pause)
         )
         return claim.record
+
+    def _enqueue(self, claim: Claim, record: Record) -> "OutboxEntry | None":
+        return self._webhook.enqueue(claim.delivery.ledger, record) if self._webhook else None
 
     def _park_unprobed(
         self, claim: Claim, status: ParkStatus, reason: str, error: ProbeFailed

@@ -188,29 +188,10 @@ class Pipeline:
         self, upload: Upload, delivery: Delivery, context: DeliveryContext
     ) -> list[Record] | Result:
         """Return the upload's record and those of its further variants, or why there is none."""
-
-        def ended(status: ResultStatus, reason: str) -> Result:
-            return Result(status, upload.bucket, upload.key, reason=reason)
-
-        if not upload.is_creation:
-            return ended("skipped", f"{upload.name} is not the creation of an object.")
-        # Whether an event's key is percent-encoded is not documented: both readings count.
-        readings = dict.fromkeys((upload.key, unquote(upload.key)))
-        reasons = [outside(self._settings, upload.bucket, key) for key in readings]
-        if all(reasons):
-            return ended("skipped", str(reasons[0]))
-        try:
-            key, info = _head(delivery.storage(upload.region), upload.bucket, list(readings))
-        except ObjectMissing:
-            return ended("skipped", "The object is gone.")
-        reason = outside(self._settings, upload.bucket, key) if len(readings) > 1 else None
-        if reason:
-            return ended("skipped", reason)
-        if GENERATED_MARK in info.metadata:
-            return ended("skipped", f"The object is an output of Repaint ({META}{GENERATED_MARK}).")
-        if upload.etag not in (None, info.etag):
-            return ended("superseded", "The object was overwritten; its own event follows.")
-
+        found = self._find_object(upload, delivery)
+        if isinstance(found, Result):
+            return found
+        key, info = found
         record_id = identity(
             upload.bucket, key, info.version_id or info.etag, recognised(info.metadata)
         )
@@ -222,7 +203,7 @@ class Pipeline:
         except RejectedUpload as error:
             problems += error.reasons
         if isinstance(instructions, str):
-            return ended("skipped", instructions)
+            return _ended("skipped", upload, instructions)
         source = Source(
             bucket=upload.bucket,
             key=key,
@@ -243,10 +224,34 @@ class Pipeline:
         context.variant = record.variant if siblings else None
         return [record, *siblings]
 
+    def _find_object(self, upload: Upload, delivery: Delivery) -> tuple[str, ObjectInfo] | Result:
+        """Return the key and the headers of an upload's object, or why it is left alone."""
+        if not upload.is_creation:
+            return _ended("skipped", upload, f"{upload.name} is not the creation of an object.")
+        # Whether an event's key is percent-encoded is not documented: both readings count.
+        readings = list(dict.fromkeys((upload.key, unquote(upload.key))))
+        reasons = [outside(self._settings, upload.bucket, key) for key in readings]
+        if all(reasons):
+            return _ended("skipped", upload, str(reasons[0]))
+        try:
+            key, info = _head(delivery.storage(upload.region), upload.bucket, readings)
+        except ObjectMissing:
+            return _ended("skipped", upload, "The object is gone.")
+        reason = reasons[readings.index(key)]
+        if reason:
+            return _ended("skipped", upload, reason)
+        if GENERATED_MARK in info.metadata:
+            mark = f"{META}{GENERATED_MARK}"
+            return _ended("skipped", upload, f"The object is an output of Repaint ({mark}).")
+        if upload.etag not in (None, info.etag):
+            reason = "The object was overwritten; its own event follows."
+            return _ended("superseded", upload, reason)
+        return key, info
+
     def _guarded(
         self, do: Callable[[], Found], context: DeliveryContext, delivery: Delivery
     ) -> Found | Result:
-        """Return an incomplete result for an error: nothing is paid, and the delivery comes again."""
+        """Return an incomplete result for an error: nothing is paid, and it is delivered again."""
         log = delivery.log.bind(bucket=context.bucket, key=context.key, record=context.record)
         try:
             return do()
@@ -256,7 +261,7 @@ class Pipeline:
             if denied or isinstance(error, CredentialsError):
                 log_configuration_refused(log, str(error))
             return context.incomplete(str(error))
-        except Exception as error:  # noqa: BLE001 - a defect of ours must not hide other uploads
+        except Exception as error:
             log.exception("upload.failed")
             return context.incomplete(redact_text(f"{type(error).__name__}: {error}"))
 
@@ -292,7 +297,7 @@ def log_result(log: Log, result: Result, *, duration_seconds: float = 0.0) -> No
     write(
         "delivery.finished",
         status=result.status,
-        reason=result.reason or "",
+        reason=result.reason,
         attempts=result.attempts,
         duration_ms=round(duration_seconds * 1000),
         **result.image_fields(),
@@ -305,6 +310,11 @@ def log_unconfigured(
     """Log that the uploads of an event have to come again, because the settings are invalid."""
     for upload in uploads:
         log_result(log, Result("incomplete", upload.bucket, upload.key, reason=str(error)))
+
+
+def _ended(status: ResultStatus, upload: Upload, reason: str) -> Result:
+    """Return the result of an upload that has no record."""
+    return Result(status, upload.bucket, upload.key, reason=reason)
 
 
 def _head(storage: Tos, bucket: str, keys: Sequence[str]) -> tuple[str, ObjectInfo]:

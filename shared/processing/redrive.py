@@ -19,7 +19,7 @@ from shared.clients.imagex import Generated
 from shared.clock import Clock
 from shared.delivery import Delivery
 from shared.errors import LeaseLost
-from shared.ledger import Entry, Record, Status, find
+from shared.ledger import Entry, Record, find
 from shared.processing.attempts import Attempts
 from shared.processing.claims import Claim, Claims, LeasePolicy
 from shared.processing.pipeline import Pipeline
@@ -41,7 +41,7 @@ class Redriven:
 
     record: str
     result: Result
-    reason: str | None = None
+    reason: str = ""
 
 
 class Redrive:
@@ -137,17 +137,20 @@ class Redrive:
         A record that was rejected as it was uploaded never had its variants. They are written
         before the new record, as those of an upload are (see `variants`).
         """
-        if further_variants(old, new) and write_siblings(new, delivery.ledger, self._claims) is None:
+        if (
+            further_variants(old, new)
+            and write_siblings(new, delivery.ledger, self._claims) is None
+        ):
             return incomplete(new, "Not all of its variants could be written.")
         return self._pipeline.submit(new, delivery, later=True)
 
     def _go_on(self, old: Record, new: Record, result: Result, delivery: Delivery) -> Redriven:
-        if result.status == Status.DEFERRED and not self._later:
+        if result.status == "deferred" and not self._later:
             result = self._pipeline.resume(new.id, delivery, early=True)
         reason, further = result.reason, further_variants(old, new)
         if result.status != "incomplete" and further:
             left = f"Its further variants ({further}) are left to the sweep."
-            reason = f"{reason or ''} {left}".lstrip()
+            reason = f"{reason} {left}".lstrip()
         return Redriven(new.id, result, reason)
 
 

@@ -203,6 +203,7 @@ class Uploads(RuleBasedStateMachine):
         for record_id in world.ledger.pending_ids():
             entry = world.ledger.pending(record_id)
             assert entry is not None
+            assert entry.record.park is not None
             assert entry.record.park.cause == "exhausted", entry.record
         for event in self.events_made:
             assert {result.status for result in world.deliver_all(event)} <= {

@@ -13,6 +13,7 @@ import pytest
 from local.cloud import UPLOADS_BUCKET, Cloud, assemble
 from local.imagex import FaultSettings
 from local.vefaas.runtime import FunctionSpec, Invocation
+from shared.ledger import Lease, State
 
 CAT = (Path(__file__).parents[2] / "examples" / "images" / "chelsea.png").read_bytes()
 

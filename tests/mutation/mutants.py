@@ -302,7 +302,7 @@ PROBE = [
     ),
     Mutant(
         "an answer that contradicts itself counts as unknown",
-        "shared/clients/outcome.py",
+        "shared/clients/imagex.py",
         "if uris and (error or",
         "if uris is None and (error or",
         _OUTCOME,
@@ -682,14 +682,14 @@ CALLERS = [
 SECRETS = [
     Mutant(
         "no secret in what the gateway says",
-        "shared/clients/outcome.py",
+        "shared/clients/imagex.py",
         'redact_text(str(error.get("Message") or ""))',
         'str(error.get("Message") or "")',
         _PROTECTIONS,
     ),
     Mutant(
         "no secret in what the model says",
-        "shared/clients/outcome.py",
+        "shared/clients/imagex.py",
         'redact_text(str(model.get("message") or "the model failed"))',
         'str(model.get("message") or "the model failed")',
         _PROTECTIONS,
@@ -721,10 +721,10 @@ NOTICES = [
     Mutant(
         "a notice is written before the end that it tells of",
         "shared/processing/attempts.py",
-        "        event = self._webhook.enqueue(claim.delivery.ledger, ended) if self._webhook else None\n"
+        "        event = self._enqueue(claim, ended)\n"
         "        stands = claim.delivery.ledger.finish(claim.entry, ended)\n",
         "        stands = claim.delivery.ledger.finish(claim.entry, ended)\n"
-        "        event = self._webhook.enqueue(claim.delivery.ledger, ended) if self._webhook else None\n",
+        "        event = self._enqueue(claim, ended)\n",
         _UNTOLD,
     ),
     Mutant(
@@ -737,8 +737,8 @@ NOTICES = [
     Mutant(
         "what waits is told of the first time only",
         "shared/processing/attempts.py",
-        "webhook = None if record.park_reported else self._webhook",
-        "webhook = self._webhook",
+        "event = None if record.park_reported else self._enqueue(claim, parked)",
+        "event = self._enqueue(claim, parked)",
         f"{_NOTICES}what_is_parked_is_told_the_first_time_and_then_how_it_ended",
     ),
     Mutant(

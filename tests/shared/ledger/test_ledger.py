@@ -15,7 +15,6 @@ from shared.clients.http import Request, Response
 from shared.clients.tos import Tos
 from shared.errors import LeaseLost, LedgerFailed, MaybeExecuted, RecordUnreadable
 from shared.ledger import (
-    UNMADE,
     Attempt,
     Cause,
     EndState,
@@ -77,7 +76,12 @@ def test_a_record_keeps_everything_that_was_written(ledger: Ledger) -> None:
     attempt = Attempt(number=1, output="repaint/a-1", sent_at=1.5)
     entry = ledger.create(RECORD)
     assert entry is not None
-    entry = ledger.replace(entry, RECORD.with_attempt(attempt).changed(park=Park(status=Status.IN_DOUBT, cause=Cause.UNSURE, due_at=0.0)))
+    entry = ledger.replace(
+        entry,
+        RECORD.with_attempt(attempt).changed(
+            park=Park(status=Status.IN_DOUBT, cause=Cause.UNSURE, due_at=0.0)
+        ),
+    )
 
     assert ledger.pending(RECORD.id) == entry
     assert entry.record.attempts == (attempt,)
@@ -160,13 +164,19 @@ def test_an_outbox_entry_stays_as_it_was_written_last_until_it_is_removed(ledger
 
 
 def test_what_ended_without_an_image_is_found_among_what_was_generated(ledger: Ledger) -> None:
-    states: list[EndState] = ["generated", "rejected", "generated", "skipped", "superseded"]
+    states: list[EndState] = [
+        State.GENERATED,
+        State.REJECTED,
+        State.GENERATED,
+        State.SKIPPED,
+        State.SUPERSEDED,
+    ]
     ids: dict[EndState, list[str]] = {}
     for number in range(40):
         state = states[number % 5]
         ids.setdefault(state, []).append(f"{number:032x}")
         finish(ledger, f"{number:032x}", state)
-    unmade: list[Unmade] = ["rejected", "skipped", "superseded"]
+    unmade: list[Unmade] = [State.REJECTED, State.SKIPPED, State.SUPERSEDED]
 
     for state in unmade:
         assert [(found, START) for found in ids[state]] == list(ledger.ended_ids(state))
@@ -178,8 +188,8 @@ def test_an_end_that_another_one_stood_in_the_way_of_is_no_end(ledger: Ledger) -
     ledger.finish(entry, RECORD.changed(state=State.GENERATED))
     ledger.finish(entry, RECORD.changed(state=State.REJECTED))
 
-    found = [ledger.finished(record_id) for record_id, _ in ledger.ended_ids("rejected")]
-    assert [] == [record for record in found if record and record.state == "rejected"]
+    found = [ledger.finished(record_id) for record_id, _ in ledger.ended_ids(State.REJECTED)]
+    assert [] == [record for record in found if record and record.state == State.REJECTED]
 
 
 def test_the_end_record_is_found_before_the_pending_one(ledger: Ledger) -> None:
@@ -281,7 +291,7 @@ def test_a_page_is_full_even_where_object_storage_answers_in_smaller_ones() -> N
 def test_the_mark_of_an_end_is_there_before_the_end() -> None:
     cloud = FakeCloud()
     ledger = tos_ledger(cloud)
-    finish(ledger, RECORD.id, "rejected")
+    finish(ledger, RECORD.id, State.REJECTED)
 
     written = [name for name in cloud.requests if name.startswith("PUT")]
     assert [
@@ -293,7 +303,7 @@ def test_the_mark_of_an_end_is_there_before_the_end() -> None:
 
 def test_what_was_generated_costs_no_mark() -> None:
     cloud = FakeCloud()
-    finish(tos_ledger(cloud), RECORD.id, "generated")
+    finish(tos_ledger(cloud), RECORD.id, State.GENERATED)
 
     assert not [name for name in cloud.requests if "/ended/" in name]
 
@@ -303,14 +313,14 @@ def test_a_file_of_before_tells_as_well_what_ended_how_and_a_damaged_record_does
 ) -> None:
     path = tmp_path / "ledger.db"
     with closing(SqliteLedger(path)) as ledger:
-        finish(ledger, "a" * 32, "rejected")
-        finish(ledger, "b" * 32, "generated")
+        finish(ledger, "a" * 32, State.REJECTED)
+        finish(ledger, "b" * 32, State.GENERATED)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("DROP INDEX unmade")
         connection.execute("INSERT INTO records VALUES ('damaged', 1, 1, 0.0, '{')")
 
     with closing(SqliteLedger(path)) as ledger:
-        assert [("a" * 32, START)] == list(ledger.ended_ids("rejected"))
+        assert [("a" * 32, START)] == list(ledger.ended_ids(State.REJECTED))
 
 
 def steps_of(ledger: SqliteLedger, look: Callable[[Ledger], object]) -> int:
@@ -326,16 +336,16 @@ def test_in_a_file_it_costs_as_much_whatever_else_is_finished(tmp_path: Path, of
     look: dict[str, Callable[[Ledger], object]] = {
         "pending ids": lambda ledger: list(ledger.pending_ids()),
         "a page of them": lambda ledger: ledger.pending_page("", 100),
-        "what was rejected": lambda ledger: list(ledger.ended_ids("rejected")),
+        "what was rejected": lambda ledger: list(ledger.ended_ids(State.REJECTED)),
     }
     steps = []
     for finished in (10, 2000):
         with closing(SqliteLedger(tmp_path / f"{finished}.db")) as ledger:
-            row = '(?, 1, 1, 0.0, \'{"state": "generated"}\')'
+            row = "(?, 1, 1, 0.0, '{\"state\": State.GENERATED}')"
             ids = [(f"{n:032x}",) for n in range(finished)]
             ledger._connection.executemany(f"INSERT INTO records VALUES {row}", ids)
             ledger.create(RECORD)
-            finish(ledger, "f" * 32, "rejected")
+            finish(ledger, "f" * 32, State.REJECTED)
             steps.append(steps_of(ledger, look[of]))
 
     assert steps[0] == steps[1]

@@ -9,9 +9,11 @@ import pytest
 
 from shared.clients.imagex_model import output_name_problem
 from shared.errors import NotExecuted
+from shared.ledger import Record, Source
 from shared.processing.output_names import output_name
 from shared.results import Result
 from shared.uploads.events import Upload, parse_uploads
+from shared.uploads.instructions import Instructions
 from shared.uploads.metadata import object_id
 from tests import fakes
 from tests.fakes import World
@@ -364,7 +366,9 @@ def test_a_delivery_that_is_cut_short_still_tells_its_record_and_attempts() -> N
 
 def test_a_later_name_for_a_chosen_one_fits_whatever_its_length() -> None:
     for chosen in ("a" * 165 + "/x.png", "x." + "y" * 165, "漫" * 57, "a/b/c.png", ".hidden"):
-        names = [output_name("repaint/", "f" * 32, chosen, number) for number in (1, 2, 3)]
+        instructions = Instructions(prompt="a cat", output=chosen, template="t")
+        record = Record(id="f" * 32, source=Source(), instructions=instructions)
+        names = [output_name("repaint/", record, number) for number in (1, 2, 3)]
         assert len(set(names)) == 3
         assert [None] * 3 == [output_name_problem(name) for name in names]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from shared.ledger import Record
-from shared.uploads.metadata import redrive_id, object_id
+from shared.uploads.metadata import object_id, redrive_id
 from tests import fakes
 from tests.fakes import World
 
