@@ -217,11 +217,13 @@ class Pipeline:
             instructions=None if problems else instructions,
             reason=" ".join(problems) or None,
         )
+        if record.variant is None:
+            return [record]
         # The upload's own claim comes last: see `variants` for the interleaving that it prevents.
         siblings = write_siblings(record, delivery.ledger, self._claims)
         if siblings is None:
             return incomplete(record, "Not all of its variants could be written.")
-        context.variant = record.variant if siblings else None
+        context.variant = record.variant
         return [record, *siblings]
 
     def _find_object(self, upload: Upload, delivery: Delivery) -> tuple[str, ObjectInfo] | Result:

@@ -71,7 +71,7 @@ CLAIM = [
         "an attempt is written down before it is sent",
         "shared/processing/attempts.py",
         "claim.write(begun.with_attempt(attempt))",
-        "claim.entry = type(claim.entry)(begun.with_attempt(attempt), claim.entry.version)",
+        "claim.record = begun.with_attempt(attempt)",
         _PROTECTIONS,
     ),
     Mutant(
@@ -416,7 +416,7 @@ CAP = [
     Mutant(
         "what is throttled takes no place of the day",
         "shared/processing/attempts.py",
-        "self._release(claim, claim.attempt)\n        if not self._has_time(",
+        "self._release(claim, claim.record.begun)\n        if not self._has_time(",
         "if not self._has_time(",
         _SWEEP,
     ),
@@ -722,8 +722,8 @@ NOTICES = [
         "a notice is written before the end that it tells of",
         "shared/processing/attempts.py",
         "        event = self._enqueue(claim, ended)\n"
-        "        stands = claim.delivery.ledger.finish(claim.entry, ended)\n",
-        "        stands = claim.delivery.ledger.finish(claim.entry, ended)\n"
+        "        stands = claim.delivery.ledger.finish(entry, ended)\n",
+        "        stands = claim.delivery.ledger.finish(entry, ended)\n"
         "        event = self._enqueue(claim, ended)\n",
         _UNTOLD,
     ),
