@@ -1,9 +1,9 @@
-"""Each fault: what the client meets, and what the book says."""
+"""Each fault: the response of the client, and the billing records."""
 
 import json
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,11 @@ from pydantic import ValidationError
 from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError
 
 from local.imagex import Faults, FaultSettings
-from tests.local.imagex.imagex_world import World, body, world
-
-
-@pytest.fixture
-def imagex(tmp_path: Path) -> Iterator[World]:
-    with world(tmp_path) as served:
-        yield served
+from tests.local.imagex.client import (
+    World,
+    body,
+    world,
+)
 
 
 def arrange(imagex: World, *script: str, **settings: Any) -> None:
@@ -44,7 +42,8 @@ def files(imagex: World) -> list[str]:
     return [item["Key"] for item in imagex.ask("GetImageStorageFiles").result["Items"]]
 
 
-def test_a_lost_answer_is_charged_and_stored(imagex: World) -> None:
+def test_lose_answer(imagex: World) -> None:
+    """A generation whose response is lost is charged and stored."""
     arrange(imagex, "lose_answer")
 
     with pytest.raises(ProtocolError):
@@ -53,7 +52,8 @@ def test_a_lost_answer_is_charged_and_stored(imagex: World) -> None:
     assert "lose_answer" == imagex.outcomes()[0]
 
 
-def test_a_lost_answer_may_have_been_a_refusal(imagex: World) -> None:
+def test_lose_refusal(imagex: World) -> None:
+    """A lost response may be a refusal."""
     arrange(imagex, "none", "lose_answer")
     imagex.paint()
 
@@ -62,7 +62,8 @@ def test_a_lost_answer_may_have_been_a_refusal(imagex: World) -> None:
     assert [True, False] == stored(imagex)
 
 
-def test_a_lost_request_is_neither_charged_nor_stored(imagex: World) -> None:
+def test_lose_request(imagex: World) -> None:
+    """A lost request is neither charged nor stored."""
     arrange(imagex, "lose_request")
 
     with pytest.raises(ProtocolError):
@@ -70,7 +71,8 @@ def test_a_lost_request_is_neither_charged_nor_stored(imagex: World) -> None:
     assert [] == stored(imagex)
 
 
-def test_a_late_commit_is_charged_and_stored_after_the_connection_closed(imagex: World) -> None:
+def test_commit_late(imagex: World) -> None:
+    """A late commit is charged and stored after the connection closed."""
     arrange(imagex, "commit_late", commit_late_seconds=0.2)
 
     with pytest.raises(ProtocolError):
@@ -80,7 +82,8 @@ def test_a_late_commit_is_charged_and_stored_after_the_connection_closed(imagex:
     assert ([True], ["out/one"]) == (stored(imagex), files(imagex))
 
 
-def test_a_late_commit_is_given_up_when_the_server_stops(tmp_path: Path) -> None:
+def test_commit_late_cancelled(tmp_path: Path) -> None:
+    """A late commit is cancelled if the server stops."""
     with world(tmp_path) as imagex:
         arrange(imagex, "commit_late", commit_late_seconds=60)
         with pytest.raises(ProtocolError):
@@ -89,7 +92,8 @@ def test_a_late_commit_is_given_up_when_the_server_stops(tmp_path: Path) -> None
         assert [] == stored(imagex)
 
 
-def test_a_charge_without_a_file_is_an_internal_error(imagex: World) -> None:
+def test_charge_without_storing(imagex: World) -> None:
+    """A charge without a file is an internal error."""
     arrange(imagex, "charge_without_storing")
     answer = imagex.paint()
 
@@ -97,7 +101,8 @@ def test_a_charge_without_a_file_is_an_internal_error(imagex: World) -> None:
     assert ([False], []) == (stored(imagex), files(imagex))
 
 
-def test_an_answer_of_garbage_is_charged_and_stored(imagex: World) -> None:
+def test_garbage(imagex: World) -> None:
+    """A generation with a garbled response is charged and stored."""
     arrange(imagex, "garbage")
     answer = imagex.paint()
 
@@ -107,7 +112,8 @@ def test_an_answer_of_garbage_is_charged_and_stored(imagex: World) -> None:
     assert [True] == stored(imagex)
 
 
-def test_a_truncated_answer_is_charged_and_stored(imagex: World) -> None:
+def test_truncated(imagex: World) -> None:
+    """A generation with a truncated response is charged and stored."""
     arrange(imagex, "truncated")
 
     with pytest.raises(ProtocolError, match="IncompleteRead"):
@@ -127,9 +133,10 @@ def test_a_truncated_answer_is_charged_and_stored(imagex: World) -> None:
         ("http_504", 504, None),
     ],
 )
-def test_an_error_that_leaves_the_outcome_open_comes_before_or_after_the_work(
+def test_ambiguous_error(
     imagex: World, fault: str, status: int, number: int | None, executed: bool
 ) -> None:
+    """An error that leaves the outcome open comes before or after the work."""
     arrange(imagex, fault, executed_before_error=executed)
     answer = imagex.paint()
 
@@ -156,16 +163,16 @@ def test_an_error_that_leaves_the_outcome_open_comes_before_or_after_the_work(
         ("InvalidTimestamp", 400),
     ],
 )
-def test_an_error_that_rules_the_work_out_is_never_charged(
-    imagex: World, fault: str, status: int
-) -> None:
+def test_unambiguous_error(imagex: World, fault: str, status: int) -> None:
+    """An error that excludes the work is never charged."""
     arrange(imagex, fault, executed_before_error=1)
 
     assert status == imagex.paint().status
     assert [] == stored(imagex)
 
 
-def test_a_client_that_gives_up_is_charged_all_the_same(imagex: World) -> None:
+def test_client_timeout(imagex: World) -> None:
+    """A call is charged even if its client gives up."""
     arrange(imagex, latency_seconds=0.5)
 
     with pytest.raises(ReadTimeoutError):
@@ -174,14 +181,16 @@ def test_a_client_that_gives_up_is_charged_all_the_same(imagex: World) -> None:
     assert [True] == stored(imagex)
 
 
-def test_a_call_over_the_servers_own_time_limit_makes_nothing(imagex: World) -> None:
+def test_server_timeout(imagex: World) -> None:
+    """A call over the server's own time limit makes nothing."""
     arrange(imagex, latency_seconds=60, time_limit_seconds=0.05)
 
     assert "InternalServiceTimeout" == imagex.paint().error["Code"]
     assert [] == stored(imagex)
 
 
-def test_calls_over_the_rate_are_throttled_in_both_forms_and_not_charged(imagex: World) -> None:
+def test_rate(imagex: World) -> None:
+    """Calls over the rate are throttled in both forms, and not charged."""
     arrange(imagex, qps=2)
     answers = [imagex.paint(f"n{number}") for number in range(5)]
 
@@ -194,7 +203,8 @@ def test_calls_over_the_rate_are_throttled_in_both_forms_and_not_charged(imagex:
 
 
 @pytest.mark.parametrize(("form", "code"), [("gateway", "FlowLimitExceeded"), ("model", "50429")])
-def test_throttling_takes_the_form_that_is_set(imagex: World, form: str, code: str) -> None:
+def test_throttled_as(imagex: World, form: str, code: str) -> None:
+    """A throttled call gets the error that is set."""
     arrange(imagex, qps=1, throttled_as=form)
     for number in range(3):
         imagex.paint(f"n{number}")
@@ -202,7 +212,8 @@ def test_throttling_takes_the_form_that_is_set(imagex: World, form: str, code: s
     assert ["OK", code, code] == imagex.outcomes()
 
 
-def test_calls_over_the_concurrency_are_throttled(imagex: World) -> None:
+def test_concurrency(imagex: World) -> None:
+    """Calls over the concurrency are throttled."""
     arrange(imagex, concurrency=0)
 
     assert 50430 == imagex.paint().result["RespJson"]["code"]
@@ -211,7 +222,8 @@ def test_calls_over_the_concurrency_are_throttled(imagex: World) -> None:
     assert 10000 == imagex.paint("b").result["RespJson"]["code"]
 
 
-def test_calls_that_wait_take_no_thread(tmp_path: Path) -> None:
+def test_latency_without_threads(tmp_path: Path) -> None:
+    """Waiting calls occupy no thread."""
     calls = 60  # more than there are threads
     settings = FaultSettings(latency_seconds=600, time_limit_seconds=600)
     with ThreadPoolExecutor(calls) as pool, world(tmp_path, settings) as imagex:
@@ -222,20 +234,23 @@ def test_calls_that_wait_take_no_thread(tmp_path: Path) -> None:
         assert 200 == imagex.ask("GetImageStorageFiles").status
 
 
-def test_a_probe_can_fail(imagex: World) -> None:
+def test_probe_errors(imagex: World) -> None:
+    """A probe can fail."""
     arrange(imagex, probe_errors=1)
 
     assert "InternalError" == imagex.ask("GetImageStorageFiles").error["Code"]
     assert 200 == imagex.paint().status
 
 
-def test_a_success_may_have_an_empty_answer_of_the_model(imagex: World) -> None:
+def test_empty_resp_json(imagex: World) -> None:
+    """A success may have an empty RespJson."""
     arrange(imagex, empty_resp_json=True)
 
     assert {} == imagex.paint().result["RespJson"]
 
 
-def test_the_script_is_for_calls_that_are_in_order(imagex: World) -> None:
+def test_script(imagex: World) -> None:
+    """Only valid calls consume the script."""
     arrange(imagex, "InternalError", "none")
     imagex.generate(body(Outputs=[]))
     imagex.ask("GetImageStorageFiles")
@@ -246,7 +261,8 @@ def test_the_script_is_for_calls_that_are_in_order(imagex: World) -> None:
     assert [] == list(imagex.faults.settings.script)
 
 
-def test_chance_is_repeatable_and_keeps_the_shares() -> None:
+def test_seeded_draws() -> None:
+    """Seeded draws are repeatable and have the probabilities that are set."""
     settings = FaultSettings(lose_answer=0.2, commit_late=0.1, error_rates={"50500": 0.3}, seed=5)
     faults = Faults(settings, random.Random(1))
     first = [faults.draw()[0] for _ in range(2000)]
@@ -272,57 +288,16 @@ def test_chance_is_repeatable_and_keeps_the_shares() -> None:
     ],
     ids=str,
 )
-def test_settings_that_make_no_sense_are_refused(settings: dict[str, Any]) -> None:
+def test_invalid_settings(settings: dict[str, Any]) -> None:
+    """Invalid settings are refused."""
     with pytest.raises(ValidationError):
         FaultSettings(**settings)
 
 
-def test_the_stand_ins_own_addresses_show_and_set(imagex: World) -> None:
-    http, local = imagex.http, f"{imagex.server.address}/_local"
-    changed = http.request("PUT", f"{local}/faults", json={"script": ["InternalError"]})
-    assert (200, ["InternalError"]) == (changed.status, changed.json()["script"])
-    assert 500 == imagex.paint().status
-    assert 200 == imagex.paint().status
-    assert [] == http.request("GET", f"{local}/faults").json()["script"]
-    [charge] = http.request("GET", f"{local}/charges").json()
-    assert ("out/one", True) == (charge["output"], charge["stored"])
-    calls = http.request("GET", f"{local}/calls").json()
-    assert ["InternalError", "OK"] == [call["outcome"] for call in calls]
-
-
-def test_settings_that_are_unknown_are_refused_with_their_names(imagex: World) -> None:
-    before = imagex.faults.settings
-    url = f"{imagex.server.address}/_local/faults"
-    refused = imagex.http.request("PUT", url, json={"lose_answr": 1})
-
-    assert 400 == refused.status
-    assert ["lose_answr"] == refused.json()["problems"][0]["loc"]
-    assert before == imagex.faults.settings
-
-
-@pytest.mark.parametrize(
-    ("headers", "status"),
-    [
-        ({"Origin": "http://HOST"}, 200),
-        ({"Origin": "http://evil.example.com"}, 403),
-        ({"Origin": "null"}, 403),
-        ({"Origin": "http://rebound.example.com:1", "Host": "rebound.example.com:1"}, 403),
-        ({"Host": "rebound.example.com:1"}, 403),
-        ({"Sec-Fetch-Site": "cross-site"}, 403),
-    ],
-)
-@pytest.mark.parametrize("path", ["faults", "charges", "calls"])
-def test_another_sites_page_may_not_ask_here(
-    imagex: World, headers: dict[str, str], status: int, path: str
-) -> None:
-    headers = {name: value.replace("HOST", imagex.host) for name, value in headers.items()}
-
-    assert status == imagex.get(f"{imagex.server.address}/_local/{path}", **headers).status
-
-
-def test_a_hundred_random_calls_leave_a_book_that_agrees_with_what_is_stored(
+def test_random_faults(
     imagex: World,
 ) -> None:
+    """After a hundred random calls, charges and stored files agree."""
     arrange(
         imagex,
         lose_answer=0.1,
@@ -350,7 +325,8 @@ def test_a_hundred_random_calls_leave_a_book_that_agrees_with_what_is_stored(
     assert 101 == len(imagex.billing.calls())
 
 
-def test_a_closed_connection_does_not_spoil_the_next_call(imagex: World) -> None:
+def test_closed_connection(imagex: World) -> None:
+    """A closed connection does not affect the next call."""
     arrange(imagex, "lose_answer", "none")
     with urllib3.PoolManager(retries=False, maxsize=1) as imagex.http:
         with pytest.raises(ProtocolError):

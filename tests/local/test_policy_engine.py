@@ -29,14 +29,16 @@ def listing(prefix: str) -> RequestedAction:
     return RequestedAction.of("tos:ListBucket", "cn-beijing", "photos", {"tos:prefix": prefix})
 
 
-def test_what_no_statement_allows_is_refused() -> None:
+def test_default_deny() -> None:
+    """An action that no statement allows is denied."""
     assert not allows(get())
     assert allows(get(), statement())
     assert not allows(get(action="tos:PutObject"), statement())
     assert not allows(get(), statement(Resource=["trn:tos:::others/*"]))
 
 
-def test_what_a_statement_denies_is_refused_whatever_others_allow() -> None:
+def test_explicit_deny() -> None:
+    """A Deny outweighs every Allow."""
     deny = statement("Deny", Resource=[f"{PHOTOS}/secret/*"])
 
     assert allows(get(), statement(), deny)
@@ -60,7 +62,8 @@ def test_what_a_statement_denies_is_refused_whatever_others_allow() -> None:
         ("tos:Get.*", False),
     ],
 )
-def test_actions_are_matched_with_wildcards(action: str, expected: bool) -> None:
+def test_actions(action: str, expected: bool) -> None:
+    """Actions are matched with wildcards."""
     assert expected == allows(get(), statement(Action=[action]))
 
 
@@ -80,11 +83,13 @@ def test_actions_are_matched_with_wildcards(action: str, expected: bool) -> None
         (f"{PHOTOS}/b*", False),
     ],
 )
-def test_resources_are_matched_in_their_parts(resource: str, expected: bool) -> None:
+def test_resources(resource: str, expected: bool) -> None:
+    """Resources are matched part by part."""
     assert expected == allows(get(), statement(Resource=[resource]))
 
 
-def test_a_wildcard_stands_for_slashes_colons_and_lines_too() -> None:
+def test_wildcard() -> None:
+    """A wildcard matches slashes, colons and line ends."""
     assert allows(get("a/b:c\nd.png"), statement())
 
 
@@ -100,15 +105,15 @@ def test_a_wildcard_stands_for_slashes_colons_and_lines_too() -> None:
         ({"StringLike": {"tos:delimiter": ["*"]}}, "uploads/", False),
     ],
 )
-def test_a_condition_looks_at_the_prefix(
-    condition: dict[str, Any], prefix: str, expected: bool
-) -> None:
+def test_condition(condition: dict[str, Any], prefix: str, expected: bool) -> None:
+    """A condition compares the prefix of a listing."""
     made = statement(Action=["tos:ListBucket"], Resource=[PHOTOS], Condition=condition)
 
     assert expected == allows(listing(prefix), made)
 
 
-def test_everything_that_a_request_asks_for_must_be_allowed() -> None:
+def test_all_actions() -> None:
+    """Every action of a request must be allowed."""
     policies = Policies({"painter": {"Statement": [statement()]}})
 
     reason = policies.denial("painter", [get(), get(action="tos:PutObject")])
@@ -119,7 +124,8 @@ def test_everything_that_a_request_asks_for_must_be_allowed() -> None:
     ) == reason
 
 
-def test_who_has_no_policy_may_do_everything_until_one_is_set() -> None:
+def test_no_policy() -> None:
+    """Without a policy, a role and the account may do everything."""
     keys, policies = KeyRing(), Policies()
     account, role = keys.issue(), keys.issue(role="trn:iam::2100000001:role/painter")
 
@@ -132,7 +138,7 @@ def test_who_has_no_policy_may_do_everything_until_one_is_set() -> None:
 
 
 @pytest.mark.parametrize(
-    ("document", "told"),
+    ("document", "message"),
     [
         ({}, "Statement"),
         ({"Statement": [], "Statements": []}, "Statement"),
@@ -146,6 +152,7 @@ def test_who_has_no_policy_may_do_everything_until_one_is_set() -> None:
         ({"Statement": [statement(Condition={"IpAddress": {"a": "b"}})]}, "IpAddress"),
     ],
 )
-def test_a_policy_that_cannot_be_judged_is_refused(document: dict[str, Any], told: str) -> None:
-    with pytest.raises(ValueError, match=told):
+def test_unsupported_policy(document: dict[str, Any], message: str) -> None:
+    """An unsupported policy is refused with the reason."""
+    with pytest.raises(ValueError, match=message):
         Policies({"painter": document})
