@@ -6,6 +6,7 @@ was in truth the first one's success is for the caller to find out, by reading w
 
 import hashlib
 import random
+import re
 import threading
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -13,14 +14,24 @@ from urllib.parse import urlsplit
 
 from shared.backoff import Backoff
 from shared.clients.credentials import CredentialSource
-from shared.clients.http import Request, Response, Timeouts, Transport, time_of
+from shared.clients.http import (
+    Request,
+    Response,
+    Timeouts,
+    Transport,
+    is_loopback_or_address,
+    time_of,
+)
 from shared.clock import Clock
 from shared.errors import ConditionFailed, MaybeExecuted, NoAnswer, ObjectMissing, TosError
 from shared.json_utils import as_object
 from shared.redaction import redact_text
-from shared.settings import is_loopback_or_address
 from shared.signing import canonical_query, object_path, tos_headers, tos_presigned_url
-from shared.uploads.metadata import META
+
+META = "x-tos-meta-"
+"""The prefix of the headers that carry user metadata."""
+BUCKET_NAME = re.compile(r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$")
+REGION_NAME = re.compile(r"^[a-z0-9-]+$")
 
 _TRIES = 3
 _BACKOFF = Backoff(base=0.3, factor=4.0, ceiling=1.2)

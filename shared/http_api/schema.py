@@ -14,8 +14,8 @@ from pydantic import (
 )
 
 from shared.clients.imagex_model import MODEL, OWN_KEYS, ReqJsonParts, Scale, Seed, Steps
+from shared.clients.tos import BUCKET_NAME
 from shared.ledger import Record
-from shared.settings import BUCKET_NAME
 
 Status = Literal[
     "generated", "rejected", "skipped", "superseded", "deferred", "in_doubt", "running"

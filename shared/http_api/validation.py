@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pydantic import ValidationError
 
 from shared.clients.imagex_model import MODEL
-from shared.clients.tos import Tos
+from shared.clients.tos import META, Tos
 from shared.errors import ObjectMissing, RejectedUpload
 from shared.http_api.problems import Problem
 from shared.http_api.schema import STORE_PATH, GenerationRequest, OwnModel
@@ -15,10 +15,10 @@ from shared.json_utils import as_text, is_address, pointer_to, texts_in
 from shared.ledger import Record
 from shared.redaction import redact_text
 from shared.settings import Settings
-from shared.uploads.eligibility import problems_of
+from shared.uploads.eligibility import head_problems
 from shared.uploads.image_url import image_url_problem, store_uri_problem
 from shared.uploads.instructions import resolve
-from shared.uploads.metadata import GENERATED_MARK, META, decoded
+from shared.uploads.metadata import GENERATED_MARK, decoded
 from shared.uploads.presets import OF_PRESET
 
 _MESSAGES = {
@@ -57,11 +57,13 @@ class Asking:
                 raise Problem("not-found", "There is no object of that bucket and key.") from None
             metadata, etag, version_id = decoded(info.metadata), info.etag, info.version_id
             metadata.pop("skip", None)
-            errors = [_error("/key", problem) for problem in problems_of(asked.key, info)]
+            errors = [_error("/key", problem) for problem in head_problems(asked.key, info)]
             if GENERATED_MARK in info.metadata:
                 errors.append(_error("/key", "The object is an output of Repaint."))
         try:
-            instructions = resolve(asked.key or "", metadata | _as_metadata(asked), self._settings)
+            instructions = resolve(
+                asked.key or "", metadata | _as_metadata(asked), self._settings.defaults
+            )
         except RejectedUpload as error:
             raise _invalid(errors + [_pointed(reason) for reason in error.reasons]) from None
         if isinstance(instructions, str) and (is_looked_at or not errors):

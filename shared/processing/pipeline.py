@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from urllib.parse import unquote
 
-from shared.clients.tos import ObjectInfo, Tos
+from shared.clients.tos import META, ObjectInfo, Tos
 from shared.clock import Clock
 from shared.errors import CredentialsError, ObjectMissing, RejectedUpload, RepaintError, TosError
 from shared.ledger import Ledger, Record
@@ -19,10 +19,10 @@ from shared.processing.work import Work
 from shared.redaction import redact_text
 from shared.results import Result, Status, incomplete, result_of
 from shared.settings import Settings
-from shared.uploads.eligibility import outside, problems_of
+from shared.uploads.eligibility import head_problems
 from shared.uploads.events import Upload
 from shared.uploads.instructions import Instructions, resolve
-from shared.uploads.metadata import GENERATED_MARK, META, decoded, identity, recognised
+from shared.uploads.metadata import GENERATED_MARK, decoded, identity, recognised
 from shared.webhook import Notices
 
 # Of one upload's variants, besides the first; more would only wait for their turns.
@@ -128,15 +128,16 @@ class Pipeline:
             return ended("skipped", f"{upload.name} is not the creation of an object.")
         # Whether an event's key is percent-encoded is not documented: both readings count.
         readings = (upload.key, unquote(upload.key))
-        reasons = [outside(self._settings, upload.bucket, key) for key in readings]
-        if all(reasons):
-            return ended("skipped", str(reasons[0]))
+        key_filter = self._settings.filter_for(upload.bucket)
+        reason = key_filter.exclusion(upload.bucket, *readings)
+        if reason:
+            return ended("skipped", reason)
         storage = self._storage(upload.region)
         try:
             key, info = _find(storage, upload)
         except ObjectMissing:
             return ended("skipped", "The object is gone.")
-        reason = outside(self._settings, upload.bucket, key)
+        reason = key_filter.exclusion(upload.bucket, key)
         if reason:
             return ended("skipped", reason)
         if GENERATED_MARK in info.metadata:
@@ -147,10 +148,10 @@ class Pipeline:
         metadata = recognised(info.metadata)
         record_id = identity(upload.bucket, key, info.version_id or info.etag, metadata)
         log, trace.record = log.bind(record=record_id), record_id
-        problems = problems_of(key, info)
+        problems = head_problems(key, info)
         instructions: Instructions | str | None = None
         try:
-            instructions = resolve(key, decoded(info.metadata), self._settings)
+            instructions = resolve(key, decoded(info.metadata), self._settings.defaults)
         except RejectedUpload as error:
             problems += error.reasons
         if isinstance(instructions, str):

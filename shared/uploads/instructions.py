@@ -7,7 +7,7 @@ that is wrong is reported together; no prompt anywhere is not wrong, it means "l
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
@@ -24,12 +24,20 @@ from shared.clients.imagex_model import (
     model_problems,
     output_name_problem,
 )
+from shared.clients.tos import META
 from shared.errors import RejectedUpload
-from shared.settings import Settings
-from shared.uploads.metadata import META
 from shared.uploads.presets import OF_PRESET, Preset, preset_for, values_for
 
 _YES, _NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
+
+
+class Defaults(NamedTuple):
+    """What applies to an upload whose metadata is silent."""
+
+    presets: tuple[Preset, ...]
+    prompt: str | None
+    template: str
+    output_prefix: str
 
 
 class Instructions(BaseModel):
@@ -94,7 +102,7 @@ class Instructions(BaseModel):
         )
 
 
-def resolve(key: str, metadata: Mapping[str, str], settings: Settings) -> Instructions | str:
+def resolve(key: str, metadata: Mapping[str, str], defaults: Defaults) -> Instructions | str:
     """Return what to make of the object `key`, or in a sentence why it is left alone.
 
     `metadata` as `metadata.decoded` returns it. Raises RejectedUpload with every reason.
@@ -102,13 +110,13 @@ def resolve(key: str, metadata: Mapping[str, str], settings: Settings) -> Instru
     problems: list[str] = []
     if "skip" in metadata and _read_flag(metadata, "skip", problems):
         return f"{META}skip asks for it."
-    preset = preset_for(key, settings.presets) or Preset(prefix="")
-    values = values_for(key, metadata, settings.default_prompt)
+    preset = preset_for(key, defaults.presets) or Preset(prefix="")
+    values = values_for(key, metadata, defaults.prompt)
     given = {
         "seed": _read(metadata, "seed", _SEED, problems),
         "steps": _read(metadata, "steps", _STEPS, problems),
         "scale": _read(metadata, "scale", _SCALE, problems),
-        "output": _read_output(metadata, settings.output_prefix, problems),
+        "output": _read_output(metadata, defaults.output_prefix, problems),
         "template": _read_template(metadata, problems),
         "overwrite": _read_flag(metadata, "overwrite", problems),
     }
@@ -118,18 +126,18 @@ def resolve(key: str, metadata: Mapping[str, str], settings: Settings) -> Instru
         prompt = preset.filled("prompt", values, problems) if "prompt" in values else None
     else:
         own = _clean(metadata.get("prompt"))
-        prompt = own or preset.filled("prompt", values, problems) or settings.default_prompt
+        prompt = own or preset.filled("prompt", values, problems) or defaults.prompt
     if not prompt and not problems:
         return (
             f"There is no prompt: set {META}prompt on the object, a preset for its prefix in "
             "REPAINT_PRESETS, or REPAINT_DEFAULT_PROMPT."
         )
     if not metadata.get("output"):
-        given["output"] = _made_output(preset, values, settings.output_prefix, problems)
+        given["output"] = _made_output(preset, values, defaults.output_prefix, problems)
     problems += model_problems(req_json) if not problems else []
     if problems:
         raise RejectedUpload(problems)
-    base: dict[str, Any] = {"template": settings.template}
+    base: dict[str, Any] = {"template": defaults.template}
     base |= preset.model_dump(exclude_none=True, include=_TAKEN_OVER)
     if preset.model is not None:
         base |= {"model_action": preset.model.action, "model_version": preset.model.version}

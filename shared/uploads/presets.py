@@ -33,8 +33,8 @@ from shared.clients.imagex_model import (
     model_problems,
     output_name_problem,
 )
+from shared.clients.tos import META
 from shared.json_utils import is_utf8
-from shared.uploads.metadata import META
 
 # The folder that holds `shared/`: in a deployed function the root of its zip.
 ROOT = Path(__file__).resolve().parents[2]
