@@ -19,7 +19,7 @@ from shared.processing.variants import siblings_of
 from shared.settings import Settings, load_settings
 from shared.uploads.eligibility import head_problems
 from shared.uploads.instructions import resolve
-from shared.uploads.metadata import identity, recognised
+from shared.uploads.metadata import identity, read_metadata, recognised
 from shared.uploads.presets import preset_for
 
 SOURCE = "https://<signed for this attempt>/"
@@ -92,7 +92,7 @@ def _previewed(
         "calls": [],
     }
     try:
-        instructions = resolve(key, metadata, settings.defaults)
+        instructions = resolve(key, read_metadata(metadata), settings.defaults)
     except RejectedUpload as error:
         instructions = None
         found["reasons"] += error.reasons

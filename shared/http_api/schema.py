@@ -16,6 +16,7 @@ from pydantic import (
 from shared.clients.imagex_model import MODEL, OWN_KEYS, ReqJsonParts, Scale, Seed, Steps
 from shared.clients.tos import BUCKET_NAME
 from shared.ledger import Record
+from shared.uploads.metadata import Requested
 
 Status = Literal[
     "generated", "rejected", "skipped", "superseded", "deferred", "in_doubt", "running"
@@ -141,6 +142,17 @@ class GenerationRequest(BaseModel):
         if not self.bucket and not self.prompt:
             raise ValueError("a prompt is needed where there is no object to have one")
         return self
+
+    def given(self) -> dict[str, Any]:
+        """Return the values that are given, by the names of `Requested`."""
+        given = {name: getattr(self, name, None) for name in Requested._fields}
+        if self.prompt is not None:
+            given["prompt"] = self.prompt.strip()
+        if self.req_json is not None:
+            # Of our own model's parts null means "not given"; another model's are its own affair.
+            ours = isinstance(self.req_json, OwnModel)
+            given["req_json"] = self.req_json.model_dump(exclude_unset=True, exclude_none=ours)
+        return {name: value for name, value in given.items() if value is not None}
 
 
 class GenerationAttempt(BaseModel):

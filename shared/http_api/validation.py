@@ -1,16 +1,18 @@
 """From a request's body to the record of what is asked for, or everything that is wrong with it."""
 
+import json
 import re
 import secrets
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from pydantic import ValidationError
 
 from shared.clients.imagex_model import MODEL
-from shared.clients.tos import META, Tos
-from shared.errors import ObjectMissing, RejectedUpload
-from shared.http_api.problems import Problem
-from shared.http_api.schema import STORE_PATH, GenerationRequest, OwnModel
+from shared.clients.tos import Tos
+from shared.errors import ObjectMissing, Problem, RejectedUpload
+from shared.http_api.problems import HttpProblem
+from shared.http_api.schema import STORE_PATH, GenerationRequest
 from shared.json_utils import as_text, is_address, pointer_to, texts_in
 from shared.ledger import Record
 from shared.redaction import redact_text
@@ -18,8 +20,7 @@ from shared.settings import Settings
 from shared.uploads.eligibility import head_problems
 from shared.uploads.image_url import image_url_problem, store_uri_problem
 from shared.uploads.instructions import resolve
-from shared.uploads.metadata import GENERATED_MARK, decoded
-from shared.uploads.presets import OF_PRESET
+from shared.uploads.metadata import GENERATED_MARK, read_metadata
 
 _MESSAGES = {
     "string_pattern_mismatch": "it has a form that is not possible; /openapi.json says which is"
@@ -29,7 +30,6 @@ _BRANCHES = ("OwnModel", "OtherModel", "constrained-str")
 _WHOLE_URL = re.compile(
     r"https?://([A-Za-z0-9-]+\.)+[A-Za-z][A-Za-z0-9-]*(:[0-9]+)?(/[!-\"$-\[\]-~]*)?"
 )
-_POINTED = re.compile(rf"{META}([a-z-]+)")
 
 
 class Asking:
@@ -40,13 +40,14 @@ class Asking:
         self._storage = storage
 
     def record(self, document: object, record_id: str, fingerprint: str) -> Record:
-        """Return the record of what is asked for. Raises Problem with everything that is wrong."""
+        """Return the record of a request. Raises HttpProblem with every problem."""
         errors = [_error(*item) for item in self._address_problems(document)]
         try:
             asked = GenerationRequest.model_validate(document)
         except ValidationError as error:
             raise _invalid(_field_errors(error) + errors) from None
-        metadata: dict[str, str] = {}
+        given = asked.given()
+        metadata = read_metadata({})
         etag, version_id = "", None
         # Without its metadata, nothing can be said of what the request leaves to an object.
         is_looked_at = bool(asked.bucket and asked.key and not errors)
@@ -54,18 +55,22 @@ class Asking:
             try:
                 info = self._storage(None).head(asked.bucket, asked.key)
             except ObjectMissing:
-                raise Problem("not-found", "There is no object of that bucket and key.") from None
-            metadata, etag, version_id = decoded(info.metadata), info.etag, info.version_id
-            metadata.pop("skip", None)
+                raise HttpProblem("not-found", "There is no such object.") from None
+            etag, version_id = info.etag, info.version_id
+            # What the request gives, the object need not have right.
+            unused = {"skip", *(name.replace("_", "-") for name in given)}
+            metadata = read_metadata({k: v for k, v in info.metadata.items() if k not in unused})
             errors = [_error("/key", problem) for problem in head_problems(asked.key, info)]
             if GENERATED_MARK in info.metadata:
                 errors.append(_error("/key", "The object is an output of Repaint."))
+        metadata = metadata._replace(
+            requested=metadata.requested._replace(**given),
+            texts={**metadata.texts, **_texts(given)},
+        )
         try:
-            instructions = resolve(
-                asked.key or "", metadata | _as_metadata(asked), self._settings.defaults
-            )
+            instructions = resolve(asked.key or "", metadata, self._settings.defaults)
         except RejectedUpload as error:
-            raise _invalid(errors + [_pointed(reason) for reason in error.reasons]) from None
+            raise _invalid(errors + [_pointed(problem) for problem in error.problems]) from None
         if isinstance(instructions, str) and (is_looked_at or not errors):
             errors.append(_error("/prompt", "There is no prompt, here or in the defaults."))
         if errors or isinstance(instructions, str):
@@ -140,30 +145,23 @@ def _pointer(place: tuple[str | int, ...]) -> str:
     return pointer_to(*(part for part in place if part not in _BRANCHES))
 
 
-def _as_metadata(asked: GenerationRequest) -> dict[str, str]:
-    """Return what a request says in the form that an object's metadata says it in."""
-    given = asked.model_dump(
-        exclude_none=True, exclude={"bucket", "key", "image_url", "store_uri", "req_json"}
-    )
-    texts = {name: str(v).lower() if isinstance(v, bool) else str(v) for name, v in given.items()}
-    if asked.req_json is not None:
-        # Of our own model's parts null means "not given"; another model's are its own affair.
-        ours = isinstance(asked.req_json, OwnModel)
-        texts["req-json"] = asked.req_json.model_dump_json(exclude_unset=True, exclude_none=ours)
-    return texts
+def _texts(given: dict[str, Any]) -> dict[str, str]:
+    """Return what a request gives as a preset's placeholders show it."""
+    return {
+        name.replace("_", "-"): value if isinstance(value, str) else json.dumps(value)
+        for name, value in given.items()
+    }
 
 
-def _pointed(reason: str) -> dict[str, str]:
-    if reason.startswith(OF_PRESET):
-        return _error("", reason)  # what the preset needs is not there: that is no field's fault
-    found = _POINTED.match(reason)
-    pointer = f"/{found[1].replace('-', '_')}" if found else "/req_json"
-    return _error(pointer, _POINTED.sub(r"\1", reason))
+def _pointed(problem: Problem) -> dict[str, str]:
+    if not problem.field:
+        return _error("", problem.message)  # a preset lacks something: no field is to blame
+    return _error(f"/{problem.field}", f"{problem.field} {problem.message}")
 
 
 def _error(pointer: str, detail: str) -> dict[str, str]:
     return {"pointer": pointer, "detail": redact_text(detail)}
 
 
-def _invalid(errors: list[dict[str, str]]) -> Problem:
-    return Problem("invalid-fields", f"{len(errors)} field(s) to mend.", errors=errors)
+def _invalid(errors: list[dict[str, str]]) -> HttpProblem:
+    return HttpProblem("invalid-fields", f"{len(errors)} field(s) to mend.", errors=errors)

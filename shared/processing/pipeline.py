@@ -22,7 +22,7 @@ from shared.settings import Settings
 from shared.uploads.eligibility import head_problems
 from shared.uploads.events import Upload
 from shared.uploads.instructions import Instructions, resolve
-from shared.uploads.metadata import GENERATED_MARK, decoded, identity, recognised
+from shared.uploads.metadata import GENERATED_MARK, identity, read_metadata
 from shared.webhook import Notices
 
 # Of one upload's variants, besides the first; more would only wait for their turns.
@@ -145,13 +145,13 @@ class Pipeline:
         if upload.etag not in (None, info.etag):
             return ended("superseded", "The object was overwritten; its own event follows.")
 
-        metadata = recognised(info.metadata)
-        record_id = identity(upload.bucket, key, info.version_id or info.etag, metadata)
+        metadata = read_metadata(info.metadata)
+        record_id = identity(upload.bucket, key, info.version_id or info.etag, metadata.texts)
         log, trace.record = log.bind(record=record_id), record_id
         problems = head_problems(key, info)
         instructions: Instructions | str | None = None
         try:
-            instructions = resolve(key, decoded(info.metadata), self._settings.defaults)
+            instructions = resolve(key, metadata, self._settings.defaults)
         except RejectedUpload as error:
             problems += error.reasons
         if isinstance(instructions, str):

@@ -506,7 +506,7 @@ UPLOADS = [
     Mutant(
         "another prompt makes another upload",
         "shared/uploads/metadata.py",
-        "_digest([version, sorted(metadata.items())], 12)",
+        "_digest([version, known], 12)",
         "_digest([version], 12)",
         _PIPELINE,
     ),
@@ -578,9 +578,9 @@ VARIANTS = [
     ),
     Mutant(
         "keys of a user's own make no upload new",
-        "shared/processing/pipeline.py",
-        "metadata = recognised(info.metadata)",
-        "metadata = decoded(info.metadata)",
+        "shared/uploads/metadata.py",
+        "(name, metadata[name]) for name in KEYS if name in metadata",
+        "metadata.items()",
         "tests/shared/uploads/test_presets.py",
     ),
 ]

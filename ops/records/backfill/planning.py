@@ -18,9 +18,9 @@ from shared.uploads.instructions import resolve
 from shared.uploads.metadata import (
     GENERATED_MARK,
     OBJECT_DIGITS,
-    decoded,
     identity,
     object_id,
+    read_metadata,
     recognised,
     variant_id,
 )
@@ -121,7 +121,9 @@ class _Planner:
             counts["unsuitable"] += 1
             return
         try:
-            instructions = resolve(listed.key, decoded(listed.metadata), self._settings.defaults)
+            instructions = resolve(
+                listed.key, read_metadata(listed.metadata), self._settings.defaults
+            )
         except RejectedUpload:
             counts["unsuitable"] += 1
             counts["hidden"] += variants

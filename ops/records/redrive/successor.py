@@ -9,7 +9,7 @@ from shared.ledger import Ledger, Record, find
 from shared.processing.attempts import name_for_again, name_of_variant
 from shared.uploads.eligibility import head_problems
 from shared.uploads.instructions import Instructions, resolve
-from shared.uploads.metadata import again_id, decoded, identity, recognised, variant_id
+from shared.uploads.metadata import again_id, identity, read_metadata, recognised, variant_id
 
 
 class NotRunAgain(Exception):
@@ -80,7 +80,7 @@ def _asked_now(old: Record, info: ObjectInfo, deployed: Deployment) -> Instructi
         raise NotRunAgain(f"Its metadata was changed, and has a record of its own: {upload}.")
     problems = head_problems(old.key, info)
     try:
-        found = resolve(old.key, decoded(info.metadata), deployed.runtime.settings.defaults)
+        found = resolve(old.key, read_metadata(info.metadata), deployed.runtime.settings.defaults)
     except RejectedUpload as error:
         problems += error.reasons
     if problems:

@@ -571,6 +571,21 @@ def test_what_a_preset_needs_and_a_request_cannot_have_is_told_of_the_whole_of_i
     assert [] == world.cloud.charges
 
 
+def test_the_objects_own_metadata_is_judged_as_far_as_the_request_is_silent(world: World) -> None:
+    world.cloud.upload("uploads/cat.png", prompt="x", steps="99", seed="x", skip="yes")
+    body = {"bucket": "photos", "key": "uploads/cat.png", "seed": 1}
+    answer = post(world, body)
+
+    assert (422, "invalid-fields") == problem(answer)
+    assert answer["document"]["errors"] == [
+        {
+            "pointer": "/steps",
+            "detail": "steps is '99': a whole number from 1 to 50 is needed.",
+        }
+    ]
+    assert 200 == post(world, {**body, "steps": 5})["statusCode"]
+
+
 def test_one_request_makes_one_picture_also_where_an_upload_makes_several(world: World) -> None:
     with_preset(world, variants=3)
     answer = post(world, SOURCE)
