@@ -29,10 +29,11 @@ Output = (
     Annotated[str, StringConstraints(pattern=rf"^{_ASCII}+(/{_ASCII}+)*$", max_length=140)]
     | Annotated[str, StringConstraints(pattern=rf"^{_CHINESE}+(/{_CHINESE}+)*$", max_length=45)]
 )
-# A public host's name, a port if it must be, and whatever stands behind it in visible ASCII.
+# A host's name and a port; path and query in ASCII or Chinese. More is accepted: IP addresses,
+# names in other scripts.
 IMAGE_URL = (
-    r"https?://([A-Za-z0-9](-?[A-Za-z0-9]){0,40}\.)+[A-Za-z]{2,24}(:[1-9][0-9]{1,3})?"
-    r"(/[!-\"$-\[\]-~]*)?"
+    r"https?://([A-Za-z0-9_](-?[A-Za-z0-9_]){0,40}\.){1,5}[A-Za-z]{2,24}\.?(:[1-9][0-9]{1,3})?"
+    r"([/?][!-\"$-~\u4e00-\u9fff]*)?"
 )
 _NO_DOT, _ANY = r"[!-\-0-\[\]-}\u4e00-\u9fff]", r"[!-.0-\[\]-}\u4e00-\u9fff]"
 STORE_PATH = rf"(/{_NO_DOT}{_ANY}*)+"
@@ -54,7 +55,7 @@ class OwnModel(ReqJsonParts):
 class OtherModel(BaseModel):
     """Another model's request: its `req_key`, and whatever that model takes.
 
-    An address in it is a public https one, as `image_url` is.
+    A URL in it is a public https one, as `image_url` is.
     """
 
     model_config = ConfigDict(
@@ -95,8 +96,8 @@ class GenerationRequest(BaseModel):
 
     bucket: Bucket | None = Field(default=None, description="The bucket of an uploaded object.")
     key: Key | None = Field(default=None, description="The key of an uploaded object.")
-    image_url: Annotated[str, StringConstraints(min_length=1, max_length=2048)] | None = Field(
-        default=None, description="A public https address of the picture."
+    image_url: Annotated[str, StringConstraints(min_length=1)] | None = Field(
+        default=None, description="A public https URL of the picture; its canonical form is sent."
     )
     store_uri: Line | None = Field(
         default=None, description="A picture that the veImageX service holds already."

@@ -53,7 +53,7 @@ def lost_query(old: Record) -> bool:
     if old.state == "pending" or not old.fingerprint:
         return False
     asked = [old.source or "", old.instructions.req_json if old.instructions else {}]
-    return any(is_address(text) for _, text in texts_in(asked))
+    return any(is_address(text) for text in texts_in(asked))
 
 
 def _look(old: Record, deployed: Deployment) -> ObjectInfo:

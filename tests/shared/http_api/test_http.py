@@ -154,14 +154,30 @@ def test_a_key_is_answered_by_its_record_whatever_became_of_the_object(world: Wo
     assert len(world.cloud.charges) == 1
 
 
-def test_a_hosts_name_in_punycode_is_accepted(world: World) -> None:
-    url = "https://xn--fiq228c.xn--fiqs8s/a.png"
+@pytest.mark.parametrize(
+    ("url", "canonical"),
+    [
+        ("https://xn--fiq228c.xn--fiqs8s/a.png", "https://xn--fiq228c.xn--fiqs8s/a.png"),
+        ("https://图.example.org?猫=1", "https://xn--wcs.example.org/?%E7%8C%AB=1"),
+        ("https://MY_host.example.org./a/../猫.png", "https://my_host.example.org./%E7%8C%AB.png"),
+        ("https://8.8.2056:443", "https://8.8.8.8/"),
+        ("https://[2606:4700:0::1111]/", "https://[2606:4700::1111]/"),
+    ],
+)
+def test_the_canonical_form_of_an_address_is_sent_and_kept(
+    world: World, url: str, canonical: str
+) -> None:
+    further = {"image_urls": [url], "req_key": "other", "mask": [{"url": url, "text": "a:b"}]}
+    answer = post(world, {"image_url": url, "prompt": "x", "req_json": further})
 
-    assert post(world, {"image_url": url, "prompt": "x"})["statusCode"] == 200
-    assert url == world.cloud.bodies[0]["ImageUrl"]
-    for host in ("8.8.8.8", "[2606:4700::1111]", "图.example.org", "xn--abc.example.org"):
-        answer = post(world, {"image_url": f"https://{host}/a.png", "prompt": "x"})
-        assert (422, "invalid-fields") == problem(answer)
+    assert answer["statusCode"] == 200
+    (sent,) = world.cloud.bodies
+    assert canonical == sent["ImageUrl"]
+    assert [canonical, canonical] == sent["ReqJson"]["image_urls"]
+    assert [{"url": canonical, "text": "a:b"}] == sent["ReqJson"]["mask"]
+    record = world.runtime().http()._find(answer["document"]["id"])
+    assert record is not None
+    assert canonical.partition("?")[0] == record.source
 
 
 def test_without_a_key_identical_requests_are_not_merged(world: World) -> None:
@@ -259,6 +275,8 @@ def test_what_cannot_be_done_is_refused_before_anything_is_paid(world: World, bo
         ({"req_key": "other", "image_urls": ["https://169.254.169.254/"]}, "image_urls/0"),
         ({"req_key": "other", "mask": {"a/b": [" HTTPS://[::1]/"]}}, "mask/a~1b/0"),
         ({"req_key": "other", "mask": "gopher://pictures.example.org/"}, "mask"),
+        ({"req_key": "other", "mask": "http:127.0.0.1"}, "mask"),
+        ({"req_key": "other", "mask": "\x01ht\ntps:/\\[::1]"}, "mask"),
     ],
 )
 def test_further_pictures_are_judged_as_the_first_one_is(
