@@ -1,6 +1,6 @@
 import pytest
 
-from shared.uploads.metadata import Requested, redrive_id, identity, read_metadata, variant_id
+from shared.uploads.metadata import Requested, identity, read_metadata, redrive_id, variant_id
 
 
 def test_typed_values() -> None:
