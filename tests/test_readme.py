@@ -1,4 +1,4 @@
-"""The pages say what is so, and both languages the same."""
+"""The pages show what the commands print, and both languages show the same."""
 
 import json
 import re
@@ -11,11 +11,11 @@ from ops.deployment.package.bytecode import find_interpreter
 from ops.deployment.package.target import target_of
 from ops.deployment.serverless_yml.rules import RUNTIME
 from shared.clock import SystemClock
-from shared.ledger import Notice, Record
+from shared.ledger import OutboxEntry, Record, Source, State
 from shared.settings import Settings
 from shared.signing import webhook_headers, webhook_key
 from shared.uploads.metadata import KEYS
-from shared.webhook.event import event_of
+from shared.webhook.sender import event_of
 from tests import readme
 from tests.inbox import SECRET
 from tests.readme import DEPLOYING, PAGES, README, ROOT, Page
@@ -69,7 +69,7 @@ def test_shown_output_is_what_the_commands_print(page: Page, tmp_path: Path) -> 
         assert readme.steady(shown) == readme.steady(printed[command])
 
 
-@pytest.mark.parametrize("page", [p for p in PAGES if p.world], ids=lambda page: page.english)
+@pytest.mark.parametrize("page", [p for p in PAGES if p.setup], ids=lambda page: page.english)
 def test_a_page_tells_its_reader_to_run_what_it_shows_the_output_of(page: Page) -> None:
     english = page.texts[0]
 
@@ -112,17 +112,18 @@ def test_every_setting_and_every_metadata_key_is_explained_and_nothing_else() ->
 
 def test_the_receiver_that_is_shown_reads_what_it_is_sent() -> None:
     (code,) = fenced((ROOT / "docs/running.md").read_text("utf-8"), "python")
-    record = Record(id="0" * 32, bucket="photos", key="uploads/cat.png", etag="x", state="rejected")
-    notice = Notice(
+    source = Source(bucket="photos", key="uploads/cat.png", etag="x")
+    record = Record(id="0" * 32, source=source, state=State.REJECTED)
+    entry = OutboxEntry(
         id="n", record=record.id, type="repaint.image.rejected", created_at=0, due_at=0, tries=1
     )
-    body = event_of(notice, record, "/repaint/x")
+    body = event_of(entry, record, "/repaint/x")
     headers = webhook_headers(
-        message_id=notice.id, body=body, key=webhook_key(SECRET), now=SystemClock().now()
+        message_id=entry.id, body=body, key=webhook_key(SECRET), now=SystemClock().now()
     )
     headers["content-type"] = "application/cloudevents+json"
-    read = {"secret": SECRET, "headers": headers, "body": body}
+    names = {"secret": SECRET, "headers": headers, "body": body}
 
-    exec(code, read)
+    exec(code, names)
 
-    assert json.loads(body)["data"] == read["event"].get_data()  # type: ignore[attr-defined]
+    assert json.loads(body)["data"] == names["event"].get_data()  # type: ignore[attr-defined]

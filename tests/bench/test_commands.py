@@ -1,4 +1,4 @@
-"""What the command says before it measures."""
+"""The command before it measures: its help, and wrong arguments."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What was measured is kept, and written where there is a place for it."""
+"""Results are saved, and written between the markers of the pages."""
 
 import xml.etree.ElementTree as ET
 from pathlib import Path

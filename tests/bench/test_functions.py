@@ -1,4 +1,4 @@
-"""Both functions work against the same world; what each asks and pays is counted there."""
+"""Both functions work with the same services, which count requests and charges."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 
 from bench.folders import Kind
 from bench.process import FunctionProcess
-from bench.world import World
+from bench.services import Services
 from local.imagex import FaultSettings
 
 FolderOf = Callable[[Kind], Path]
@@ -20,15 +20,15 @@ def test_an_upload_is_repainted_and_paid_for_once(
     folder_of: FolderOf, tmp_path: Path, kind: Kind, round_trips: int
 ) -> None:
     with (
-        World(tmp_path / "world") as world,
-        FunctionProcess(folder_of(kind), world.environment(kind)) as process,
+        Services(tmp_path / "services") as services,
+        FunctionProcess(folder_of(kind), services.environment(kind)) as process,
     ):
-        answer = process.handle(world.upload("one"), world.upload("two"))
+        answer = process.handle(services.upload("one"), services.upload("two"))
 
         assert ['"generated"' in result["body"] for result in answer["results"]] == [True, True]
-        assert world.book.totals() == (2, 2)
-        # What the provider reads by itself is not among them.
-        assert world.requests() == 2 * round_trips
+        assert services.billing.totals() == (2, 2)
+        # The provider's own reads are not counted.
+        assert services.requests() == 2 * round_trips
 
 
 @pytest.mark.parametrize(
@@ -38,22 +38,22 @@ def test_a_duplicate_delivery_costs_us_nothing_and_the_alternative_another_gener
     folder_of: FolderOf, tmp_path: Path, kind: Kind, charges: int, round_trips: int
 ) -> None:
     with (
-        World(tmp_path / "world") as world,
-        FunctionProcess(folder_of(kind), world.environment(kind)) as process,
+        Services(tmp_path / "services") as services,
+        FunctionProcess(folder_of(kind), services.environment(kind)) as process,
     ):
-        event = world.upload("one")
+        event = services.upload("one")
         process.handle(event)
-        asked = world.requests()
+        asked = services.requests()
         process.handle(event)
 
-        assert world.book.totals()[0] == 1 + charges
-        assert world.requests() == asked + round_trips
+        assert services.billing.totals()[0] == 1 + charges
+        assert services.requests() == asked + round_trips
 
 
-def without_prompt(world: World) -> dict[str, Any]:
-    event = world.upload("plain")
+def without_prompt(services: Services) -> dict[str, Any]:
+    event = services.upload("plain")
     bucket, key = "photos", "uploads/plain.jpg"
-    world.store.put(bucket, key, b"\xff\xd8\xff", {"content-type": "image/jpeg"})
+    services.store.put(bucket, key, b"\xff\xd8\xff", {"content-type": "image/jpeg"})
     return event
 
 
@@ -62,14 +62,14 @@ def test_both_leave_alone_what_has_no_prompt_and_what_is_no_image(
     folder_of: FolderOf, tmp_path: Path, kind: Kind
 ) -> None:
     with (
-        World(tmp_path / "world") as world,
-        FunctionProcess(folder_of(kind), world.environment(kind)) as process,
+        Services(tmp_path / "services") as services,
+        FunctionProcess(folder_of(kind), services.environment(kind)) as process,
     ):
-        other = world.upload("other")
+        other = services.upload("other")
         other["data"]["events"][0]["tos"]["object"]["key"] = "uploads/other.txt"
-        process.handle(without_prompt(world), other)
+        process.handle(without_prompt(services), other)
 
-        assert world.book.totals() == (0, 0)
+        assert services.billing.totals() == (0, 0)
 
 
 def test_the_alternative_fails_its_delivery_where_it_is_refused_so_that_it_comes_again(
@@ -77,10 +77,10 @@ def test_the_alternative_fails_its_delivery_where_it_is_refused_so_that_it_comes
 ) -> None:
     faults = FaultSettings(latency_seconds=0.0, script=("FlowLimitExceeded", "50429"))
     with (
-        World(tmp_path / "world", faults) as world,
-        FunctionProcess(folder_of("alternative"), world.environment("alternative")) as process,
+        Services(tmp_path / "services", faults) as services,
+        FunctionProcess(folder_of("alternative"), services.environment("alternative")) as process,
     ):
-        event = world.upload("one")
+        event = services.upload("one")
         process.send([event, event, event])
         answer = process.answer()
 
@@ -92,20 +92,20 @@ def test_paid_calls_are_held_back_until_they_are_released(
     folder_of: FolderOf, tmp_path: Path
 ) -> None:
     with (
-        World(tmp_path / "world") as world,
-        FunctionProcess(folder_of("ours"), world.environment("ours")) as process,
+        Services(tmp_path / "services") as services,
+        FunctionProcess(folder_of("ours"), services.environment("ours")) as process,
     ):
-        world.provider.hold()
-        process.send([world.upload("one"), world.upload("two")], 2)
-        while world.provider.requests.total() < 2:
+        services.provider.hold()
+        process.send([services.upload("one"), services.upload("two")], 2)
+        while services.provider.requests.total() < 2:
             process.check()
-        assert world.book.totals() == (0, 0)
-        assert world.is_pending()
-        world.provider.release()
+        assert services.billing.totals() == (0, 0)
+        assert services.is_pending()
+        services.provider.release()
         process.answer()
 
-        assert world.book.totals() == (2, 2)
-        assert not world.is_pending()
+        assert services.billing.totals() == (2, 2)
+        assert not services.is_pending()
 
 
 def test_a_function_that_ends_is_told(tmp_path: Path) -> None:
