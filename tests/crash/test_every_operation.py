@@ -1,10 +1,9 @@
-"""Whatever dies or breaks, wherever: one charge, one end, and it is the right one.
+"""An upload, interrupted at every operation: one charge, one end, and the right one.
 
-Nobody labels the places where it may die: each run is broken at its n-th operation, for n = 1, 2,
-3 … until a run has fewer. The judge is the provider's own book.
+No place is marked in the code: each run is interrupted at its n-th operation, for n = 1, 2, 3 …
+until a run has fewer. The provider's billing records are the judge.
 """
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -17,31 +16,30 @@ from tests.crash import interruption
 from tests.crash.interruption import (
     FAULTS,
     KILLS,
-    LEASE_SECONDS,
     Killed,
     Plan,
-    dies,
+    deliver_interrupted,
     on_requests_only,
     process,
 )
-from tests.fakes import FakeCloud, World
+from tests.fakes import LEASE_SECONDS, FakeCloud, World
 
 
 def check(world: World, event: dict[str, Any], where: str, *, charges: int = 1) -> None:
     """Check the promises for the one upload of this world."""
-    book = world.cloud
+    cloud = world.cloud
     again = world.deliver(event)
     assert again.status == "duplicate", (where, again)
     ended = world.ledger.finished(again.record or "")
     assert ended is not None
     assert ended.state == "generated", (where, ended)
     for uri in ended.store_uris:
-        assert uri.removeprefix(f"tos-cn-i-{fakes.SERVICE}/") in book.outputs, where
-    assert charges == len(book.charges), (where, book.history)
+        assert uri.removeprefix(f"tos-cn-i-{fakes.SERVICE}/") in cloud.outputs, where
+    assert charges == len(cloud.charges), (where, cloud.history)
     probed = True
-    for what, _name in book.history:
+    for what, _name in cloud.history:
         if what == "charge":
-            assert probed, (where, book.history)
+            assert probed, (where, cloud.history)
         probed = what == "probe"
     world.sweep()
     assert list(world.ledger.pending_ids()) == [], where
@@ -55,7 +53,7 @@ def test_a_process_killed_anywhere_leaves_an_upload_that_is_finished_and_paid_on
     for n in range(1, 99):
         world, plan = worlds(), Plan(n, KILLS[kill])
         event = world.cloud.upload(prompt="a cat")
-        dies(world, event, plan)
+        deliver_interrupted(world, event, plan)
         if not plan.met:
             assert n > 5
             return
@@ -73,11 +71,11 @@ def test_the_sweep_alone_finishes_what_a_killed_process_left(
     for n in range(1, 99):
         world, plan = worlds(), Plan(n, KILLS[kill])
         event = world.cloud.upload(prompt="a cat")
-        dies(world, event, plan)
+        deliver_interrupted(world, event, plan)
         if not plan.met:
             return
         if not list(world.ledger.pending_ids()):
-            # Nothing was written: this is the platform's to deliver again.
+            # Nothing was written: the platform delivers it again.
             world.deliver(event)
         world.finish()
         check(world, event, f"killed {kill} {n}")
@@ -93,12 +91,12 @@ def test_two_processes_killed_one_after_the_other_anywhere_cost_no_second_charge
         for m in range(1, 99):
             world, plan, other = worlds(), Plan(n, KILLS[first]), Plan(m, KILLS[second])
             event = world.cloud.upload(prompt="a cat")
-            dies(world, event, plan)
+            deliver_interrupted(world, event, plan)
             met = plan.met
             if not met:
                 break
             world.clock.advance(LEASE_SECONDS)
-            dies(world, event, other)
+            deliver_interrupted(world, event, other)
             world.clock.advance(LEASE_SECONDS)
             world.deliver(event)
             world.finish()
@@ -146,23 +144,12 @@ def test_a_request_that_breaks_anywhere_costs_no_second_charge(
             return
 
 
-def late(seconds: float) -> fakes.Reaction:
-    """Cut the call off, and let the provider store the image so long after it was sent."""
-
-    def react(cloud: FakeCloud, request: Any) -> Any:
-        output = json.loads(request.body)["Outputs"][0]
-        cloud.late.append((cloud.clock.now() + seconds, output))
-        raise MaybeExecuted("reset")
-
-    return react
-
-
 @pytest.mark.parametrize("seconds", [0.0, 1.0, 12.0, 29.9, 34.9])
 def test_an_image_that_is_stored_late_is_found_and_not_paid_for_again(
     worlds: Callable[[], World], seconds: float
 ) -> None:
     world = worlds()
-    world.cloud.reactions = [late(seconds)]
+    world.cloud.reactions = [fakes.late(seconds)]
     event = world.cloud.upload(prompt="a cat")
 
     assert world.deliver(event).status == "generated"
@@ -188,7 +175,7 @@ def test_ten_redeliveries_however_fast_and_then_the_sweep_lose_nothing(
 ) -> None:
     world, plan = worlds(), Plan(4, interruption.killed_after)
     event = world.cloud.upload(prompt="a cat")
-    dies(world, event, plan)
+    deliver_interrupted(world, event, plan)
     assert plan.met
     statuses = set()
     for _ in range(10):
@@ -235,18 +222,18 @@ def test_an_image_that_turns_up_after_all_ends_the_doubt(worlds: Callable[[], Wo
     world.cloud.store(world.cloud.bodies[1]["Outputs"][0])
     world.finish()
 
-    check(world, event, "turned up", charges=1)
+    check(world, event, "appeared later", charges=1)
 
 
 def test_a_probe_that_cannot_tell_pays_nothing_until_one_can(worlds: Callable[[], World]) -> None:
     world = worlds()
-    blind = True
+    fails = True
 
-    def cannot_see(name: str, _request: Any) -> None:
-        if blind and name == "GetImageStorageFiles":
+    def probe_fails(name: str, _request: Any) -> None:
+        if fails and name == "GetImageStorageFiles":
             raise NotExecuted("down")
 
-    world.cloud.interfere = cannot_see
+    world.cloud.interfere = probe_fails
     world.cloud.reactions = [fakes.answer_lost]
     event = world.cloud.upload(prompt="a cat")
 
@@ -254,9 +241,9 @@ def test_a_probe_that_cannot_tell_pays_nothing_until_one_can(worlds: Callable[[]
     world.clock.advance(3601)
     world.sweep()
     assert len(world.cloud.charges) == 1
-    blind = False
+    fails = False
     world.finish()
-    check(world, event, "could not see")
+    check(world, event, "probe failed")
 
 
 def test_a_charge_for_which_nothing_was_stored_is_paid_again_only_after_looking(
@@ -282,7 +269,7 @@ def test_an_upload_that_is_rejected_is_found_among_the_others_wherever_it_was_ki
     for n in range(1, 99):
         world, plan = worlds(), Plan(n, KILLS[kill])
         event = world.cloud.upload(prompt="a cat", seed="abc")
-        dies(world, event, plan)
+        deliver_interrupted(world, event, plan)
         world.clock.advance(LEASE_SECONDS)
         again = world.deliver(event)
         assert again.status in {"rejected", "duplicate"}, again

@@ -1,7 +1,7 @@
-"""An upload of three variants, whatever dies or breaks, wherever: three ends, three charges.
+"""An upload of three variants, interrupted at every operation: three ends, three charges.
 
-As in `test_memory`, each run is broken at its n-th operation until a run has fewer. The variants
-are worked on by several threads, so which operation the n-th is differs from run to run.
+As in `test_every_operation`, each run is interrupted at its n-th operation until a run has fewer.
+Several threads process the variants, so the n-th operation differs from run to run.
 """
 
 import json
@@ -17,14 +17,13 @@ from tests import fakes
 from tests.crash.interruption import (
     FAULTS,
     KILLS,
-    LEASE_SECONDS,
     Operation,
     Plan,
-    dies,
+    deliver_interrupted,
     on_requests_only,
     process,
 )
-from tests.fakes import World
+from tests.fakes import LEASE_SECONDS, World
 
 PRESETS = json.dumps([{"prefix": "", "variants": 3}])
 # More than the writes before the first claim, and those of all variants at their quickest.
@@ -33,7 +32,7 @@ FEWEST = 20
 
 @pytest.fixture
 def worlds(worlds: Callable[[], World]) -> Callable[[], World]:
-    """Make worlds with a preset of three variants."""
+    """Return a function that makes deployments with a preset of three variants."""
 
     def make() -> World:
         world = worlds()
@@ -85,7 +84,7 @@ def test_a_process_killed_anywhere_leaves_three_that_are_finished_and_paid_once(
     for n in range(1, 199):
         world, plan = worlds(), Plan(n, KILLS[kill])
         event = world.cloud.upload(prompt="a cat")
-        dies(world, event, plan)
+        deliver_interrupted(world, event, plan)
         if not plan.met:
             assert n > FEWEST
             return
@@ -106,7 +105,7 @@ def test_where_the_first_variant_has_a_record_its_siblings_have_one(
     for n in range(1, 199):
         world, plan = worlds(), Plan(n, KILLS[kill])
         event = world.cloud.upload(prompt="a cat")
-        dies(world, event, plan)
+        deliver_interrupted(world, event, plan)
         if not plan.met:
             break
         etag = world.cloud.objects["photos", "uploads/cat.png"].etag
@@ -128,12 +127,12 @@ def test_two_processes_killed_one_after_the_other_cost_no_further_charge(
     worlds: Callable[[], World], first: str, second: str
 ) -> None:
     for n in range(1, 199):
-        # Every pair of places would be some thousand runs: the second one wanders.
+        # Every pair of operations would be some thousand runs: the second one varies.
         world, plan, other = worlds(), Plan(n, KILLS[first]), Plan(1 + n * 7 % 23, KILLS[second])
         event = world.cloud.upload(prompt="a cat")
-        dies(world, event, plan)
+        deliver_interrupted(world, event, plan)
         world.clock.advance(LEASE_SECONDS)
-        dies(world, event, other)
+        deliver_interrupted(world, event, other)
         world.clock.advance(LEASE_SECONDS)
         world.deliver_all(event)
         world.finish()

@@ -1,4 +1,4 @@
-"""The HTTP door on the local cloud, as applications use it: real requests at one address."""
+"""The HTTP entry point on the local cloud, as applications use it: real requests."""
 
 import json
 import subprocess

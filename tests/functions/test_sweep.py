@@ -1,4 +1,4 @@
-"""The sweep's door, as the platform's timer calls it."""
+"""The sweep's entry point, as the platform's timer calls it."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The upload door, as the platform loads it: a folder with index.py at its root, in a process."""
+"""The upload entry point, as the platform loads it: a folder with index.py, in a process."""
 
 import json
 import os
@@ -19,7 +19,7 @@ CAT = (Path(__file__).parents[2] / "examples" / "images" / "chelsea.png").read_b
 
 
 def python(folder: Path, code: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run `code` where the function lies, with nothing else of this project on the path."""
+    """Run `code` in the function's folder, without the rest of the project on the path."""
     clean = {"PATH": os.environ["PATH"], "HOME": str(folder), **environment}
     return subprocess.run(
         [sys.executable, "-c", code],
@@ -44,7 +44,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 
 
 def put(cloud: Cloud, key: str, prompt: str | None = "a cat") -> None:
-    # Put past the bucket's rule, so that only the event under test is delivered.
+    # Without triggering the bucket's rule, so that only the event under test is delivered.
     meta = {"x-tos-meta-prompt": prompt} if prompt else {}
     cloud.store.put(UPLOADS_BUCKET, key, CAT, {**meta, "content-type": "image/png"})
 
@@ -92,9 +92,9 @@ def test_importing_the_door_brings_in_no_more_than_an_upload_needs(
     assert {m for m in modules if m.split(".")[0] in unwanted or m == "shared.http_api"} == set()
 
 
-@pytest.mark.parametrize("door", ["upload", "http", "sweep"])
-def test_the_garbage_collector_rests_during_a_doors_import_only(door: str, tmp_path: Path) -> None:
-    folder = assemble(door, tmp_path / "function")
+@pytest.mark.parametrize("name", ["upload", "http", "sweep"])
+def test_the_garbage_collector_rests_during_a_doors_import_only(name: str, tmp_path: Path) -> None:
+    folder = assemble(name, tmp_path / "function")
     code = "import index, gc, json; print(json.dumps([gc.isenabled(), gc.get_freeze_count() > 0]))"
 
     assert python(folder, code).stdout == "[true, true]\n"
@@ -154,7 +154,7 @@ def test_an_upload_that_must_come_again_fails_the_delivery_and_the_others_are_do
 ) -> None:
     put(cloud, "uploads/three.png")
     put(cloud, "uploads/four.png")
-    # The first one is taken back to being worked on by somebody else.
+    # The first one is put back to pending, leased by another owner.
     held = cloud.runtime()
     first = invoke(cloud, event("uploads/three.png"))
     record_id = results(first)[0]["record"]
@@ -186,12 +186,12 @@ def test_the_function_works_without_the_local_cloud_around_it(
         **{**cloud.settings, "REPAINT_LEDGER": f"sqlite://{tmp_path}/ledger.db"},
     )
 
-    *lines, body, chain_was_asked = done.stdout.splitlines()
+    *lines, body, chain_was_imported = done.stdout.splitlines()
     assert json.loads(body)["results"][0]["status"] == "generated"
     events = [json.loads(line)["event"] for line in lines]
     assert ["upload.claimed", "attempt.sent", "image.generated", "delivery.finished"] == events
     # The key is in the environment: the SDK's chain takes a while to import, and has no better one.
-    assert chain_was_asked == "False"
+    assert chain_was_imported == "False"
     assert "漫画" in {charge.prompt for charge in cloud.book.charges()}
 
 

@@ -1,45 +1,21 @@
-"""What each protection is for: the very moment that it is there to survive.
+"""Each protection at the very moment that it is for.
 
-These are the moments that the other tests meet by chance or not at all: one process is stopped in
-the middle of a step, another one acts, the first goes on.
+Other tests meet these moments by chance or not at all: one process stops in the middle of a step,
+another one acts, the first goes on.
 """
 
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from shared.clients.http import Request, Response, Timeouts
-from shared.errors import ConditionFailed, MaybeExecuted
-from shared.processing.claims import CONNECT_SECONDS, SEND_GRACE_SECONDS
-from shared.settings import Settings
+from shared.errors import ConditionFailed
+from shared.processing.claims import CONNECT_SECONDS
 from tests import fakes
-from tests.fakes import FakeCloud, World
-
-SETTLE_SECONDS = float(Settings.model_fields["settle_seconds"].default)
-# A second more than an attempt's lease.
-LEASE_SECONDS = SEND_GRACE_SECONDS + CONNECT_SECONDS + SETTLE_SECONDS + 1.0
-
-
-class Killed(BaseException):
-    """The process is dead: nothing after this line of it happens."""
-
-
-@pytest.fixture(params=["tos", "sqlite"])
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
-    with World() as world:
-        if request.param == "sqlite":
-            world.environment["REPAINT_LEDGER"] = f"sqlite://{tmp_path}/ledger.db"
-        yield world
-
-
-@pytest.fixture
-def tos_world() -> Iterator[World]:
-    """Make a world whose ledger is requests, so that a process can be stopped between two."""
-    with World() as world:
-        yield world
+from tests.crash.interruption import Killed
+from tests.fakes import LEASE_SECONDS, SETTLE_SECONDS, FakeCloud, World
 
 
 def before_next(world: World, name: str, do: Callable[[], object]) -> None:
@@ -53,7 +29,7 @@ def before_next(world: World, name: str, do: Callable[[], object]) -> None:
     world.cloud.interfere = interfere
 
 
-def dies() -> None:
+def killed() -> None:
     raise Killed
 
 
@@ -133,12 +109,7 @@ def test_nobody_takes_over_while_a_dead_owners_call_may_still_store_its_image(
 def test_an_image_of_a_call_that_was_long_in_connecting_is_found_and_not_paid_for_again(
     world: World,
 ) -> None:
-    def cut_off_and_stored_late(cloud: FakeCloud, request: Any) -> Any:
-        (output,) = json.loads(request.body)["Outputs"]
-        cloud.late.append((cloud.clock.now() + CONNECT_SECONDS + SETTLE_SECONDS - 0.1, output))
-        raise MaybeExecuted("reset")
-
-    world.cloud.reactions = [cut_off_and_stored_late]
+    world.cloud.reactions = [fakes.late(CONNECT_SECONDS + SETTLE_SECONDS - 0.1)]
 
     assert world.deliver(world.cloud.upload(prompt="a cat")).status == "generated"
     assert len(world.cloud.charges) == 1
@@ -170,7 +141,7 @@ def test_what_was_rejected_by_an_owner_that_died_before_tidying_up_is_not_paid_f
     world = tos_world
     event = world.cloud.upload(prompt="a cat")
     world.cloud.reactions = [fakes.model_refuses(50411)]
-    before_next(world, "DELETE /.repaint/pending/", dies)
+    before_next(world, "DELETE /.repaint/pending/", killed)
     with pytest.raises(Killed):
         world.deliver(event)
     world.finish()
@@ -188,7 +159,7 @@ def test_an_owner_frozen_right_before_sending_does_not_pay_after_another_did(
     others: list[str] = []
 
     class Freezing:
-        """Freezes its process once it claimed and saw no end record: all that is left is to pay."""
+        """Freezes its process after its claim has read no end record, right before the call."""
 
         def send(self, request: Request, timeouts: Timeouts) -> Response:
             answer = world.cloud.send(request, timeouts)
@@ -207,7 +178,7 @@ def test_an_owner_frozen_right_before_sending_does_not_pay_after_another_did(
 def test_a_call_for_which_too_little_time_is_left_by_now_is_not_sent(tos_world: World) -> None:
     world = tos_world
     event = world.cloud.upload(prompt="a cat")
-    # The claim's own look for the end record is the last thing before the call.
+    # The claim's own read of the end record is the last request before the call.
     before_next(
         world,
         "PUT /.repaint/pending/",
@@ -275,7 +246,7 @@ def test_after_a_configuration_error_one_whose_object_is_gone_lets_nobody_pass(
         result = world.deliver(world.cloud.upload(f"{number}.png", prompt="a cat"))
         assert result.cause == "configuration"
         world.clock.advance(1)
-    # The one that is due first, and so goes first.
+    # It is due first, so it is the canary.
     del world.cloud.objects["photos", "0.png"]
     world.clock.advance(60)
     counts = world.sweep(seconds=900)
@@ -381,15 +352,15 @@ def test_who_overwrites_has_the_name_of_an_upload_that_was_made(world: World) ->
     assert world.cloud.charges == ["repaint/mine.png"] * 2
 
 
-def model_says(message: str) -> Response:
+def model_message(message: str) -> Response:
     return fakes.answer({"RespJson": {"code": 50411, "message": message}})
 
 
-def gateway_says(message: str) -> Response:
+def gateway_message(message: str) -> Response:
     return fakes.answer({}, 400, Code="InvalidParameter.ImageUrl", Message=message)
 
 
-@pytest.mark.parametrize("refusal", [model_says, gateway_says])
+@pytest.mark.parametrize("refusal", [model_message, gateway_message])
 def test_no_secret_that_a_refusal_repeats_is_kept_anywhere(
     world: World, refusal: Callable[[str], Response]
 ) -> None:

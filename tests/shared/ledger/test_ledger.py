@@ -1,4 +1,4 @@
-"""Both stores keep the same rules."""
+"""The ledger: both stores follow the same rules."""
 
 import json
 import random
@@ -233,7 +233,7 @@ def finish(ledger: Ledger, record_id: str, state: EndState) -> None:
 
 
 def lose_the_first_answer(cloud: FakeCloud) -> Callable[[], None]:
-    """Let the next write take effect and its answer get lost."""
+    """Return a function that makes the next write lose its answer, though it takes effect."""
     send = cloud._storage
 
     def once(request: Request, bucket: str, key: str, query: dict[str, str]) -> object:
@@ -273,13 +273,13 @@ def test_a_damaged_record_is_told_in_a_sentence() -> None:
 
 
 def test_a_page_is_full_even_where_object_storage_answers_in_smaller_ones() -> None:
-    class Sparing(FakeCloud):
+    class SmallPages(FakeCloud):
         def _list(self, bucket: str, query: Mapping[str, str]) -> Response:
             whole = json.loads(super()._list(bucket, query).body)["Contents"]
             page = {"Contents": whole[:2], "IsTruncated": len(whole) > 2}
             return Response(200, {}, json.dumps({**page, "NextContinuationToken": "t"}).encode())
 
-    ledger = tos_ledger(Sparing())
+    ledger = tos_ledger(SmallPages())
     ids = [str(number) * 32 for number in range(6)]
     for record_id in ids:
         ledger.create(RECORD.changed(id=record_id))
@@ -323,17 +323,17 @@ def test_a_file_of_before_tells_as_well_what_ended_how_and_a_damaged_record_does
         assert [("a" * 32, START)] == list(ledger.ended_ids(State.REJECTED))
 
 
-def steps_of(ledger: SqliteLedger, look: Callable[[Ledger], object]) -> int:
-    """Count SQLite's own steps."""
+def steps_of(ledger: SqliteLedger, read: Callable[[Ledger], object]) -> int:
+    """Return the number of SQLite's steps."""
     steps: list[None] = []
     ledger._connection.set_progress_handler(lambda: steps.append(None), 1)
-    look(ledger)
+    read(ledger)
     return len(steps)
 
 
 @pytest.mark.parametrize("of", ["pending ids", "a page of them", "what was rejected"])
 def test_in_a_file_it_costs_as_much_whatever_else_is_finished(tmp_path: Path, of: str) -> None:
-    look: dict[str, Callable[[Ledger], object]] = {
+    reads: dict[str, Callable[[Ledger], object]] = {
         "pending ids": lambda ledger: list(ledger.pending_ids()),
         "a page of them": lambda ledger: ledger.pending_page("", 100),
         "what was rejected": lambda ledger: list(ledger.ended_ids(State.REJECTED)),
@@ -341,12 +341,12 @@ def test_in_a_file_it_costs_as_much_whatever_else_is_finished(tmp_path: Path, of
     steps = []
     for finished in (10, 2000):
         with closing(SqliteLedger(tmp_path / f"{finished}.db")) as ledger:
-            row = "(?, 1, 1, 0.0, '{\"state\": State.GENERATED}')"
+            row = '(?, 1, 1, 0.0, \'{"state": "generated"}\')'
             ids = [(f"{n:032x}",) for n in range(finished)]
             ledger._connection.executemany(f"INSERT INTO records VALUES {row}", ids)
             ledger.create(RECORD)
             finish(ledger, "f" * 32, State.REJECTED)
-            steps.append(steps_of(ledger, look[of]))
+            steps.append(steps_of(ledger, reads[of]))
 
     assert steps[0] == steps[1]
 

@@ -1,4 +1,4 @@
-"""Names that users choose: nothing is paid for one that is taken, no old file passes for a new."""
+"""Output names that users choose: none is paid for twice, no old file counts as a new one."""
 
 import json
 from datetime import UTC, datetime
@@ -11,26 +11,21 @@ from tests import fakes
 from tests.fakes import FakeCloud, World
 
 
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
 def test_two_uploads_with_one_name_are_paid_once_even_if_neither_finds_a_file(
     world: World,
 ) -> None:
     first = world.cloud.upload("1.png", prompt="a cat", output="mine.png")
     second = world.cloud.upload("2.png", prompt="a cat", output="mine.png")
-    inside: list[str] = []
+    others: list[str] = []
 
     def meanwhile(cloud: FakeCloud, request: Any) -> Any:
-        inside.append(world.deliver(second).status)
+        others.append(world.deliver(second).status)
         return fakes.made(cloud, request)
 
     world.cloud.reactions = [meanwhile]
 
     assert world.deliver(first).status == "generated"
-    assert inside == ["deferred"]
+    assert others == ["deferred"]
     world.finish()
     assert world.deliver(second).reason.startswith("It is rejected already.")
     assert world.cloud.charges == ["repaint/mine.png"]
@@ -134,11 +129,11 @@ def test_a_file_changed_in_the_same_second_is_in_doubt_and_not_paid_for_again(
 
 
 def test_where_it_cannot_be_known_whether_a_name_is_taken_nothing_is_paid(world: World) -> None:
-    def blind(name: str, _request: Any) -> None:
+    def probe_fails(name: str, _request: Any) -> None:
         if name == "GetImageStorageFiles":
             raise MaybeExecuted("down")
 
-    world.cloud.interfere = blind
+    world.cloud.interfere = probe_fails
     result = world.deliver(world.cloud.upload(prompt="a cat", output="mine.png"))
 
     assert result.status == "deferred"

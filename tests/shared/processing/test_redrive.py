@@ -1,9 +1,4 @@
-"""A record that is run again as another one: never do both pay."""
-
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
+"""Redrive: an old record and its new one never both pay."""
 
 from shared.ledger import Record
 from shared.uploads.metadata import object_id, redrive_id
@@ -11,16 +6,8 @@ from tests import fakes
 from tests.fakes import World
 
 
-@pytest.fixture(params=["tos", "sqlite"])
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
-    with World() as world:
-        if request.param == "sqlite":
-            world.environment["REPAINT_LEDGER"] = f"sqlite://{tmp_path}/ledger.db"
-        yield world
-
-
 def parked(world: World) -> Record:
-    """Have a record parked that names the one that runs it again."""
+    """Park a record that names the one that takes its place."""
     world.cloud.reactions = [fakes.model_refuses(50400)]
     result = world.deliver(world.cloud.upload(prompt="a cat"))
     entry = world.ledger.pending(result.record or "")

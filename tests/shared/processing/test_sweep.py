@@ -1,32 +1,24 @@
-"""The sweep finishes what was parked: all of it, in its order, and no more than is allowed."""
+"""The sweep finishes what was parked: all of it, in its order, and within the limits."""
 
 import json
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from shared.ledger import Lease
 from tests import fakes
 from tests.fakes import World
 
 
-@pytest.fixture(params=["tos", "sqlite"])
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
-    with World() as world:
-        if request.param == "sqlite":
-            world.environment["REPAINT_LEDGER"] = f"sqlite://{tmp_path}/ledger.db"
-        yield world
-
-
-def park(world: World, count: int, **how: Any) -> list[str]:
+def park(world: World, count: int, **options: Any) -> list[str]:
     """Deliver uploads that end parked; return their records."""
     records = []
     for number in range(count):
         event = world.cloud.upload(f"uploads/{number}.png", prompt=f"a cat {number}")
-        result = world.deliver(event, **how)
+        result = world.deliver(event, **options)
         assert result.status in {"deferred", "in_doubt"}, result
         records.append(result.record or "")
     return records
@@ -77,10 +69,9 @@ def test_what_is_being_worked_on_or_not_due_is_left_alone(world: World) -> None:
     (waiting,) = park(world, 1)
     held = world.ledger.pending(waiting)
     assert held is not None
-    at_work = held.record.changed(
-        id="a" * 32, parked=None, owner="another", lease_until=world.clock.now() + 40
-    )
-    assert world.ledger.create(at_work) is not None
+    lease = Lease(owner="another", until=world.clock.now() + 40)
+    leased = held.record.changed(id="a" * 32, park=None, lease=lease)
+    assert world.ledger.create(leased) is not None
     calls = len(world.cloud.bodies)
     counts = world.sweep()
 
@@ -94,7 +85,7 @@ def test_after_a_configuration_error_one_goes_first_and_the_rest_once_it_passes(
     broken = True
 
     def refuse(cloud: fakes.FakeCloud, request: Any) -> Any:
-        # One of them is wrong for good: it must not hold the others.
+        # One of them is refused every time: it must not hold the others.
         wrong = json.loads(request.body)["ReqJson"]["prompt"] == "a cat 3"
         return (
             fakes.model_refuses(50400)(cloud, request)

@@ -1,8 +1,6 @@
 """Variants: several generations of one upload, each with a record, a name and a seed of its own."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,13 +17,11 @@ from tests.crash.interruption import Killed, Plan, process
 from tests.fakes import FakeCloud, World
 
 
-@pytest.fixture(params=["tos", "sqlite"])
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
-    with World() as world:
-        if request.param == "sqlite":
-            world.environment["REPAINT_LEDGER"] = f"sqlite://{tmp_path}/ledger.db"
-        deploy(world, variants=3)
-        yield world
+@pytest.fixture
+def world(world: World) -> World:
+    """Return a deployment that makes three variants of each upload."""
+    deploy(world, variants=3)
+    return world
 
 
 def deploy(world: World, **preset: Any) -> None:
@@ -41,7 +37,7 @@ def seeds(world: World) -> list[int]:
 
 
 def nothing_at_first(cloud: FakeCloud, request: Request) -> Response:
-    """Make nothing of the first attempt of each variant."""
+    """Make no image in the first attempt of each variant."""
     stem = json.loads(request.body)["Outputs"][0].removesuffix(".png")
     is_first = stem.endswith(("-1", "cat", "cat-2", "cat-3"))
     return (fakes.nothing_made if is_first else fakes.made)(cloud, request)
@@ -51,7 +47,7 @@ def records(results: list[Result]) -> list[str]:
     return [result.record or "" for result in results]
 
 
-# What is made
+# Generation
 
 
 def test_each_variant_is_paid_once_and_has_a_record_and_a_name_of_its_own(world: World) -> None:
@@ -77,11 +73,11 @@ def test_the_handlers_body_and_the_log_tell_each_one(world: World) -> None:
     shown = [result.to_dict() for result in results]
     assert [1, 2, 3] == [each["variant"] for each in shown]
     assert {("photos", "uploads/cat.png")} == {(each["bucket"], each["key"]) for each in shown}
-    told = world.lines.named("delivery.finished")
+    finished = world.lines.named("delivery.finished")
     assert {(record, n) for n, record in enumerate(records(results), 1)} == {
-        (line["record"], line["variant"]) for line in told
+        (line["record"], line["variant"]) for line in finished
     }
-    assert 3 == len(told) == len(world.lines.named("image.generated"))
+    assert 3 == len(finished) == len(world.lines.named("image.generated"))
 
 
 def test_the_first_variant_is_the_upload_as_it_is_known_without_variants(world: World) -> None:
@@ -115,7 +111,7 @@ def test_without_variants_nothing_is_asked_or_told_that_was_not_before() -> None
     assert [-1] == seeds(world)
 
 
-# What is not made again
+# Duplicates and interruptions
 
 
 def test_a_duplicate_of_the_event_costs_nothing_and_tells_every_address(world: World) -> None:
@@ -151,11 +147,11 @@ def test_what_died_before_the_first_variant_is_made_up_by_the_sweep_and_the_next
     world: World,
 ) -> None:
     event = world.cloud.upload(prompt="a cat")
-    died_at = 0
+    killed_at = 0
     while not list(world.ledger.pending_ids()):
-        died_at += 1
+        killed_at += 1
         with pytest.raises(Killed):
-            world.deliver_all(event, process(world, Plan(died_at, interruption.killed_after)))
+            world.deliver_all(event, process(world, Plan(killed_at, interruption.killed_after)))
     world.finish()
     assert 1 == len(world.cloud.charges)
 
@@ -170,7 +166,7 @@ def test_a_sibling_that_is_not_there_for_sure_holds_the_first_variant_back() -> 
     world = World()
     deploy(world, variants=3)
     event = world.cloud.upload(prompt="a cat")
-    # After three looks comes the first write; refused for a reason of the store's own, it leaves
+    # After three reads comes the first write; refused for a reason of the store's own, it leaves
     # nothing.
     (result,) = world.deliver_all(event, process(world, Plan(4, interruption.conflict)))
 
@@ -183,11 +179,11 @@ def test_a_sibling_that_the_sweep_is_at_already_does_not_hold_the_first_variant_
     world: World,
 ) -> None:
     event = world.cloud.upload(prompt="a cat")
-    died_at = 0
+    killed_at = 0
     while 2 > len(siblings := list(world.ledger.pending_ids())):
-        died_at += 1
+        killed_at += 1
         with pytest.raises(Killed):
-            world.deliver_all(event, process(world, Plan(died_at, interruption.killed_after)))
+            world.deliver_all(event, process(world, Plan(killed_at, interruption.killed_after)))
     entry = world.ledger.pending(siblings[0])
     assert entry is not None
     world.ledger.replace(entry, entry.record.changed(park=None, lease=Lease(owner="x", until=4e9)))
@@ -235,7 +231,7 @@ def test_a_sibling_that_cannot_be_read_is_incomplete_and_known_by_its_number() -
     )
 
 
-# What has no variants
+# Uploads that end without variants
 
 
 @pytest.mark.parametrize(
