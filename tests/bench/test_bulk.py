@@ -13,9 +13,8 @@ def enter(services: Services, upload: str, at: float, *, stored: bool = True) ->
     services.billing.charge(charge, b"picture" if stored else None, "image/jpeg", overwrite=False)
 
 
-def test_lost_is_what_has_no_image_and_paid_again_every_charge_but_the_first(
-    tmp_path: Path,
-) -> None:
+def test_result(tmp_path: Path) -> None:
+    """Lost uploads have no image; every charge but the first is paid again."""
     with Services(tmp_path) as services:
         enter(services, "once", 101.0)
         enter(services, "twice", 103.0)
@@ -29,6 +28,7 @@ def test_lost_is_what_has_no_image_and_paid_again_every_charge_but_the_first(
     assert done == Done(moments=(1.0, 3.0), charges=4, lost=2, paid_again=1, refused=1)
 
 
-def test_at_a_steady_pace_one_follows_the_other_and_the_last_is_waited_for() -> None:
+def test_ideal() -> None:
+    """The ideal time is that of all calls at a steady rate, and of the last one."""
     assert ideal(0) < ideal(500)
     assert 500 / QPS == ideal(500) - ideal(0)

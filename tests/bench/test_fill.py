@@ -14,9 +14,8 @@ from shared.uploads.metadata import identity, recognised
 
 
 @pytest.mark.parametrize("store", ["tos", "sqlite"])
-def test_copies_of_an_end_record_are_end_records(
-    tmp_path: Path, store: Literal["tos", "sqlite"]
-) -> None:
+def test_copied_end_records(tmp_path: Path, store: Literal["tos", "sqlite"]) -> None:
+    """Copies of an end record are end records."""
     path = tmp_path / "ledger.sqlite"
     with Services(tmp_path / "services") as services:
         place = {"REPAINT_LEDGER": f"sqlite://{path}"} if store == "sqlite" else {}
@@ -42,7 +41,8 @@ def test_copies_of_an_end_record_are_end_records(
         assert ids == [record.id for record in read if record]
 
 
-def test_every_other_object_of_a_filled_bucket_has_its_end_record(tmp_path: Path) -> None:
+def test_filled_bucket(tmp_path: Path) -> None:
+    """Every other object of a filled bucket has its end record."""
     with Services(tmp_path) as services:
         fill_bucket(services.store, 10, "ledger/done/")
         uploads = services.store.list(UPLOADS_BUCKET).objects

@@ -16,9 +16,8 @@ BOTH: tuple[Kind, ...] = ("ours", "alternative")
 
 
 @pytest.mark.parametrize(("kind", "round_trips"), [("ours", 7), ("alternative", 2)])
-def test_an_upload_is_repainted_and_paid_for_once(
-    folder_of: FolderOf, tmp_path: Path, kind: Kind, round_trips: int
-) -> None:
+def test_upload(folder_of: FolderOf, tmp_path: Path, kind: Kind, round_trips: int) -> None:
+    """An upload is repainted and paid for once."""
     with (
         Services(tmp_path / "services") as services,
         FunctionProcess(folder_of(kind), services.environment(kind)) as process,
@@ -34,9 +33,10 @@ def test_an_upload_is_repainted_and_paid_for_once(
 @pytest.mark.parametrize(
     ("kind", "charges", "round_trips"), [("ours", 0, 2), ("alternative", 1, 2)]
 )
-def test_a_duplicate_delivery_costs_us_nothing_and_the_alternative_another_generation(
+def test_duplicate(
     folder_of: FolderOf, tmp_path: Path, kind: Kind, charges: int, round_trips: int
 ) -> None:
+    """A duplicate costs us nothing, and the alternative another generation."""
     with (
         Services(tmp_path / "services") as services,
         FunctionProcess(folder_of(kind), services.environment(kind)) as process,
@@ -58,9 +58,8 @@ def without_prompt(services: Services) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("kind", BOTH)
-def test_both_leave_alone_what_has_no_prompt_and_what_is_no_image(
-    folder_of: FolderOf, tmp_path: Path, kind: Kind
-) -> None:
+def test_skipped(folder_of: FolderOf, tmp_path: Path, kind: Kind) -> None:
+    """Both skip an upload without a prompt, and a file that is no image."""
     with (
         Services(tmp_path / "services") as services,
         FunctionProcess(folder_of(kind), services.environment(kind)) as process,
@@ -72,9 +71,8 @@ def test_both_leave_alone_what_has_no_prompt_and_what_is_no_image(
         assert services.billing.totals() == (0, 0)
 
 
-def test_the_alternative_fails_its_delivery_where_it_is_refused_so_that_it_comes_again(
-    folder_of: FolderOf, tmp_path: Path
-) -> None:
+def test_alternative_refused(folder_of: FolderOf, tmp_path: Path) -> None:
+    """The alternative fails a refused delivery, so that it comes again."""
     faults = FaultSettings(latency_seconds=0.0, script=("FlowLimitExceeded", "50429"))
     with (
         Services(tmp_path / "services", faults) as services,
@@ -88,9 +86,8 @@ def test_the_alternative_fails_its_delivery_where_it_is_refused_so_that_it_comes
     assert 1 == len(answer["results"])
 
 
-def test_paid_calls_are_held_back_until_they_are_released(
-    folder_of: FolderOf, tmp_path: Path
-) -> None:
+def test_hold_paid_calls(folder_of: FolderOf, tmp_path: Path) -> None:
+    """Paid calls are held back until they are released."""
     with (
         Services(tmp_path / "services") as services,
         FunctionProcess(folder_of("ours"), services.environment("ours")) as process,
@@ -108,7 +105,8 @@ def test_paid_calls_are_held_back_until_they_are_released(
         assert not services.is_pending()
 
 
-def test_a_function_that_ends_is_told(tmp_path: Path) -> None:
+def test_function_ends(tmp_path: Path) -> None:
+    """A function that ends raises an error."""
     (tmp_path / "index.py").write_text("raise SystemExit(3)", "utf-8")
 
     with FunctionProcess(tmp_path, {}) as process, pytest.raises(RuntimeError, match="ended"):

@@ -31,9 +31,8 @@ DEFERRED = Park(status=Status.DEFERRED, cause=Cause.UNSURE, due_at=0.0)
 
 
 @pytest.mark.parametrize("store", ["tos", "sqlite"])
-def test_sixty_uploads_in_chaos_are_neither_lost_nor_paid_blindly(
-    store: Store, tmp_path: Path
-) -> None:
+def test_sixty_uploads(store: Store, tmp_path: Path) -> None:
+    """Sixty uploads in chaos are neither lost nor paid for blindly."""
     tally = run(SMALL, store, tmp_path, lambda _state, _ended: None)
 
     assert [] == tally.broken
@@ -108,7 +107,8 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
     scene.billing.close()
 
 
-def test_one_charge_for_a_stored_image_is_as_it_should_be(scene: Scene) -> None:
+def test_one_charge(scene: Scene) -> None:
+    """One charge for a stored image breaks no rule."""
     upload = scene.put()
     scene.charge(upload, 1, at=SENT)
     scene.write(upload, state=State.GENERATED, made=1)
@@ -116,7 +116,8 @@ def test_one_charge_for_a_stored_image_is_as_it_should_be(scene: Scene) -> None:
     assert scene.judge().kept
 
 
-def test_an_upload_without_a_record_is_lost(scene: Scene) -> None:
+def test_no_record(scene: Scene) -> None:
+    """An upload without a record is lost."""
     scene.put()
 
     tally = scene.judge()
@@ -124,7 +125,8 @@ def test_an_upload_without_a_record_is_lost(scene: Scene) -> None:
     assert not tally.kept
 
 
-def test_a_record_that_stays_pending_is_lost_unless_it_is_in_doubt(scene: Scene) -> None:
+def test_pending_record(scene: Scene) -> None:
+    """A record that stays pending is lost unless it is in doubt."""
     scene.write(scene.put(), pending=True, park=DEFERRED)
     scene.write(scene.put(), pending=True, park=IN_DOUBT)
 
@@ -137,9 +139,8 @@ def waiting_for(holder: str) -> str:
     return f"The upload {holder} is not done with the output name 'repaint/over/1.png'."
 
 
-def test_who_waits_for_the_name_of_something_in_doubt_is_parked_and_of_others_lost(
-    scene: Scene,
-) -> None:
+def test_waiting_for_name(scene: Scene) -> None:
+    """A record that waits for a name is parked if the holder is in doubt, else lost."""
     doubtful, waiting, other, late = (scene.put("overwriting") for _ in range(4))
     scene.write(doubtful, pending=True, park=IN_DOUBT)
     for upload, holder in ((waiting, doubtful), (other, late)):
@@ -151,7 +152,8 @@ def test_who_waits_for_the_name_of_something_in_doubt_is_parked_and_of_others_lo
     assert (2, 2) == (counts["parked"], counts["lost"])
 
 
-def test_a_charge_of_who_only_waits_for_a_name_is_not_explained(scene: Scene) -> None:
+def test_charged_while_waiting(scene: Scene) -> None:
+    """A charge of a record that waits for a name is unexplained."""
     doubtful, waiting = (scene.put("overwriting") for _ in range(2))
     scene.write(doubtful, pending=True, park=IN_DOUBT)
     reason = waiting_for(doubtful.id)
@@ -162,7 +164,8 @@ def test_a_charge_of_who_only_waits_for_a_name_is_not_explained(scene: Scene) ->
     assert (2, 1) == (counts["parked"], counts["unexplained"])
 
 
-def test_what_waits_for_a_name_is_known_by_what_the_pipeline_says_of_it() -> None:
+def test_reason_of_waiting() -> None:
+    """The judge knows a record that waits for a name by its real reason."""
     with fakes.World() as deployed:
         deployed.cloud.latency = 0.0
         deployed.cloud.store("repaint/mine.png", charged=False)
@@ -180,7 +183,8 @@ def test_what_waits_for_a_name_is_known_by_what_the_pipeline_says_of_it() -> Non
     assert {result.record for result in results} == waiting_for_operator(pending) == pending.keys()
 
 
-def test_an_object_that_was_replaced_needs_no_end_of_its_own(scene: Scene) -> None:
+def test_replaced_object(scene: Scene) -> None:
+    """An object that was replaced needs no end of its own."""
     upload = scene.put("replaced")
     scene.objects.put(UPLOADS_BUCKET, upload.key, b"another")
 
@@ -236,9 +240,10 @@ def paid_for_nobody(scene: Scene) -> None:
     ],
     ids=["not stored", "late", "stored", "without a probe", "rejected", "unknown"],
 )
-def test_every_further_charge_is_explained_or_counts_against_us(
+def test_further_charges(
     scene: Scene, happened: Callable[[Scene], None], explained_by: str
 ) -> None:
+    """Every further charge is explained or counts as unexplained."""
     happened(scene)
 
     tally = scene.judge()
@@ -247,7 +252,8 @@ def test_every_further_charge_is_explained_or_counts_against_us(
     assert tally.kept is (explained_by != "unexplained")
 
 
-def test_a_look_is_noted_whether_or_not_it_finds_a_file(scene: Scene) -> None:
+def test_probes_recorded(scene: Scene) -> None:
+    """A probe is recorded whether or not it finds a file."""
     upload = scene.put()
     scene.charge(upload, 1, at=SENT)
     for number in (1, 2):
@@ -256,13 +262,15 @@ def test_a_look_is_noted_whether_or_not_it_finds_a_file(scene: Scene) -> None:
     assert {f"repaint/{upload.id}-{n}" for n in (1, 2)} == set(scene.billing.probes)
 
 
-def test_what_is_called_generated_must_be_stored_and_paid_for(scene: Scene) -> None:
+def test_generated_without_charge(scene: Scene) -> None:
+    """A generated upload must have an image and a charge."""
     scene.write(scene.put(), state=State.GENERATED, made=1)
 
     assert 2 == len(scene.judge().broken)
 
 
-def test_an_end_that_the_upload_should_not_have_is_seen(scene: Scene) -> None:
+def test_wrong_end(scene: Scene) -> None:
+    """An end that the upload should not have is found."""
     scene.write(scene.put("plain"), state=State.REJECTED)
 
     assert not scene.judge().kept
@@ -277,9 +285,8 @@ def test_an_end_that_the_upload_should_not_have_is_seen(scene: Scene) -> None:
         (["absent", "reseed", "reseed"], False),
     ],
 )
-def test_what_is_refused_once_may_be_rejected_by_its_last_attempt_only(
-    scene: Scene, outcomes: list[str], *, kept: bool
-) -> None:
+def test_refused_once(scene: Scene, outcomes: list[str], *, kept: bool) -> None:
+    """An upload that is refused once may be rejected only by its last attempt."""
     attempts = tuple(
         Attempt(number=n, output=f"repaint/{n}", sent_at=SENT, outcome=outcome)
         for n, outcome in enumerate(outcomes, 1)
@@ -289,7 +296,8 @@ def test_what_is_refused_once_may_be_rejected_by_its_last_attempt_only(
     assert scene.judge().kept is kept
 
 
-def test_an_end_record_that_changed_is_seen(scene: Scene) -> None:
+def test_changed_end(scene: Scene) -> None:
+    """An end record that changed is found."""
     upload = scene.put("refused")
     scene.write(upload, state=State.REJECTED)
     judge = Judge(scene.objects, scene.billing, StoredLedger(scene.objects), {upload.id: "another"})
@@ -297,7 +305,8 @@ def test_an_end_record_that_changed_is_seen(scene: Scene) -> None:
     assert 1 == len(judge.judge(scene.uploads).broken)
 
 
-def test_the_same_seed_plans_the_same_uploads_and_replaces_keys_that_were_put() -> None:
+def test_plan() -> None:
+    """The same seed plans the same uploads, and replaces only keys that were put."""
     uploads, same, other = (planned(ChaosPlan(uploads=1000, seed=seed)) for seed in (7, 7, 8))
 
     assert uploads == same != other
@@ -308,7 +317,8 @@ def test_the_same_seed_plans_the_same_uploads_and_replaces_keys_that_were_put() 
         seen.add(upload.key)
 
 
-def test_the_table_goes_between_the_markers_and_nowhere_else(tmp_path: Path) -> None:
+def test_table_in_readme(tmp_path: Path) -> None:
+    """The table is written between the markers only."""
     tally = Tally()
     tally.counts.update({"uploads": 10_000, "generated": 8, "charges": 9})
     (tmp_path / "README.md").write_text("a\n<!-- chaos -->\nold\n<!-- /chaos -->\nz\n", "utf-8")

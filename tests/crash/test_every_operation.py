@@ -47,9 +47,8 @@ def check(world: World, event: dict[str, Any], where: str, *, charges: int = 1) 
 
 
 @pytest.mark.parametrize("kill", KILLS)
-def test_a_process_killed_anywhere_leaves_an_upload_that_is_finished_and_paid_once(
-    worlds: Callable[[], World], kill: str
-) -> None:
+def test_process_killed(worlds: Callable[[], World], kill: str) -> None:
+    """A process killed at any operation leaves an upload that is finished and paid once."""
     for n in range(1, 99):
         world, plan = worlds(), Plan(n, KILLS[kill])
         event = world.cloud.upload(prompt="a cat")
@@ -65,9 +64,8 @@ def test_a_process_killed_anywhere_leaves_an_upload_that_is_finished_and_paid_on
 
 
 @pytest.mark.parametrize("kill", KILLS)
-def test_the_sweep_alone_finishes_what_a_killed_process_left(
-    worlds: Callable[[], World], kill: str
-) -> None:
+def test_sweep_finishes(worlds: Callable[[], World], kill: str) -> None:
+    """The sweep alone finishes what a killed process left."""
     for n in range(1, 99):
         world, plan = worlds(), Plan(n, KILLS[kill])
         event = world.cloud.upload(prompt="a cat")
@@ -83,9 +81,8 @@ def test_the_sweep_alone_finishes_what_a_killed_process_left(
 
 @pytest.mark.parametrize("second", KILLS)
 @pytest.mark.parametrize("first", KILLS)
-def test_two_processes_killed_one_after_the_other_anywhere_cost_no_second_charge(
-    worlds: Callable[[], World], first: str, second: str
-) -> None:
+def test_two_processes_killed(worlds: Callable[[], World], first: str, second: str) -> None:
+    """Two processes, killed one after the other at any operations, cost no second charge."""
     for n in range(1, 99):
         met = False
         for m in range(1, 99):
@@ -108,7 +105,8 @@ def test_two_processes_killed_one_after_the_other_anywhere_cost_no_second_charge
 
 
 @pytest.mark.parametrize("kill", KILLS)
-def test_a_sweep_killed_anywhere_loses_nothing(worlds: Callable[[], World], kill: str) -> None:
+def test_sweep_killed(worlds: Callable[[], World], kill: str) -> None:
+    """A sweep killed at any operation loses nothing."""
     for n in range(1, 99):
         world, plan = worlds(), Plan(n, KILLS[kill])
         event = world.cloud.upload(prompt="a cat")
@@ -127,9 +125,8 @@ def test_a_sweep_killed_anywhere_loses_nothing(worlds: Callable[[], World], kill
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_request_that_breaks_anywhere_costs_no_second_charge(
-    worlds: Callable[[], World], fault: str
-) -> None:
+def test_request_fails(worlds: Callable[[], World], fault: str) -> None:
+    """A fault at any request costs no second charge."""
     for n in range(1, 99):
         world, plan = worlds(), Plan(n, on_requests_only(FAULTS[fault]))
         event = world.cloud.upload(prompt="a cat")
@@ -145,9 +142,8 @@ def test_a_request_that_breaks_anywhere_costs_no_second_charge(
 
 
 @pytest.mark.parametrize("seconds", [0.0, 1.0, 12.0, 29.9, 34.9])
-def test_an_image_that_is_stored_late_is_found_and_not_paid_for_again(
-    worlds: Callable[[], World], seconds: float
-) -> None:
+def test_late_image(worlds: Callable[[], World], seconds: float) -> None:
+    """An image that is stored late is found, and not paid for again."""
     world = worlds()
     world.cloud.reactions = [fakes.late(seconds)]
     event = world.cloud.upload(prompt="a cat")
@@ -157,9 +153,8 @@ def test_an_image_that_is_stored_late_is_found_and_not_paid_for_again(
 
 
 @pytest.mark.parametrize("seconds", [12.0, 29.9])
-def test_an_answer_within_the_time_limit_is_waited_for(
-    worlds: Callable[[], World], seconds: float
-) -> None:
+def test_slow_answer(worlds: Callable[[], World], seconds: float) -> None:
+    """An answer within the time limit is waited for."""
     world = worlds()
     world.cloud.latency = seconds
     event = world.cloud.upload(prompt="a cat")
@@ -170,9 +165,8 @@ def test_an_answer_within_the_time_limit_is_waited_for(
 
 
 @pytest.mark.parametrize("spacing", [1, 2, 3, 10, 60, 600])
-def test_ten_redeliveries_however_fast_and_then_the_sweep_lose_nothing(
-    worlds: Callable[[], World], spacing: int
-) -> None:
+def test_redeliveries(worlds: Callable[[], World], spacing: int) -> None:
+    """Ten redeliveries at any spacing, and then the sweep, lose nothing."""
     world, plan = worlds(), Plan(4, interruption.killed_after)
     event = world.cloud.upload(prompt="a cat")
     deliver_interrupted(world, event, plan)
@@ -188,9 +182,8 @@ def test_ten_redeliveries_however_fast_and_then_the_sweep_lose_nothing(
 
 
 @pytest.mark.parametrize("seconds", [60, 61 * 60, 6 * 3600, 30 * 86400])
-def test_a_duplicate_is_paid_for_never_however_late_it_comes(
-    worlds: Callable[[], World], seconds: int
-) -> None:
+def test_late_duplicate(worlds: Callable[[], World], seconds: int) -> None:
+    """A duplicate is never paid for, however late it comes."""
     world = worlds()
     event = world.cloud.upload(prompt="a cat")
     assert world.deliver(event).status == "generated"
@@ -199,9 +192,8 @@ def test_a_duplicate_is_paid_for_never_however_late_it_comes(
     check(world, event, f"after {seconds} s")
 
 
-def test_three_calls_that_leave_nothing_end_in_doubt_and_are_never_paid_for_again(
-    worlds: Callable[[], World],
-) -> None:
+def test_attempts_exhausted(worlds: Callable[[], World]) -> None:
+    """Three calls that leave nothing end in doubt, and no fourth is paid."""
     world = worlds()
     world.cloud.reactions = [fakes.nothing_made] * 3
     event = world.cloud.upload(prompt="a cat")
@@ -214,7 +206,8 @@ def test_three_calls_that_leave_nothing_end_in_doubt_and_are_never_paid_for_agai
     assert len(list(world.ledger.pending_ids())) == 1
 
 
-def test_an_image_that_turns_up_after_all_ends_the_doubt(worlds: Callable[[], World]) -> None:
+def test_image_appears_later(worlds: Callable[[], World]) -> None:
+    """An image that appears later ends the doubt."""
     world = worlds()
     world.cloud.reactions = [fakes.nothing_made] * 3
     event = world.cloud.upload(prompt="a cat")
@@ -225,7 +218,8 @@ def test_an_image_that_turns_up_after_all_ends_the_doubt(worlds: Callable[[], Wo
     check(world, event, "appeared later", charges=1)
 
 
-def test_a_probe_that_cannot_tell_pays_nothing_until_one_can(worlds: Callable[[], World]) -> None:
+def test_probe_fails(worlds: Callable[[], World]) -> None:
+    """Nothing is paid until a probe gives a clear answer."""
     world = worlds()
     fails = True
 
@@ -246,9 +240,9 @@ def test_a_probe_that_cannot_tell_pays_nothing_until_one_can(worlds: Callable[[]
     check(world, event, "probe failed")
 
 
-def test_a_charge_for_which_nothing_was_stored_is_paid_again_only_after_looking(
-    worlds: Callable[[], World],
-) -> None:
+def test_charged_for_nothing(worlds: Callable[[], World]) -> None:
+    """A charge without an image is paid again only after a probe."""
+
     def charged_for_nothing(cloud: FakeCloud, _request: Any) -> Any:
         cloud.charges.append("nothing")
         cloud.history.append(("charge", "nothing"))
@@ -263,9 +257,8 @@ def test_a_charge_for_which_nothing_was_stored_is_paid_again_only_after_looking(
 
 
 @pytest.mark.parametrize("kill", KILLS)
-def test_an_upload_that_is_rejected_is_found_among_the_others_wherever_it_was_killed(
-    worlds: Callable[[], World], kill: str
-) -> None:
+def test_rejected_process_killed(worlds: Callable[[], World], kill: str) -> None:
+    """A rejected upload is found as rejected, wherever its process was killed."""
     for n in range(1, 99):
         world, plan = worlds(), Plan(n, KILLS[kill])
         event = world.cloud.upload(prompt="a cat", seed="abc")

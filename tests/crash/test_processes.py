@@ -270,9 +270,8 @@ def paid_blindly(calls: list[str]) -> bool:
 
 
 @both_moments
-def test_a_process_that_dies_at_any_operation_leaves_an_upload_that_is_finished_and_paid_once(
-    stage: Stage, when: When
-) -> None:
+def test_process_killed(stage: Stage, when: When) -> None:
+    """A process killed at any operation leaves an upload that is finished and paid once."""
     for number in count(1):
         event = stage.upload()
         first = stage.deliver(event, fault=Fault(number, when, "SIGKILL"))
@@ -293,9 +292,8 @@ def test_a_process_that_dies_at_any_operation_leaves_an_upload_that_is_finished_
 
 
 @both_moments
-def test_what_was_claimed_is_finished_by_the_sweep_alone_and_paid_once(
-    stage: Stage, when: When
-) -> None:
+def test_sweep_finishes(stage: Stage, when: When) -> None:
+    """The sweep alone finishes what was claimed, and pays once."""
     for number in count(1):
         event = stage.upload()
         first = stage.deliver(event, fault=Fault(number, when, "SIGKILL"))
@@ -314,9 +312,8 @@ def test_what_was_claimed_is_finished_by_the_sweep_alone_and_paid_once(
 
 @pytest.mark.parametrize("repair", ["delivery", "sweep"])
 @both_moments
-def test_a_second_process_that_dies_while_it_repairs_what_the_first_left_pays_nothing_twice(
-    stage: Stage, when: When, repair: str
-) -> None:
+def test_second_process_killed(stage: Stage, when: When, repair: str) -> None:
+    """A second process, killed at any operation of its recovery, pays nothing twice."""
     # The first one is killed in the worst places: before its paid call, and after its answer.
     pay = stage.deliver(stage.upload()).operations.index(PAY) + 1
 
@@ -344,9 +341,8 @@ def test_a_second_process_that_dies_while_it_repairs_what_the_first_left_pays_no
 
 
 @pytest.mark.parametrize("processes", [2, 8])
-def test_of_processes_that_handle_the_same_event_at_the_same_moment_one_pays(
-    stage: Stage, processes: int
-) -> None:
+def test_race(stage: Stage, processes: int) -> None:
+    """Of processes that handle one event at the same moment, one pays."""
     events = [stage.upload() for _ in range(ROUNDS)]
     *lines, end = stage.worker.send(do="race", events=events, processes=processes)
 
@@ -364,9 +360,8 @@ def test_of_processes_that_handle_the_same_event_at_the_same_moment_one_pays(
 
 
 @both_moments
-def test_an_owner_that_is_frozen_past_its_lease_neither_pays_nor_changes_the_end(
-    stage: Stage, when: When
-) -> None:
+def test_frozen_owner(stage: Stage, when: When) -> None:
+    """An owner frozen past its lease neither pays nor changes the end."""
     # Right before the paid call is the next test's.
     pay = stage.deliver(stage.upload()).operations.index(PAY) + 1
     for number in count(1):
@@ -393,9 +388,8 @@ def test_an_owner_that_is_frozen_past_its_lease_neither_pays_nor_changes_the_end
     stage.settle(2 * LATER)
 
 
-def test_an_owner_that_is_frozen_between_its_last_look_at_the_clock_and_the_send_changes_no_end(
-    stage: Stage,
-) -> None:
+def test_frozen_before_send(stage: Stage) -> None:
+    """An owner frozen right before its call changes no end."""
     # No client can close this instant: resumed, it sends, and the provider charges once more. The
     # end is that of the other owner, whose probe found nothing.
     pay = stage.deliver(stage.upload()).operations.index(PAY) + 1
@@ -420,9 +414,8 @@ def test_an_owner_that_is_frozen_between_its_last_look_at_the_clock_and_the_send
 
 @pytest.mark.parametrize("pause", [1, 2, 3, 10, 60])
 @both_moments
-def test_redeliveries_that_come_too_soon_or_late_after_a_death_lose_nothing(
-    stage: Stage, when: When, pause: int
-) -> None:
+def test_redeliveries(stage: Stage, when: When, pause: int) -> None:
+    """Redeliveries at any spacing after a kill lose nothing."""
     pay = stage.deliver(stage.upload()).operations.index(PAY) + 1
     event = stage.upload()
     killed = stage.deliver(event, fault=Fault(pay, when, "SIGKILL"))

@@ -78,9 +78,8 @@ def ended(world: World, record_id: str, where: str) -> Record:
 
 @pytest.mark.parametrize("finisher", ["delivery", "sweep"])
 @pytest.mark.parametrize("kill", KILLS)
-def test_a_process_killed_anywhere_leaves_three_that_are_finished_and_paid_once(
-    worlds: Callable[[], World], kill: str, finisher: str
-) -> None:
+def test_process_killed(worlds: Callable[[], World], kill: str, finisher: str) -> None:
+    """A process killed at any operation leaves three variants, finished and paid once."""
     for n in range(1, 199):
         world, plan = worlds(), Plan(n, KILLS[kill])
         event = world.cloud.upload(prompt="a cat")
@@ -98,9 +97,8 @@ def test_a_process_killed_anywhere_leaves_three_that_are_finished_and_paid_once(
 
 
 @pytest.mark.parametrize("kill", KILLS)
-def test_where_the_first_variant_has_a_record_its_siblings_have_one(
-    worlds: Callable[[], World], kill: str
-) -> None:
+def test_siblings_written_first(worlds: Callable[[], World], kill: str) -> None:
+    """If variant 1 has a record, its siblings have one."""
     seen = set()
     for n in range(1, 199):
         world, plan = worlds(), Plan(n, KILLS[kill])
@@ -123,9 +121,8 @@ def test_where_the_first_variant_has_a_record_its_siblings_have_one(
 
 @pytest.mark.parametrize("second", KILLS)
 @pytest.mark.parametrize("first", KILLS)
-def test_two_processes_killed_one_after_the_other_cost_no_further_charge(
-    worlds: Callable[[], World], first: str, second: str
-) -> None:
+def test_two_processes_killed(worlds: Callable[[], World], first: str, second: str) -> None:
+    """Two processes, killed one after the other, cost no further charge."""
     for n in range(1, 199):
         # Every pair of operations would be some thousand runs: the second one varies.
         world, plan, other = worlds(), Plan(n, KILLS[first]), Plan(1 + n * 7 % 23, KILLS[second])
@@ -142,9 +139,8 @@ def test_two_processes_killed_one_after_the_other_cost_no_further_charge(
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_request_that_breaks_anywhere_leaves_three_that_are_paid_once(
-    worlds: Callable[[], World], fault: str
-) -> None:
+def test_request_fails(worlds: Callable[[], World], fault: str) -> None:
+    """A fault at any request leaves three variants that are paid once."""
     for n in range(1, 199):
         world, plan = worlds(), Plan(n, on_requests_only(FAULTS[fault]))
         event = world.cloud.upload(prompt="a cat")
@@ -158,9 +154,8 @@ def test_a_request_that_breaks_anywhere_leaves_three_that_are_paid_once(
             return
 
 
-def test_a_delivery_that_stands_still_while_another_one_goes_all_the_way_revives_no_sibling(
-    worlds: Callable[[], World],
-) -> None:
+def test_delivery_stopped(worlds: Callable[[], World]) -> None:
+    """A delivery that stops while another one finishes revives no sibling."""
     for n in range(1, 12):
         world = worlds()
         event = world.cloud.upload(prompt="a cat")
@@ -180,9 +175,8 @@ def test_a_delivery_that_stands_still_while_another_one_goes_all_the_way_revives
         check(world, event, f"another one at {n}")
 
 
-def test_a_charge_without_an_answer_is_looked_for_in_each_variant(
-    worlds: Callable[[], World],
-) -> None:
+def test_answers_lost(worlds: Callable[[], World]) -> None:
+    """After lost answers, the image of each variant is probed for."""
     world = worlds()
     world.cloud.reactions = [fakes.answer_lost] * 3
     event = world.cloud.upload(prompt="a cat")

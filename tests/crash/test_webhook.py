@@ -67,9 +67,10 @@ def check(world: World, witness: Witness, event: dict[str, Any], where: str) -> 
 
 @pytest.mark.parametrize("upload", [generated, rejected, refused, parked])
 @pytest.mark.parametrize("kill", KILLS)
-def test_a_process_killed_anywhere_leaves_nothing_untold_and_tells_nothing_that_is_not_so(
+def test_process_killed(
     worlds: Callable[[], World], kill: str, upload: Callable[[World], dict[str, Any]]
 ) -> None:
+    """A process killed at any operation leaves no end unreported, and reports nothing untrue."""
     for n in range(1, MOST_OPERATIONS):
         world, plan = worlds(), Plan(n, KILLS[kill])
         witness, event = Witness(world), upload(world)
@@ -82,9 +83,8 @@ def test_a_process_killed_anywhere_leaves_nothing_untold_and_tells_nothing_that_
 
 
 @pytest.mark.parametrize("kill", KILLS)
-def test_a_sweep_killed_anywhere_leaves_nothing_untold_and_tells_nothing_that_is_not_so(
-    worlds: Callable[[], World], kill: str
-) -> None:
+def test_sweep_killed(worlds: Callable[[], World], kill: str) -> None:
+    """A sweep killed at any operation leaves no end unreported, and reports nothing untrue."""
     for n in range(1, MOST_OPERATIONS):
         world, plan = worlds(), Plan(n, KILLS[kill])
         witness = Witness(world)
@@ -105,9 +105,8 @@ def test_a_sweep_killed_anywhere_leaves_nothing_untold_and_tells_nothing_that_is
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_request_that_breaks_anywhere_leaves_nothing_untold(
-    worlds: Callable[[], World], fault: str
-) -> None:
+def test_request_fails(worlds: Callable[[], World], fault: str) -> None:
+    """A fault at any request leaves no end unreported."""
     for n in range(1, MOST_OPERATIONS):
         world, plan = worlds(), Plan(n, on_requests_only(FAULTS[fault]))
         witness, event = Witness(world), generated(world)

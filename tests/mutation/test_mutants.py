@@ -49,14 +49,16 @@ def run(copy: Path, tests: Iterable[str]) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def test_with_every_protection_in_place_all_tests_pass(copy: Path) -> None:
+def test_all_protections(copy: Path) -> None:
+    """All tests pass with every protection in place."""
     done = run(copy, TESTS)
 
     assert 0 == done.returncode, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.protection)
-def test_a_test_fails_without(mutant: Mutant, copy: Path) -> None:
+def test_protection_removed(mutant: Mutant, copy: Path) -> None:
+    """A test fails without the protection."""
     file = copy / mutant.file
     text = file.read_text("utf-8")
     assert 1 == text.count(mutant.old), (

@@ -16,9 +16,8 @@ def parked(world: World) -> Record:
     return world.ledger.replace(entry, named).record
 
 
-def test_the_one_that_is_run_again_ends_and_pays_nothing_once_the_other_is_there(
-    world: World,
-) -> None:
+def test_old_record_ends(world: World) -> None:
+    """The old record ends, and pays nothing, once the new one exists."""
     old = parked(world)
     assert old.redriven_as is not None
     assert old.park is not None
@@ -37,7 +36,8 @@ def test_the_one_that_is_run_again_ends_and_pays_nothing_once_the_other_is_there
     assert [f"repaint/{new.id}-1"] == world.cloud.charges
 
 
-def test_one_whose_other_was_never_written_goes_on_as_it_was(world: World) -> None:
+def test_new_record_missing(world: World) -> None:
+    """An old record goes on as before if its new one was never written."""
     old = parked(world)
     world.clock.advance(3601)
     world.sweep()
@@ -48,7 +48,8 @@ def test_one_whose_other_was_never_written_goes_on_as_it_was(world: World) -> No
     assert [f"repaint/{old.id}-1"] == world.cloud.charges
 
 
-def test_the_id_of_the_other_follows_from_the_old_one_and_is_the_objects() -> None:
+def test_redrive_id() -> None:
+    """The new id follows from the old one, and begins with the object's id."""
     first = object_id("photos", "a.png") + "0" * 12
     second = redrive_id(first)
 

@@ -58,7 +58,8 @@ def sweep_for(world: World, seconds: float, *, every: float = 60) -> None:
         world.sweep(runtime)
 
 
-def test_who_made_an_image_tells_of_it_in_a_signed_event(world: World, inbox: Inbox) -> None:
+def test_generated_event(world: World, inbox: Inbox) -> None:
+    """A generated image is reported in a signed event."""
     result = world.deliver(world.cloud.upload("猫 1.png", prompt="a cat"))
 
     (event,) = inbox.events
@@ -90,7 +91,8 @@ def test_who_made_an_image_tells_of_it_in_a_signed_event(world: World, inbox: In
     assert result.record == line["record"]
 
 
-def test_the_request_is_one_of_a_structured_cloudevent(world: World) -> None:
+def test_request(world: World) -> None:
+    """The request is a CloudEvent in structured mode."""
     seen: list[Request] = []
 
     def receive(request: Request) -> Response:
@@ -105,7 +107,8 @@ def test_the_request_is_one_of_a_structured_cloudevent(world: World) -> None:
     assert "application/cloudevents+json; charset=utf-8" == request.headers["Content-Type"]
 
 
-def test_a_rejected_upload_is_told_with_every_reason(world: World, inbox: Inbox) -> None:
+def test_rejected_event(world: World, inbox: Inbox) -> None:
+    """A rejected upload is reported with every reason."""
     result = world.deliver(world.cloud.upload(prompt="a cat", seed="abc", steps="99"))
 
     (event,) = inbox.events
@@ -115,7 +118,8 @@ def test_a_rejected_upload_is_told_with_every_reason(world: World, inbox: Inbox)
     assert ("rejected", result.reason, 0) == (data["status"], data["reason"], data["attempts"])
 
 
-def test_an_attribute_holds_no_control_character(world: World, inbox: Inbox) -> None:
+def test_control_character(world: World, inbox: Inbox) -> None:
+    """An attribute holds no control character."""
     generate(world, "new\nline.png")
 
     (event,) = inbox.events
@@ -124,7 +128,8 @@ def test_an_attribute_holds_no_control_character(world: World, inbox: Inbox) -> 
     assert ("photos/new%0Aline.png", "new\nline.png") == (event.get_subject(), data["key"])
 
 
-def test_each_variant_of_an_upload_is_told_by_itself(world: World, inbox: Inbox) -> None:
+def test_variant_events(world: World, inbox: Inbox) -> None:
+    """Each variant of an upload has an event of its own."""
     world.environment["REPAINT_PRESETS"] = json.dumps([{"prefix": "", "variants": 3}])
     results = world.deliver_all(world.cloud.upload(prompt="a cat"), seconds=900)
 
@@ -133,9 +138,8 @@ def test_each_variant_of_an_upload_is_told_by_itself(world: World, inbox: Inbox)
     assert {1, 2, 3} == {each["variant"] for each in data if isinstance(each, dict)}
 
 
-def test_what_is_skipped_superseded_or_delivered_twice_is_no_news(
-    world: World, inbox: Inbox
-) -> None:
+def test_no_event(world: World, inbox: Inbox) -> None:
+    """A skipped, superseded or duplicate delivery sends no event."""
     event = world.cloud.upload(prompt="a cat")
     results = [world.deliver(event), world.deliver(event)]
     results.append(world.deliver(world.cloud.upload("no prompt.png")))
@@ -148,9 +152,8 @@ def test_what_is_skipped_superseded_or_delivered_twice_is_no_news(
     assert {f"{results[0].record}-generated": 1} == inbox.ids
 
 
-def test_what_is_parked_is_told_the_first_time_and_then_how_it_ended(
-    world: World, inbox: Inbox
-) -> None:
+def test_parked_event(world: World, inbox: Inbox) -> None:
+    """A parked upload is reported the first time, and then its end."""
     event = world.cloud.upload(prompt="a cat")
     first = world.deliver(event, seconds=20)
     world.cloud.reactions = [fakes.model_refuses(50400)]
@@ -167,7 +170,8 @@ def test_what_is_parked_is_told_the_first_time_and_then_how_it_ended(
     assert ("deferred", first.reason) == (parked["status"], parked["reason"])
 
 
-def test_without_a_receiver_nobody_pays_a_request_for_notices(world: World) -> None:
+def test_without_endpoint(world: World) -> None:
+    """Without an endpoint the outbox costs no request."""
     for name in ENVIRONMENT:
         del world.environment[name]
     generate(world)
@@ -178,9 +182,8 @@ def test_without_a_receiver_nobody_pays_a_request_for_notices(world: World) -> N
     assert [] == undelivered(world)
 
 
-def test_what_the_receiver_did_not_take_the_sweep_delivers_under_the_same_id(
-    world: World, inbox: Inbox
-) -> None:
+def test_retried_by_sweep(world: World, inbox: Inbox) -> None:
+    """The sweep delivers an event that failed, under the same id."""
     inbox.statuses = [500]
     record = generate(world)
     assert [f"{record}-generated"] == undelivered(world)
@@ -194,7 +197,8 @@ def test_what_the_receiver_did_not_take_the_sweep_delivers_under_the_same_id(
     assert ("photos", record, 2) == (delivered["bucket"], delivered["record"], delivered["tries"])
 
 
-def test_the_pauses_between_two_tries_grow_up_to_an_hour(world: World, inbox: Inbox) -> None:
+def test_pauses(world: World, inbox: Inbox) -> None:
+    """The pauses between tries grow up to an hour."""
     inbox.statuses = [503] * 100
     generate(world)
     ended_at = world.clock.now()
@@ -204,9 +208,8 @@ def test_the_pauses_between_two_tries_grow_up_to_an_hour(world: World, inbox: In
     assert [0, 1, 3, 7, 15, 31, 63, 123, 183, 243] == minutes
 
 
-def test_a_receiver_that_is_dead_for_a_day_is_given_up_with_a_loud_line(
-    world: World, inbox: Inbox
-) -> None:
+def test_dead_for_a_day(world: World, inbox: Inbox) -> None:
+    """An event is dropped, with an error in the log, after a day of failures."""
     inbox.statuses = [503] * 1000
     record = generate(world)
     sweep_for(world, DAY - 3600, every=600)
@@ -225,9 +228,8 @@ def test_a_receiver_that_is_dead_for_a_day_is_given_up_with_a_loud_line(
 
 
 @pytest.mark.parametrize("state", ["generated", "parked"])
-def test_after_a_day_without_the_sweep_its_first_tick_delivers_all_the_same(
-    world: World, inbox: Inbox, state: str
-) -> None:
+def test_day_without_sweep(world: World, inbox: Inbox, state: str) -> None:
+    """After a day without the sweep its first tick delivers all the same."""
     inbox.statuses = [503]
     seconds = {"generated": 120, "parked": 20}[state]
     result = world.deliver(world.cloud.upload(prompt="a cat"), seconds=seconds)
@@ -240,9 +242,8 @@ def test_after_a_day_without_the_sweep_its_first_tick_delivers_all_the_same(
     assert [] == undelivered(world)
 
 
-def test_after_a_day_without_the_sweep_a_receiver_that_is_dead_is_tried_once_more(
-    world: World, inbox: Inbox
-) -> None:
+def test_day_without_sweep_dead(world: World, inbox: Inbox) -> None:
+    """After a day without the sweep a dead endpoint is tried once more."""
     inbox.statuses = [503] * 1000
     record = generate(world)
     world.clock.advance(DAY + 3600)
@@ -254,9 +255,8 @@ def test_after_a_day_without_the_sweep_a_receiver_that_is_dead_is_tried_once_mor
     assert [] == undelivered(world)
 
 
-def test_a_park_of_yesterday_that_is_being_worked_on_is_not_dropped_untold(
-    world: World, inbox: Inbox
-) -> None:
+def test_old_park_kept(world: World, inbox: Inbox) -> None:
+    """The event of an old park stays while its record is being worked on."""
     inbox.statuses = [503]
     result = world.deliver(world.cloud.upload(prompt="a cat"), seconds=20)
     world.clock.advance(DAY + 3600)
@@ -269,7 +269,8 @@ def test_a_park_of_yesterday_that_is_being_worked_on_is_not_dropped_untold(
     assert [f"{result.record}-parked"] == undelivered(world)
 
 
-def test_a_receiver_that_says_it_is_gone_is_not_told_again(world: World, inbox: Inbox) -> None:
+def test_endpoint_gone(world: World, inbox: Inbox) -> None:
+    """An endpoint that answers 410 gets the event no more."""
     inbox.statuses = [410]
     generate(world)
     sweep_for(world, 300)
@@ -280,7 +281,8 @@ def test_a_receiver_that_says_it_is_gone_is_not_told_again(world: World, inbox: 
     assert [] == world.lines.named("notice.failed")
 
 
-def test_a_redirect_is_a_failure_that_says_what_to_do(world: World, inbox: Inbox) -> None:
+def test_redirect(world: World, inbox: Inbox) -> None:
+    """A redirect is a failure, logged with the way to fix it."""
     inbox.statuses = [302]
     generate(world)
 
@@ -293,9 +295,8 @@ def test_a_redirect_is_a_failure_that_says_what_to_do(world: World, inbox: Inbox
     ("error", "text"),
     [(NotExecuted, "No connection to {place}: Failed to parse: {url}"), (ValueError, "{url}")],
 )
-def test_neither_the_secret_nor_the_address_of_the_receiver_is_told_to_the_log(
-    world: World, error: type[Exception], text: str
-) -> None:
+def test_nothing_secret_logged(world: World, error: type[Exception], text: str) -> None:
+    """The log has neither the secret nor the endpoint's address."""
     url = ENVIRONMENT["REPAINT_WEBHOOK_URL"]
 
     def fail(_request: Request) -> Response:
@@ -312,9 +313,8 @@ def test_neither_the_secret_nor_the_address_of_the_receiver_is_told_to_the_log(
         assert secret not in world.lines.text
 
 
-def test_after_a_failure_a_process_leaves_the_first_tries_of_a_minute_to_the_sweep(
-    world: World, inbox: Inbox
-) -> None:
+def test_rest_after_failure(world: World, inbox: Inbox) -> None:
+    """After a failure a process leaves the first tries of a minute to the sweep."""
     inbox.statuses = [503]
     world.cloud.latency = 1.0
     runtime = world.runtime()
@@ -331,9 +331,8 @@ def test_after_a_failure_a_process_leaves_the_first_tries_of_a_minute_to_the_swe
     assert {1} == set(inbox.ids.values())
 
 
-def test_a_first_try_is_not_begun_where_the_invocation_could_end_before_it(
-    world: World, inbox: Inbox
-) -> None:
+def test_no_time_for_try(world: World, inbox: Inbox) -> None:
+    """A first try is not begun if the invocation could end before it."""
     world.cloud.latency = 34.5
     record = generate(world, seconds=37.1)
 
@@ -341,9 +340,8 @@ def test_a_first_try_is_not_begun_where_the_invocation_could_end_before_it(
     assert [f"{record}-generated"] == undelivered(world)
 
 
-def test_an_end_that_cannot_be_noted_down_is_not_written_and_the_image_is_found_again(
-    tos_world: World,
-) -> None:
+def test_outbox_down(tos_world: World) -> None:
+    """An end is not written without its event, and the image is found later."""
     world, inbox = tos_world, Inbox(tos_world.cloud)
     event = world.cloud.upload(prompt="a cat")
 
@@ -369,9 +367,8 @@ def outbox_entry(record: str, what: Any, created_at: float = START) -> OutboxEnt
     )  # fmt: skip
 
 
-def test_what_did_not_happen_yet_waits_and_what_happened_otherwise_is_removed_untold(
-    world: World, inbox: Inbox
-) -> None:
+def test_untrue_events(world: World, inbox: Inbox) -> None:
+    """An event that is not true yet waits; one that will never be true is removed."""
     world.cloud.reactions = [fakes.nothing_made] * 3
     parked = world.deliver(world.cloud.upload("in doubt.png", prompt="a cat"), seconds=900)
     made = generate(world)
@@ -400,9 +397,8 @@ def test_what_did_not_happen_yet_waits_and_what_happened_otherwise_is_removed_un
     assert [] == world.lines.named("notice.dropped")
 
 
-def test_a_notice_that_cannot_be_read_keeps_no_other_one_from_being_told(
-    tos_world: World,
-) -> None:
+def test_damaged_entry(tos_world: World) -> None:
+    """A damaged outbox entry does not stop the others."""
     world, inbox = tos_world, Inbox(tos_world.cloud)
     inbox.statuses = [503]
     record = generate(world)
@@ -418,9 +414,8 @@ def test_a_notice_that_cannot_be_read_keeps_no_other_one_from_being_told(
     )
 
 
-def test_a_tick_does_not_ask_a_dead_receiver_once_for_each_and_delivers_all_once_it_lives(
-    world: World, inbox: Inbox
-) -> None:
+def test_tick_gives_up_early(world: World, inbox: Inbox) -> None:
+    """A tick tries a dead endpoint a few times only, and delivers all once it works."""
     inbox.statuses = [503] * 1000
     records = [generate(world, f"{n}.png") for n in range(60)]
     tried = len(inbox.tried_at)
@@ -436,9 +431,8 @@ def test_a_tick_does_not_ask_a_dead_receiver_once_for_each_and_delivers_all_once
     assert [] == undelivered(world)
 
 
-def test_a_slow_receiver_gets_a_share_of_each_tick_until_it_has_been_told_all(
-    world: World, inbox: Inbox
-) -> None:
+def test_slow_endpoint(world: World, inbox: Inbox) -> None:
+    """A slow endpoint takes a share of each tick until it has all events."""
     inbox.statuses = [503] * 60
     records = [generate(world, f"{n}.png") for n in range(60)]
     inbox.latency = 10.0
@@ -451,7 +445,8 @@ def test_a_slow_receiver_gets_a_share_of_each_tick_until_it_has_been_told_all(
     assert {f"{record}-generated": 1 for record in records} == inbox.ids
 
 
-def test_two_sweeps_at_once_tell_once(world: World, inbox: Inbox) -> None:
+def test_two_sweeps(world: World, inbox: Inbox) -> None:
+    """Two sweeps at once send an event once."""
     inbox.statuses = [503]
     record = generate(world)
     receive = inbox.receive
@@ -468,7 +463,8 @@ def test_two_sweeps_at_once_tell_once(world: World, inbox: Inbox) -> None:
     assert {f"{record}-generated": 1} == inbox.ids
 
 
-def test_the_sweep_tells_of_what_it_finishes_itself(world: World, inbox: Inbox) -> None:
+def test_sweep_events(world: World, inbox: Inbox) -> None:
+    """The sweep reports what it finishes itself."""
     results = [
         world.deliver(world.cloud.upload(f"{n}.png", prompt="a cat"), seconds=20) for n in range(5)
     ]
@@ -478,9 +474,8 @@ def test_the_sweep_tells_of_what_it_finishes_itself(world: World, inbox: Inbox) 
     assert {f"{result.record}-generated": 1 for result in results} == inbox.ids
 
 
-def test_a_ledger_that_cannot_be_listed_keeps_no_upload_from_being_finished(
-    tos_world: World,
-) -> None:
+def test_outbox_not_listed(tos_world: World) -> None:
+    """Uploads are finished even if the outbox cannot be listed."""
     world, inbox = tos_world, Inbox(tos_world.cloud)
     result = world.deliver(world.cloud.upload(prompt="a cat"), seconds=20)
 
@@ -516,9 +511,8 @@ class Hanging:
         thread.join()
 
 
-def test_an_answer_that_comes_too_late_for_the_delivery_counts_all_the_same(
-    tos_world: World,
-) -> None:
+def test_late_answer(tos_world: World) -> None:
+    """An answer that is too late for the delivery counts all the same."""
     hanging = Hanging(tos_world)
     record = generate(tos_world)
 
@@ -530,9 +524,8 @@ def test_an_answer_that_comes_too_late_for_the_delivery_counts_all_the_same(
     assert 1 == len(tos_world.lines.named("notice.delivered"))
 
 
-def test_who_asked_by_http_gets_the_answer_before_the_receiver_has_answered(
-    tos_world: World,
-) -> None:
+def test_http_does_not_wait(tos_world: World) -> None:
+    """A caller gets the answer before the endpoint has answered."""
     # The sender, which goes on after the answer, still has the request's credentials.
     world, hanging = tos_world, Hanging(tos_world)
     credentials = ContextVar[Credentials]("credentials of the request")
@@ -568,7 +561,8 @@ def test_who_asked_by_http_gets_the_answer_before_the_receiver_has_answered(
     assert (record, None, None) == (event.get_subject(), data["bucket"], data["key"])
 
 
-def test_a_notice_that_a_newer_version_wrote_can_be_read() -> None:
+def test_newer_entry() -> None:
+    """An outbox entry of a newer version can be read."""
     text = outbox_entry("a" * 32, "parked").to_json().decode()
 
     assert outbox_entry("a" * 32, "parked") == OutboxEntry.from_json(f'{text[:-1]}, "more": 1}}')
