@@ -37,7 +37,7 @@ class Services:
         self.folder = folder
         self.keys = KeyRing()
         self.store = tos.ObjectStore(folder / "tos")
-        self.billing = imagex.Book(folder / "imagex")
+        self.billing = imagex.BillingRecords(folder / "imagex")
         self.faults = imagex.Faults(faults or imagex.FaultSettings(latency_seconds=0.0))
         self.storage = Middleware(tos.application(self.store, self.keys, region=REGION))
         self.provider = Middleware(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from bench.bulk import QPS, Done, ideal, result_of
 from bench.services import Services
-from local.imagex.book import Charge
+from local.imagex import Charge
 
 
 def enter(services: Services, upload: str, at: float, *, stored: bool = True) -> None:
@@ -20,8 +20,8 @@ def test_result(tmp_path: Path) -> None:
         enter(services, "twice", 103.0)
         enter(services, "twice", 109.0)
         enter(services, "in vain", 104.0, stored=False)
-        services.billing.note("GetCVImageGenerateResult", 105.0, "50429", "r")
-        services.billing.note("GetCVImageGenerateResult", 105.0, "OK", "r")
+        services.billing.record_call("GetCVImageGenerateResult", 105.0, "50429", "r")
+        services.billing.record_call("GetCVImageGenerateResult", 105.0, "OK", "r")
         done = result_of(services, uploads=4, began=100.0)
 
     # Of four, one has no charge at all, and one nothing to show for it.

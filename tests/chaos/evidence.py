@@ -8,19 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from local.cloud import STATE_BUCKET
-from local.imagex import Book, StoredFile
+from local.imagex import BillingRecords, OutputFile
 from local.tos import ObjectStore
 from shared.ledger import Record
 
 
-class ProbedBilling(Book):
+class ProbedBilling(BillingRecords):
     """The provider's billing records, which also record the time of each probe by its name."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.probes: dict[str, list[float]] = {}
 
-    def files(self, prefix: str, after: str, limit: int) -> list[StoredFile]:
+    def files(self, prefix: str, after: str, limit: int) -> list[OutputFile]:
         found = super().files(prefix, after, limit)
         # Also if a file is found: a name that is overwritten has an older one.
         self.probes.setdefault(prefix, []).append(time.time())

@@ -63,7 +63,7 @@ class Scene:
     def charge(self, upload: PlannedUpload, number: int, *, at: float, stored: bool = True) -> None:
         name = f"repaint/{upload.id}-{number}"
         request_id = f"{name}@{at}"
-        self.billing.note("GetCVImageGenerateResult", at, "OK", request_id)
+        self.billing.record_call("GetCVImageGenerateResult", at, "OK", request_id)
         charge = Charge(
             number=0,
             output=name,
