@@ -17,7 +17,7 @@ from shared.clients.http import Response
 from shared.errors import MaybeExecuted
 from shared.redaction import redact_text
 
-CONNECT_SECONDS = 5.0
+MARGIN_SECONDS = 5.0
 READ_SECONDS = 20.0
 # The code comes in the body of a call, and is stored before that is answered.
 WRITE_SECONDS = 180.0
@@ -105,7 +105,7 @@ def _api_client(
     configuration.region = region
     configuration.host = endpoint
     configuration.credential_provider = keys
-    configuration.connect_timeout = CONNECT_SECONDS
+    configuration.connect_timeout = MARGIN_SECONDS
     configuration.read_timeout = read_seconds
     configuration.auto_retry = repeats
     configuration.num_max_retries = READ_REPEATS

@@ -12,17 +12,7 @@ from shared.errors import MaybeExecuted, NotExecuted
 from shared.ledger import State
 from shared.uploads.metadata import redrive_id
 from tests import fakes
-from tests.fakes import FakeCloud, World
-
-LEASE_SECONDS = 47.0
-
-
-@pytest.fixture(params=["tos", "sqlite"])
-def world(request: pytest.FixtureRequest, tmp_path: Any) -> Any:
-    with World() as world:
-        if request.param == "sqlite":
-            world.environment["REPAINT_LEDGER"] = f"sqlite://{tmp_path}/ledger.db"
-        yield world
+from tests.fakes import LEASE_SECONDS, FakeCloud, World
 
 
 def on_paid_call(world: World, do: Callable[[], object]) -> None:

@@ -1,4 +1,4 @@
-"""The services that functions are measured against: the local cloud's, each behind a `Front`."""
+"""The services that functions are measured with: the local cloud's, each behind a `Middleware`."""
 
 import json
 from contextlib import ExitStack
@@ -8,7 +8,7 @@ from typing import Any, Self
 from urllib.parse import quote
 
 from bench.folders import Kind
-from bench.front import Front
+from bench.middleware import Middleware
 from local import imagex, tos
 from local.cloud import (
     DOMAIN,
@@ -24,25 +24,25 @@ from local.server import Server
 
 PROMPT = "水彩画，柔和的晨光"
 PICTURE = b"\xff\xd8\xff" + bytes(997)
-"""What is uploaded; the provider's stand-in looks into none of it."""
+"""The uploaded picture; the local provider does not read it."""
 
 
-class World:
+class Services:
     """Object storage and veImageX, running from entering the context to leaving it.
 
-    The provider answers at once and returns what it was given, unless `faults` says otherwise.
+    The provider answers at once and returns its input, unless `faults` has other settings.
     """
 
     def __init__(self, folder: Path, faults: imagex.FaultSettings | None = None) -> None:
         self.folder = folder
         self.keys = KeyRing()
         self.store = tos.ObjectStore(folder / "tos")
-        self.book = imagex.BillingRecords(folder / "imagex")
+        self.billing = imagex.BillingRecords(folder / "imagex")
         self.faults = imagex.Faults(faults or imagex.FaultSettings(latency_seconds=0.0))
-        self.storage = Front(tos.application(self.store, self.keys, region=REGION))
-        self.provider = Front(
+        self.storage = Middleware(tos.application(self.store, self.keys, region=REGION))
+        self.provider = Middleware(
             imagex.application(
-                self.book,
+                self.billing,
                 self.keys,
                 self.faults,
                 service_id=SERVICE_ID,
@@ -70,7 +70,7 @@ class World:
             "utf-8",
         )
         self._stack.callback(self.store.close)
-        self._stack.callback(self.book.close)
+        self._stack.callback(self.billing.close)
         for server in self._servers:
             self._stack.enter_context(server)
         return self
@@ -85,7 +85,7 @@ class World:
         self._stack.close()
 
     def environment(self, kind: Kind, **settings: str) -> dict[str, str]:
-        """Return what a function of that kind finds in its environment, with `settings` more."""
+        """Return the environment of a function of that kind, with `settings` added."""
         storage, provider = self._servers
         found = {
             "VEIMAGEX_SERVICE_ID": SERVICE_ID,
@@ -99,15 +99,15 @@ class World:
         if kind in ("ours", "sweep"):
             found["REPAINT_LEDGER"] = f"tos://{STATE_BUCKET}/ledger/"
         if kind == "alternative":
-            # No name server knows <bucket>.127.0.0.1, and the official client connects to nothing
-            # else: it finds the storage as its proxy, and veImageX without one.
+            # No name server knows <bucket>.127.0.0.1, the only host that the official client
+            # connects to: it gets the storage as its proxy, and veImageX without one.
             found |= {"http_proxy": storage.address, "no_proxy": "127.0.0.0/8"}
         return found | settings
 
     def upload(
         self, name: str, picture: bytes = PICTURE, prefix: str = UPLOAD_PREFIX
     ) -> dict[str, Any]:
-        """Put a picture there; return the event that tells of it."""
+        """Put a picture; return the event of it."""
         key = f"{prefix}{name}.jpg"
         metadata = {"x-tos-meta-prompt": quote(PROMPT, safe=""), "content-type": "image/jpeg"}
         self.store.put(UPLOADS_BUCKET, key, picture, metadata)
@@ -120,9 +120,9 @@ class World:
         return {"type": "faas.tos.event", "data": {"events": [entry]}}
 
     def requests(self) -> int:
-        """Count what functions have asked so far."""
+        """Return the number of requests so far."""
         return sum((self.storage.requests + self.provider.requests).values())
 
     def is_pending(self) -> bool:
-        """Tell whether the ledger holds what is not finished."""
+        """Return whether the ledger holds a pending record."""
         return bool(self.store.list(STATE_BUCKET, prefix="ledger/pending/", limit=1).objects)

@@ -1,4 +1,4 @@
-"""Whatever dies or breaks, wherever: what happened is told, and nothing else is."""
+"""The webhook, interrupted at every operation: every end is reported, and nothing untrue."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -11,15 +11,14 @@ from tests import fakes
 from tests.crash.interruption import (
     FAULTS,
     KILLS,
-    LEASE_SECONDS,
     Killed,
     Plan,
-    dies,
+    deliver_interrupted,
     on_requests_only,
     process,
 )
 from tests.crash.witness import Witness
-from tests.fakes import World
+from tests.fakes import LEASE_SECONDS, World
 
 MOST_OPERATIONS = 99
 
@@ -43,7 +42,7 @@ def parked(world: World) -> dict[str, Any]:
 
 
 def recover(world: World, event: dict[str, Any]) -> Record:
-    """Give everything its time; return the upload's end record."""
+    """Deliver and sweep until everything is done; return the upload's end record."""
     world.clock.advance(LEASE_SECONDS)
     world.deliver(event)
     world.finish()
@@ -59,33 +58,33 @@ def recover(world: World, event: dict[str, Any]) -> Record:
 def check(world: World, witness: Witness, event: dict[str, Any], where: str) -> None:
     ended = recover(world, event)
     assert [] == witness.untrue, where
-    told = Counter(event.get_id().partition("-")[2] for event in witness.events)
-    assert told[ended.state], where
-    # One process died, or one request broke.
-    assert set(told.values()) <= {1, 2}, where
+    reported = Counter(event.get_id().partition("-")[2] for event in witness.events)
+    assert reported[ended.state], where
+    # One process was killed, or one request failed.
+    assert set(reported.values()) <= {1, 2}, where
     assert [] == list(world.ledger.entry_ids()), where
 
 
 @pytest.mark.parametrize("upload", [generated, rejected, refused, parked])
 @pytest.mark.parametrize("kill", KILLS)
-def test_a_process_killed_anywhere_leaves_nothing_untold_and_tells_nothing_that_is_not_so(
+def test_process_killed(
     worlds: Callable[[], World], kill: str, upload: Callable[[World], dict[str, Any]]
 ) -> None:
+    """A process killed at any operation leaves no end unreported, and reports nothing untrue."""
     for n in range(1, MOST_OPERATIONS):
         world, plan = worlds(), Plan(n, KILLS[kill])
         witness, event = Witness(world), upload(world)
-        dies(world, event, plan)
+        deliver_interrupted(world, event, plan)
         check(world, witness, event, f"killed {kill} {n}")
         if not plan.met:
             assert n > 5
             return
-    pytest.fail("it never came to its end")
+    pytest.fail("the operations never end")
 
 
 @pytest.mark.parametrize("kill", KILLS)
-def test_a_sweep_killed_anywhere_leaves_nothing_untold_and_tells_nothing_that_is_not_so(
-    worlds: Callable[[], World], kill: str
-) -> None:
+def test_sweep_killed(worlds: Callable[[], World], kill: str) -> None:
+    """A sweep killed at any operation leaves no end unreported, and reports nothing untrue."""
     for n in range(1, MOST_OPERATIONS):
         world, plan = worlds(), Plan(n, KILLS[kill])
         witness = Witness(world)
@@ -102,13 +101,12 @@ def test_a_sweep_killed_anywhere_leaves_nothing_untold_and_tells_nothing_that_is
         if not plan.met:
             assert n > 5
             return
-    pytest.fail("it never came to its end")
+    pytest.fail("the operations never end")
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_request_that_breaks_anywhere_leaves_nothing_untold(
-    worlds: Callable[[], World], fault: str
-) -> None:
+def test_request_fails(worlds: Callable[[], World], fault: str) -> None:
+    """A fault at any request leaves no end unreported."""
     for n in range(1, MOST_OPERATIONS):
         world, plan = worlds(), Plan(n, on_requests_only(FAULTS[fault]))
         witness, event = Witness(world), generated(world)
@@ -116,4 +114,4 @@ def test_a_request_that_breaks_anywhere_leaves_nothing_untold(
         check(world, witness, event, f"{fault} at {n}")
         if not plan.met:
             return
-    pytest.fail("it never came to its end")
+    pytest.fail("the operations never end")

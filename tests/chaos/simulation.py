@@ -1,4 +1,4 @@
-"""The run itself: the local cloud with failing services, killed workers and the uploads."""
+"""One run: the uploads, on a local cloud with failing services and killed workers."""
 
 import random
 import threading
@@ -21,25 +21,25 @@ from local.cloud import (
 )
 from local.vefaas.runtime import DeliverySettings
 from shared.uploads.metadata import identity, recognised
-from tests.chaos.evidence import Ledger, NotedBook
-from tests.chaos.judge import Judge, Tally, digest, parked
+from tests.chaos.evidence import ProbedBilling, StoredLedger
+from tests.chaos.judge import Judge, Tally, digest, waiting_for_operator
 from tests.chaos.plan import (
     FAULTS,
     RETRY_DELAYS,
     SETTLE_SECONDS,
     TIMEOUT_SECONDS,
-    Plan,
+    ChaosPlan,
+    PlannedUpload,
     Store,
-    Upload,
     picture,
     planned,
 )
 
 
 class Killer:
-    """Kills workers from entering the context to leaving it, at moments drawn by chance."""
+    """Kills workers at random moments, from entering the context to leaving it."""
 
-    def __init__(self, cloud: Cloud, plan: Plan) -> None:
+    def __init__(self, cloud: Cloud, plan: ChaosPlan) -> None:
         self.kills = 0
         self._platform = cloud.platform
         self._every = plan.kill_every
@@ -73,8 +73,8 @@ class Killer:
                 self._rng.choice(instances).kill()
 
 
-def run(plan: Plan, store: Store, folder: Path, told: Callable[[str, int], None]) -> Tally:
-    """Do one run in `folder` and judge it; `told` gets a line on the state now and then."""
+def run(plan: ChaosPlan, store: Store, folder: Path, report: Callable[[str, int], None]) -> Tally:
+    """Do one run in `folder` and judge it; `report` gets the state and the number that ended."""
     environment = {
         "VEIMAGEX_TIMEOUT_SECONDS": f"{TIMEOUT_SECONDS}",
         "VEIMAGEX_SETTLE_SECONDS": f"{SETTLE_SECONDS}",
@@ -85,7 +85,7 @@ def run(plan: Plan, store: Store, folder: Path, told: Callable[[str, int], None]
     if path:
         environment["REPAINT_LEDGER"] = f"sqlite://{path}"
     began = time.monotonic()
-    book = NotedBook(folder / "book")
+    billing = ProbedBilling(folder / "billing")
     with Cloud(
         folder,
         faults=FAULTS.model_copy(update={"seed": plan.seed, "qps": plan.qps}),
@@ -94,28 +94,28 @@ def run(plan: Plan, store: Store, folder: Path, told: Callable[[str, int], None]
         ),
         environment=environment,
         scale=Scale(plan.instances, plan.concurrency, sweep_seconds=2.0),
-        book=book,
+        book=billing,
         paint=lambda image, _prompt, _seed: image,
     ) as cloud:
-        ledger, earlier = Ledger(cloud.store, path), dict[str, str]()
+        ledger, earlier = StoredLedger(cloud.store, path), dict[str, str]()
         with Killer(cloud, plan) as killer:
-            uploads: list[Upload] = []
+            uploads: list[PlannedUpload] = []
             for uploaded in _put(cloud, plan):
                 uploads = uploaded
                 if not earlier and 2 * len(uploads) >= plan.uploads:
                     earlier = {i: digest(text) for i, text in ledger.documents(finished=True)}
-                told(f"{len(uploads)} uploaded, {killer.kills} killed", ledger.ended())
+                report(f"{len(uploads)} uploaded, {killer.kills} killed", ledger.ended())
             (timer,) = (t for t in cloud.platform.timers if t.name == SWEEP_TIMER)
             until = time.monotonic() + plan.rest_within
-            # With a tick's lock held no tick runs: what is at rest then, stays at rest.
+            # While the timer's lock is held, no tick runs: a run at rest stays at rest.
             while timer.running.acquire() and not _at_rest(cloud, ledger):
                 if time.monotonic() > until:
                     break
                 timer.running.release()
-                told(f"waiting for {len(ledger.pending())} pending", ledger.ended())
+                report(f"waiting for {len(ledger.pending())} pending", ledger.ended())
                 time.sleep(0.5)
         try:
-            tally = Judge(cloud.store, book, ledger, earlier).judge(uploads)
+            tally = Judge(cloud.store, billing, ledger, earlier).judge(uploads)
             tally.counts["dropped"] = len(cloud.platform.queue.dropped)
         finally:
             timer.running.release()
@@ -124,11 +124,11 @@ def run(plan: Plan, store: Store, folder: Path, told: Callable[[str, int], None]
     return tally
 
 
-def _put(cloud: Cloud, plan: Plan) -> Iterator[list[Upload]]:
-    """Upload what is planned, no faster than it is worked on; yield what was put by now."""
-    storage, done = cloud.runtime().storage(None), list[Upload]()
+def _put(cloud: Cloud, plan: ChaosPlan) -> Iterator[list[PlannedUpload]]:
+    """Put the planned uploads, no faster than they are processed; yield those put so far."""
+    storage, done = cloud.runtime().storage(None), list[PlannedUpload]()
 
-    def put(upload: Upload) -> Upload:
+    def put(upload: PlannedUpload) -> PlannedUpload:
         metadata = {name: quote(value) for name, value in upload.metadata.items()}
         etag = storage.put(
             UPLOADS_BUCKET,
@@ -152,9 +152,9 @@ def _put(cloud: Cloud, plan: Plan) -> Iterator[list[Upload]]:
             time.sleep(0.5)
 
 
-def _at_rest(cloud: Cloud, ledger: Ledger) -> bool:
-    """Say whether nothing is left to be done but what is parked for an operator."""
+def _at_rest(cloud: Cloud, ledger: StoredLedger) -> bool:
+    """Return whether all that is left waits for an operator."""
     if not cloud.platform.idle():
         return False
     pending = ledger.pending()
-    return pending.keys() == parked(pending)
+    return pending.keys() == waiting_for_operator(pending)

@@ -1,10 +1,9 @@
-"""Whatever dies or breaks, wherever: one charge, one end, and it is the right one.
+"""An upload, interrupted at every operation: one charge, one end, and the right one.
 
-Nobody labels the places where it may die: each run is broken at its n-th operation, for n = 1, 2,
-3 … until a run has fewer. The judge is the provider's own book.
+No place is marked in the code: each run is interrupted at its n-th operation, for n = 1, 2, 3 …
+until a run has fewer. The provider's billing records are the judge.
 """
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -17,31 +16,30 @@ from tests.crash import interruption
 from tests.crash.interruption import (
     FAULTS,
     KILLS,
-    LEASE_SECONDS,
     Killed,
     Plan,
-    dies,
+    deliver_interrupted,
     on_requests_only,
     process,
 )
-from tests.fakes import FakeCloud, World
+from tests.fakes import LEASE_SECONDS, FakeCloud, World
 
 
 def check(world: World, event: dict[str, Any], where: str, *, charges: int = 1) -> None:
     """Check the promises for the one upload of this world."""
-    book = world.cloud
+    cloud = world.cloud
     again = world.deliver(event)
     assert again.status == "duplicate", (where, again)
     ended = world.ledger.finished(again.record or "")
     assert ended is not None
     assert ended.state == "generated", (where, ended)
     for uri in ended.store_uris:
-        assert uri.removeprefix(f"tos-cn-i-{fakes.SERVICE}/") in book.outputs, where
-    assert charges == len(book.charges), (where, book.history)
+        assert uri.removeprefix(f"tos-cn-i-{fakes.SERVICE}/") in cloud.outputs, where
+    assert charges == len(cloud.charges), (where, cloud.history)
     probed = True
-    for what, _name in book.history:
+    for what, _name in cloud.history:
         if what == "charge":
-            assert probed, (where, book.history)
+            assert probed, (where, cloud.history)
         probed = what == "probe"
     world.sweep()
     assert list(world.ledger.pending_ids()) == [], where
@@ -49,13 +47,12 @@ def check(world: World, event: dict[str, Any], where: str, *, charges: int = 1) 
 
 
 @pytest.mark.parametrize("kill", KILLS)
-def test_a_process_killed_anywhere_leaves_an_upload_that_is_finished_and_paid_once(
-    worlds: Callable[[], World], kill: str
-) -> None:
+def test_process_killed(worlds: Callable[[], World], kill: str) -> None:
+    """A process killed at any operation leaves an upload that is finished and paid once."""
     for n in range(1, 99):
         world, plan = worlds(), Plan(n, KILLS[kill])
         event = world.cloud.upload(prompt="a cat")
-        dies(world, event, plan)
+        deliver_interrupted(world, event, plan)
         if not plan.met:
             assert n > 5
             return
@@ -67,17 +64,16 @@ def test_a_process_killed_anywhere_leaves_an_upload_that_is_finished_and_paid_on
 
 
 @pytest.mark.parametrize("kill", KILLS)
-def test_the_sweep_alone_finishes_what_a_killed_process_left(
-    worlds: Callable[[], World], kill: str
-) -> None:
+def test_sweep_finishes(worlds: Callable[[], World], kill: str) -> None:
+    """The sweep alone finishes what a killed process left."""
     for n in range(1, 99):
         world, plan = worlds(), Plan(n, KILLS[kill])
         event = world.cloud.upload(prompt="a cat")
-        dies(world, event, plan)
+        deliver_interrupted(world, event, plan)
         if not plan.met:
             return
         if not list(world.ledger.pending_ids()):
-            # Nothing was written: this is the platform's to deliver again.
+            # Nothing was written: the platform delivers it again.
             world.deliver(event)
         world.finish()
         check(world, event, f"killed {kill} {n}")
@@ -85,20 +81,19 @@ def test_the_sweep_alone_finishes_what_a_killed_process_left(
 
 @pytest.mark.parametrize("second", KILLS)
 @pytest.mark.parametrize("first", KILLS)
-def test_two_processes_killed_one_after_the_other_anywhere_cost_no_second_charge(
-    worlds: Callable[[], World], first: str, second: str
-) -> None:
+def test_two_processes_killed(worlds: Callable[[], World], first: str, second: str) -> None:
+    """Two processes, killed one after the other at any operations, cost no second charge."""
     for n in range(1, 99):
         met = False
         for m in range(1, 99):
             world, plan, other = worlds(), Plan(n, KILLS[first]), Plan(m, KILLS[second])
             event = world.cloud.upload(prompt="a cat")
-            dies(world, event, plan)
+            deliver_interrupted(world, event, plan)
             met = plan.met
             if not met:
                 break
             world.clock.advance(LEASE_SECONDS)
-            dies(world, event, other)
+            deliver_interrupted(world, event, other)
             world.clock.advance(LEASE_SECONDS)
             world.deliver(event)
             world.finish()
@@ -110,7 +105,8 @@ def test_two_processes_killed_one_after_the_other_anywhere_cost_no_second_charge
 
 
 @pytest.mark.parametrize("kill", KILLS)
-def test_a_sweep_killed_anywhere_loses_nothing(worlds: Callable[[], World], kill: str) -> None:
+def test_sweep_killed(worlds: Callable[[], World], kill: str) -> None:
+    """A sweep killed at any operation loses nothing."""
     for n in range(1, 99):
         world, plan = worlds(), Plan(n, KILLS[kill])
         event = world.cloud.upload(prompt="a cat")
@@ -129,9 +125,8 @@ def test_a_sweep_killed_anywhere_loses_nothing(worlds: Callable[[], World], kill
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_request_that_breaks_anywhere_costs_no_second_charge(
-    worlds: Callable[[], World], fault: str
-) -> None:
+def test_request_fails(worlds: Callable[[], World], fault: str) -> None:
+    """A fault at any request costs no second charge."""
     for n in range(1, 99):
         world, plan = worlds(), Plan(n, on_requests_only(FAULTS[fault]))
         event = world.cloud.upload(prompt="a cat")
@@ -146,23 +141,11 @@ def test_a_request_that_breaks_anywhere_costs_no_second_charge(
             return
 
 
-def late(seconds: float) -> fakes.Reaction:
-    """Cut the call off, and let the provider store the image so long after it was sent."""
-
-    def react(cloud: FakeCloud, request: Any) -> Any:
-        output = json.loads(request.body)["Outputs"][0]
-        cloud.late.append((cloud.clock.now() + seconds, output))
-        raise MaybeExecuted("reset")
-
-    return react
-
-
 @pytest.mark.parametrize("seconds", [0.0, 1.0, 12.0, 29.9, 34.9])
-def test_an_image_that_is_stored_late_is_found_and_not_paid_for_again(
-    worlds: Callable[[], World], seconds: float
-) -> None:
+def test_late_image(worlds: Callable[[], World], seconds: float) -> None:
+    """An image that is stored late is found, and not paid for again."""
     world = worlds()
-    world.cloud.reactions = [late(seconds)]
+    world.cloud.reactions = [fakes.late(seconds)]
     event = world.cloud.upload(prompt="a cat")
 
     assert world.deliver(event).status == "generated"
@@ -170,9 +153,8 @@ def test_an_image_that_is_stored_late_is_found_and_not_paid_for_again(
 
 
 @pytest.mark.parametrize("seconds", [12.0, 29.9])
-def test_an_answer_within_the_time_limit_is_waited_for(
-    worlds: Callable[[], World], seconds: float
-) -> None:
+def test_slow_answer(worlds: Callable[[], World], seconds: float) -> None:
+    """An answer within the time limit is waited for."""
     world = worlds()
     world.cloud.latency = seconds
     event = world.cloud.upload(prompt="a cat")
@@ -183,12 +165,11 @@ def test_an_answer_within_the_time_limit_is_waited_for(
 
 
 @pytest.mark.parametrize("spacing", [1, 2, 3, 10, 60, 600])
-def test_ten_redeliveries_however_fast_and_then_the_sweep_lose_nothing(
-    worlds: Callable[[], World], spacing: int
-) -> None:
+def test_redeliveries(worlds: Callable[[], World], spacing: int) -> None:
+    """Ten redeliveries at any spacing, and then the sweep, lose nothing."""
     world, plan = worlds(), Plan(4, interruption.killed_after)
     event = world.cloud.upload(prompt="a cat")
-    dies(world, event, plan)
+    deliver_interrupted(world, event, plan)
     assert plan.met
     statuses = set()
     for _ in range(10):
@@ -201,9 +182,8 @@ def test_ten_redeliveries_however_fast_and_then_the_sweep_lose_nothing(
 
 
 @pytest.mark.parametrize("seconds", [60, 61 * 60, 6 * 3600, 30 * 86400])
-def test_a_duplicate_is_paid_for_never_however_late_it_comes(
-    worlds: Callable[[], World], seconds: int
-) -> None:
+def test_late_duplicate(worlds: Callable[[], World], seconds: int) -> None:
+    """A duplicate is never paid for, however late it comes."""
     world = worlds()
     event = world.cloud.upload(prompt="a cat")
     assert world.deliver(event).status == "generated"
@@ -212,9 +192,8 @@ def test_a_duplicate_is_paid_for_never_however_late_it_comes(
     check(world, event, f"after {seconds} s")
 
 
-def test_three_calls_that_leave_nothing_end_in_doubt_and_are_never_paid_for_again(
-    worlds: Callable[[], World],
-) -> None:
+def test_attempts_exhausted(worlds: Callable[[], World]) -> None:
+    """Three calls that leave nothing end in doubt, and no fourth is paid."""
     world = worlds()
     world.cloud.reactions = [fakes.nothing_made] * 3
     event = world.cloud.upload(prompt="a cat")
@@ -227,7 +206,8 @@ def test_three_calls_that_leave_nothing_end_in_doubt_and_are_never_paid_for_agai
     assert len(list(world.ledger.pending_ids())) == 1
 
 
-def test_an_image_that_turns_up_after_all_ends_the_doubt(worlds: Callable[[], World]) -> None:
+def test_image_appears_later(worlds: Callable[[], World]) -> None:
+    """An image that appears later ends the doubt."""
     world = worlds()
     world.cloud.reactions = [fakes.nothing_made] * 3
     event = world.cloud.upload(prompt="a cat")
@@ -235,18 +215,19 @@ def test_an_image_that_turns_up_after_all_ends_the_doubt(worlds: Callable[[], Wo
     world.cloud.store(world.cloud.bodies[1]["Outputs"][0])
     world.finish()
 
-    check(world, event, "turned up", charges=1)
+    check(world, event, "appeared later", charges=1)
 
 
-def test_a_probe_that_cannot_tell_pays_nothing_until_one_can(worlds: Callable[[], World]) -> None:
+def test_probe_fails(worlds: Callable[[], World]) -> None:
+    """Nothing is paid until a probe gives a clear answer."""
     world = worlds()
-    blind = True
+    fails = True
 
-    def cannot_see(name: str, _request: Any) -> None:
-        if blind and name == "GetImageStorageFiles":
+    def probe_fails(name: str, _request: Any) -> None:
+        if fails and name == "GetImageStorageFiles":
             raise NotExecuted("down")
 
-    world.cloud.interfere = cannot_see
+    world.cloud.interfere = probe_fails
     world.cloud.reactions = [fakes.answer_lost]
     event = world.cloud.upload(prompt="a cat")
 
@@ -254,14 +235,14 @@ def test_a_probe_that_cannot_tell_pays_nothing_until_one_can(worlds: Callable[[]
     world.clock.advance(3601)
     world.sweep()
     assert len(world.cloud.charges) == 1
-    blind = False
+    fails = False
     world.finish()
-    check(world, event, "could not see")
+    check(world, event, "probe failed")
 
 
-def test_a_charge_for_which_nothing_was_stored_is_paid_again_only_after_looking(
-    worlds: Callable[[], World],
-) -> None:
+def test_charged_for_nothing(worlds: Callable[[], World]) -> None:
+    """A charge without an image is paid again only after a probe."""
+
     def charged_for_nothing(cloud: FakeCloud, _request: Any) -> Any:
         cloud.charges.append("nothing")
         cloud.history.append(("charge", "nothing"))
@@ -276,13 +257,12 @@ def test_a_charge_for_which_nothing_was_stored_is_paid_again_only_after_looking(
 
 
 @pytest.mark.parametrize("kill", KILLS)
-def test_an_upload_that_is_rejected_is_found_among_the_others_wherever_it_was_killed(
-    worlds: Callable[[], World], kill: str
-) -> None:
+def test_rejected_process_killed(worlds: Callable[[], World], kill: str) -> None:
+    """A rejected upload is found as rejected, wherever its process was killed."""
     for n in range(1, 99):
         world, plan = worlds(), Plan(n, KILLS[kill])
         event = world.cloud.upload(prompt="a cat", seed="abc")
-        dies(world, event, plan)
+        deliver_interrupted(world, event, plan)
         world.clock.advance(LEASE_SECONDS)
         again = world.deliver(event)
         assert again.status in {"rejected", "duplicate"}, again

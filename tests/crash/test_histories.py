@@ -1,7 +1,7 @@
-"""Any history at all: uploads, deployments, deliveries, duplicates, crashes, faults, sweeps.
+"""Random histories: uploads, deployments, deliveries, duplicates, crashes, faults, sweeps.
 
-Hypothesis makes up the history; the promises are checked after every step, and at the end once
-everything had its time.
+Hypothesis makes the histories; the promises are checked after every step, and at the end, once
+everything is done.
 """
 
 import json
@@ -19,29 +19,16 @@ from hypothesis.stateful import (
     rule,
 )
 
-from shared.clients.http import Request, Response
-from shared.errors import MaybeExecuted
 from shared.ledger import Record
 from tests import fakes
 from tests.crash import interruption
 from tests.crash.interruption import Killed, Plan, process
 from tests.crash.witness import Witness
-from tests.fakes import FakeCloud, World
+from tests.fakes import World
 
 KEYS = st.sampled_from(["uploads/a.png", "uploads/b.png", "uploads/c.png"])
 VARIANTS = st.sampled_from([1, 1, 3])
 PROMPTS = st.sampled_from(["a cat", "漫画", "x%20y"])
-
-
-def late(seconds: float) -> fakes.Reaction:
-    """Store the image after the call was cut off."""
-
-    def react(cloud: FakeCloud, request: Request) -> Response:
-        output = json.loads(request.body)["Outputs"][0]
-        cloud.late.append((cloud.clock.now() + seconds, output))
-        raise MaybeExecuted("reset")
-
-    return react
 
 
 PROVIDER: dict[str, fakes.Reaction] = {
@@ -49,7 +36,7 @@ PROVIDER: dict[str, fakes.Reaction] = {
     "answer lost": fakes.answer_lost,
     "nothing made": fakes.nothing_made,
     "not connected": fakes.not_connected,
-    "late": late(29.9),
+    "late": fakes.late(29.9),
     "throttled": fakes.model_refuses(50429),
     "flow limit": fakes.gateway_refuses("FlowLimitExceeded", 100018, 429),
     "configuration": fakes.model_refuses(50400),
@@ -60,14 +47,14 @@ PROVIDER: dict[str, fakes.Reaction] = {
 
 
 class Uploads(RuleBasedStateMachine):
-    """One deployment, its world, and what must hold in it."""
+    """One deployment and its invariants."""
 
     events = Bundle("events")
 
-    @initialize(capped=st.booleans(), told=st.booleans(), variants=VARIANTS)
-    def start(self, *, capped: bool, told: bool, variants: int) -> None:
+    @initialize(capped=st.booleans(), has_webhook=st.booleans(), variants=VARIANTS)
+    def start(self, *, capped: bool, has_webhook: bool, variants: int) -> None:
         self.world = World()
-        self.witness = Witness(self.world) if told else None
+        self.witness = Witness(self.world) if has_webhook else None
         self.deploy(variants)
         if capped:
             self.world.environment["REPAINT_DAILY_CAP"] = "2"
@@ -95,25 +82,27 @@ class Uploads(RuleBasedStateMachine):
         self.world.deliver_all(event)
 
     @rule(event=events, at=st.integers(1, 12), after=st.booleans())
-    def deliver_and_die(self, event: dict[str, Any], at: int, *, after: bool) -> None:
+    def deliver_and_kill(self, event: dict[str, Any], at: int, *, after: bool) -> None:
         what = interruption.killed_after if after else interruption.killed_before
-        self.dying(lambda plan: self.world.deliver_all(event, process(self.world, plan)), at, what)
+        self.interrupted(
+            lambda plan: self.world.deliver_all(event, process(self.world, plan)), at, what
+        )
 
     @rule(event=events, at=st.integers(1, 12), fault=st.sampled_from(sorted(interruption.FAULTS)))
-    def deliver_brokenly(self, event: dict[str, Any], at: int, fault: str) -> None:
+    def deliver_with_fault(self, event: dict[str, Any], at: int, fault: str) -> None:
         plan = Plan(at, interruption.FAULTS[fault])
         self.world.deliver_all(event, process(self.world, plan))
 
     @rule(event=consumes(events))
     def lose_the_event(self, event: dict[str, Any]) -> None:
-        """The platform drops it: what has a record must be finished all the same."""
+        """Have the platform drop the event: a record must be finished all the same."""
 
     @rule(name=st.sampled_from(sorted(PROVIDER)))
     def provider_will(self, name: str) -> None:
         self.world.cloud.reactions.append(PROVIDER[name])
 
     @rule(status=st.sampled_from([302, 410, 500]))
-    def receiver_will_answer(self, status: int) -> None:
+    def endpoint_will_answer(self, status: int) -> None:
         if self.witness:
             self.witness.statuses.append(status)
 
@@ -126,12 +115,12 @@ class Uploads(RuleBasedStateMachine):
         self.world.sweep(seconds=seconds)
 
     @rule(at=st.integers(1, 20), after=st.booleans())
-    def sweep_and_die(self, at: int, *, after: bool) -> None:
+    def sweep_and_kill(self, at: int, *, after: bool) -> None:
         what = interruption.killed_after if after else interruption.killed_before
-        # Its threads share the operations; one that is killed ends the tick as a dead process does.
-        self.dying(lambda plan: self.world.sweep(process(self.world, plan)), at, what)
+        # Its threads share the operations; a killed one ends the tick, as a process's end does.
+        self.interrupted(lambda plan: self.world.sweep(process(self.world, plan)), at, what)
 
-    def dying(self, act: Callable[[Plan], object], at: int, what: Any) -> None:
+    def interrupted(self, act: Callable[[Plan], object], at: int, what: Any) -> None:
         plan = Plan(at, what)
         try:
             act(plan)
@@ -155,7 +144,7 @@ class Uploads(RuleBasedStateMachine):
                 assert uri.removeprefix(f"tos-cn-i-{fakes.SERVICE}/") in self.world.cloud.outputs
 
     @invariant()
-    def nothing_is_paid_for_twice_without_looking(self) -> None:
+    def nothing_is_paid_for_twice_without_a_probe(self) -> None:
         if not hasattr(self, "world"):
             return
         open_charges: dict[str, str] = {}
@@ -177,13 +166,13 @@ class Uploads(RuleBasedStateMachine):
             assert all(count <= 2 for count in days.values()), days
 
     @invariant()
-    def nothing_is_told_that_did_not_happen(self) -> None:
+    def nothing_untrue_is_reported(self) -> None:
         if getattr(self, "witness", None) is not None:
             assert self.witness is not None
             assert [] == self.witness.untrue
 
     def teardown(self) -> None:
-        """Give everything its time: then every upload has ended, or stands where it is seen."""
+        """Deliver and sweep until everything is done: every upload has ended, or is parked."""
         if not hasattr(self, "world"):
             return
         world = self.world
@@ -198,8 +187,8 @@ class Uploads(RuleBasedStateMachine):
         world.finish(ticks=20)
         self.end_states_never_change()
         self.generated_means_that_the_output_is_there()
-        self.nothing_is_paid_for_twice_without_looking()
-        self.every_end_was_told()
+        self.nothing_is_paid_for_twice_without_a_probe()
+        self.every_end_was_reported()
         for record_id in world.ledger.pending_ids():
             entry = world.ledger.pending(record_id)
             assert entry is not None
@@ -212,19 +201,19 @@ class Uploads(RuleBasedStateMachine):
         paid = [name for what, name in world.cloud.history if what == "charge"]
         assert len(paid) == len(set(paid)), "no name is paid for twice"
 
-    def every_end_was_told(self) -> None:
-        """Or given up with a line: nobody tells what is older than a day."""
+    def every_end_was_reported(self) -> None:
+        """Check that each end was reported, or dropped with a line after a day."""
         if self.witness is None:
             return
         for _ in range(2):
             self.world.clock.advance(3601)
             self.world.sweep()
-        self.nothing_is_told_that_did_not_happen()
-        told = {event.get_id() for event in self.witness.events}
+        self.nothing_untrue_is_reported()
+        reported = {event.get_id() for event in self.witness.events}
         dropped = {line["notice"] for line in self.world.lines.named("notice.dropped")}
         for record in self.ended.values():
             if record.state in {"generated", "rejected"}:
-                assert f"{record.id}-{record.state}" in told | dropped
+                assert f"{record.id}-{record.state}" in reported | dropped
         pending = set(self.world.ledger.pending_ids())
         assert {one.partition("-")[0] for one in self.world.ledger.entry_ids()} <= pending
 

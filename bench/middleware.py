@@ -1,4 +1,4 @@
-"""What stands in front of a service: it counts requests, lets each wait, and can hold some back."""
+"""Middleware in front of a service: it counts requests, delays each, and can hold some back."""
 
 import asyncio
 import threading
@@ -10,11 +10,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 PAID = "GetCVImageGenerateResult"
 
 
-class Front:
-    """An application in front of another; its settings may change from any thread.
+class Middleware:
+    """An ASGI application in front of another; its settings may change from any thread.
 
-    `round_trip_seconds` is what each request waits before it is passed on. Not counted, and not
-    delayed, is what the provider reads by itself: the address that was signed for it.
+    Each request waits `round_trip_seconds` before it is passed on. The provider's own reads, of the
+    presigned source, are neither counted nor delayed.
     """
 
     def __init__(self, application: ASGIApp) -> None:
@@ -29,7 +29,7 @@ class Front:
         self._open.clear()
 
     def release(self) -> None:
-        """Let those go that were held back, and hold back no more."""
+        """Pass on the calls that were held back, and later ones."""
         self._open.set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -38,7 +38,7 @@ class Front:
             query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
             if "X-Tos-Signature" not in query:
                 name = query.get("Action") or scope["method"]
-                # All requests come in one thread, the server's.
+                # All requests are handled in one thread, the server's.
                 self.requests[name] += 1
                 await asyncio.sleep(self.round_trip_seconds)
                 while name == PAID and not self._open.is_set():  # noqa: ASYNC110 - another thread's event
