@@ -102,6 +102,7 @@ class FakeCloud:
     charges: list[str] = field(default_factory=list)
     charged_at: list[float] = field(default_factory=list)
     bodies: list[dict[str, Any]] = field(default_factory=list)
+    fresh: list[bool] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
     history: list[tuple[str, str]] = field(default_factory=list)
     reactions: list[Reaction] = field(default_factory=list)
@@ -175,6 +176,7 @@ class FakeCloud:
     def _generate(self, request: Request, timeouts: Timeouts) -> Response:
         body = json.loads(request.body)
         self.bodies.append(body)
+        self.fresh.append(request.fresh)
         if self.reactions:
             return self.reactions.pop(0)(self, request)
         self.clock.advance(self.latency)

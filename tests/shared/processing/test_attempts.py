@@ -45,6 +45,14 @@ def test_slow_connection(world: World, seconds: float) -> None:
     assert ["generated"] * len(others) == others
 
 
+def test_paid_call_on_a_fresh_connection(world: World) -> None:
+    """A paid call does not go over an idle connection, which may have died without a word."""
+    world.cloud.reactions = [fakes.not_connected]
+    world.deliver(world.cloud.upload(prompt="a cat"))
+
+    assert [True, True] == world.cloud.fresh
+
+
 def test_sent_is_logged_after_the_last_reading(world: World) -> None:
     """`attempt.sent` is written for a call that went out, and for no other."""
     on_paid_call(world, lambda: world.clock.advance(6.0))
