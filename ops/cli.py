@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 
-from ops.checks.command import doctor
-from ops.checks.live.command import smoke
+from ops.checks.doctor import doctor
+from ops.checks.live import smoke
 from ops.context import Choice
 from ops.deployment.command import deploy
 from ops.deployment.package.command import package

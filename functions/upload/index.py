@@ -12,9 +12,9 @@ from typing import Any
 
 from shared.errors import DeliveryIncomplete, SettingsError
 from shared.logs import Log, stdout_log
+from shared.redaction import shape_of
 from shared.results import Result
 from shared.runtime import Runtime, current_runtime
-from shared.smoke import marked, watched
 from shared.uploads.events import Unreadable, Upload, parse_uploads
 
 gc.freeze()
@@ -30,17 +30,14 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
     error and comes back; SettingsError where the deployment is not set up.
     """
     request_id = getattr(context, "request_id", None) or token_hex(16)
-    uploads = parse_uploads(event)
     try:
         runtime = current_runtime()
     except SettingsError as error:
-        _tell_unset(uploads, error, stdout_log("info").bind(request_id=request_id))
+        _tell_unset(parse_uploads(event), error, stdout_log("info").bind(request_id=request_id))
         raise
-    smoke = marked(uploads)
-    if smoke is None:
-        return _take(runtime, uploads, request_id)
-    with watched(smoke, event, context) as own:
-        return _take(own, uploads, request_id)
+    if runtime.settings.log_level == "debug":  # only then is the shape worked out
+        runtime.log.debug("event.received", request_id=request_id, shape=shape_of(event))
+    return _take(runtime, parse_uploads(event), request_id)
 
 
 def _take(runtime: Runtime, uploads: list[Upload | Unreadable], request_id: str) -> dict[str, Any]:

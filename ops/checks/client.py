@@ -1,7 +1,7 @@
-"""The doctor's requests: each is sent once, and all of them within one time limit.
+"""The requests of checks: each is sent once, and all of them within one time limit.
 
-The functions' own clients repeat what failed; a conditional write that is repeated can be refused
-by its own first success, which would tell nothing about the store.
+The functions' own clients repeat failed requests. A conditional write that is repeated can be
+refused because of its own first success, which would prove nothing about the store.
 """
 
 import hashlib
@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
-from shared.clients.credentials import CredentialSource
+from typing_extensions import override
+
+from ops.context import Connection
 from shared.clients.http import Request, Response, Timeouts, Transport
 from shared.clients.imagex import Imagex
 from shared.clock import Clock
@@ -17,21 +19,21 @@ from shared.errors import NotExecuted
 from shared.settings import DEFAULT_TOS_REGION, Settings, is_loopback_or_address
 from shared.signing import canonical_query, object_path, openapi_headers, tos_headers
 
-CLEANING_SECONDS = 10.0
-# From here on the difference of the clocks is made up for, so that the rest can be checked.
-WRONG_CLOCK_SECONDS = 60.0
+CLEANUP_SECONDS = 10.0
+# From this difference on, requests are signed with the services' time: else all are refused.
+MAX_CLOCK_SECONDS = 60.0
 
 
 @dataclass
-class Limited:
+class TimeLimit(Transport):
     """A transport that sends nothing after the moment `until`, and waits no longer than that."""
 
     transport: Transport
     clock: Clock
     until: float
 
+    @override
     def send(self, request: Request, timeouts: Timeouts) -> Response:
-        """Send `request` once; see `Transport`. Raises NotExecuted where the time is up."""
         left = self.until - self.clock.now()
         if left <= 0:
             raise NotExecuted("The doctor's time was up before this was asked.")
@@ -39,43 +41,37 @@ class Limited:
         return self.transport.send(request, shorter)
 
 
-class Wire:
-    """Sends the doctor's requests; safe to use from several threads.
+class CheckClient:
+    """Sends the requests of checks within `seconds`.
 
-    Every method raises NoAnswer, those that sign CredentialsError. `seconds` is the time that all
-    of it may take. `offset` is by how much the others' clocks are ahead of this machine's.
+    Every method raises NoAnswer, those that sign CredentialsError. `offset` is how far the
+    services' clocks are ahead of this machine's.
     """
 
-    def __init__(
-        self,
-        *,
-        settings: Settings,
-        credentials: CredentialSource,
-        transport: Transport,
-        clock: Clock,
-        seconds: float,
-    ) -> None:
-        self.clock = clock
+    def __init__(self, settings: Settings, connection: Connection, seconds: float) -> None:
+        self.clock = connection.clock
         self.offset = 0.0
         self.tos_region = settings.tos_region or DEFAULT_TOS_REGION
         self.tos_endpoint, self.tos_public_endpoint = settings.tos_endpoints(self.tos_region)
         self.imagex_endpoint = settings.imagex_endpoint()
         self._settings = settings
-        self._credentials = credentials
-        self._limited = Limited(transport, clock, clock.now() + seconds)
+        self._credentials = connection.credentials
+        self._transport = TimeLimit(
+            connection.transport, self.clock, until=self.clock.now() + seconds
+        )
 
     def server_now(self) -> float:
-        """Return what time it is at the services."""
+        """Return the time at the services."""
         return self.clock.now() + self.offset
 
     def stop(self) -> None:
-        """Let nothing more be sent, but for what cleans up."""
-        self._limited.until = self.clock.now()
+        """Send nothing more but what cleans up."""
+        self._transport.until = self.clock.now()
 
-    def knock(self, address: str) -> Response:
-        """Ask at an address without signing, only to see who answers, and what time it is there."""
+    def get(self, address: str) -> Response:
+        """Send an unsigned request, to see which service answers, and the time there."""
         request = Request("GET", address, {"Host": urlsplit(address).netloc})
-        return self._limited.send(request, Timeouts())
+        return self._transport.send(request, Timeouts())
 
     def storage(
         self,
@@ -86,9 +82,9 @@ class Wire:
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
-        cleaning: bool = False,
+        cleanup: bool = False,
     ) -> Response:
-        """Send a request to object storage; one that is `cleaning` has some time of its own."""
+        """Send a request to object storage; one for `cleanup` has some time of its own."""
         query = query or {}
         parts = urlsplit(self.tos_endpoint)
         host = f"{bucket}.{parts.netloc}"
@@ -100,7 +96,7 @@ class Wire:
             headers=headers or {},
             credentials=self._credentials.get(),
             region=self.tos_region,
-            now=self._now(),
+            now=self._signing_time(),
             payload_sha256=hashlib.sha256(body).hexdigest(),
         )
         # No DNS knows <bucket>.127.0.0.1: connect to the address, the Host header names the bucket.
@@ -108,9 +104,9 @@ class Wire:
         url = f"{parts.scheme}://{connect_to}{object_path(key)}"
         if query:
             url = f"{url}?{canonical_query(query)}"
-        until = self._limited.until + (CLEANING_SECONDS if cleaning else 0.0)
-        limited = replace(self._limited, until=until)
-        return limited.send(Request(method, url, signed, body), Timeouts())
+        until = self._transport.until + (CLEANUP_SECONDS if cleanup else 0.0)
+        transport = replace(self._transport, until=until)
+        return transport.send(Request(method, url, signed, body), Timeouts())
 
     def imagex(self, action: str, version: str, **parameters: str) -> Response:
         """Call a reading action of veImageX for the service."""
@@ -130,22 +126,22 @@ class Wire:
             credentials=self._credentials.get(),
             region=self._settings.region,
             service="ImageX",
-            now=self._now(),
+            now=self._signing_time(),
         )
         url = f"{self.imagex_endpoint}/?{canonical_query(query)}"
-        return self._limited.send(Request("GET", url, headers), Timeouts())
+        return self._transport.send(Request("GET", url, headers), Timeouts())
 
     def functions_imagex(self) -> Imagex:
-        """Return veImageX as the functions use it, within the same time."""
+        """Return veImageX's client as the functions have it, within the same time limit."""
         return Imagex(
             endpoint=self.imagex_endpoint,
             region=self._settings.region,
             service_id=self._settings.service_id,
             credentials=self._credentials,
-            transport=self._limited,
+            transport=self._transport,
             clock=self.clock,
         )
 
-    def _now(self) -> float:
-        far = abs(self.offset) > WRONG_CLOCK_SECONDS
-        return self.clock.now() + (self.offset if far else 0.0)
+    def _signing_time(self) -> float:
+        far = abs(self.offset) > MAX_CLOCK_SECONDS
+        return self.server_now() if far else self.clock.now()

@@ -1,15 +1,15 @@
-"""The doctor's checks of the service, its domain and its templates."""
+"""The checks of the service, its domain and its templates."""
 
 from collections.abc import Mapping
 
 import pytest
 
-from ops.checks.checks import State
-from ops.checks.imagex import Service
+from ops.checks.check import Check, State
+from ops.checks.imagex import ImagexService
 from shared.clients.http import Request, Response
 from shared.settings import load_settings
 from tests.fakes import ENVIRONMENT, SERVICE
-from tests.ops.checks.doctor_wire import Script, answered, wire
+from tests.ops.checks.scripted import Script, answered, client
 
 
 def gateway(code: str, number: int = 0, status: int = 400) -> Response:
@@ -17,47 +17,48 @@ def gateway(code: str, number: int = 0, status: int = 400) -> Response:
     return answered(status, {"ResponseMetadata": {"Error": error}})
 
 
-def service(answers: Mapping[str, Response], settings: Mapping[str, str] | None = None) -> Service:
+def service(answers: Mapping[str, Response]) -> ImagexService:
     def answer(request: Request) -> Response:
         action = request.url.partition("Action=")[2].partition("&")[0]
         return answers.get(action, answered(500))
 
-    return Service(wire(Script(answer)), load_settings({**ENVIRONMENT, **(settings or {})}))
+    return ImagexService(client(Script(answer)), load_settings(ENVIRONMENT))
 
 
 @pytest.mark.parametrize(
     ("answer", "state", "sentence"),
     [
-        (gateway("LackPolicy", 100012, 403), State.WARNING, "could not be asked for"),
+        (gateway("LackPolicy", 100012, 403), State.WARNING, "cannot be read"),
         (gateway("ERR_SERVICE_NOTFOUND", 601002), State.WRONG, "There is no service serviceid"),
         (gateway("601002"), State.WRONG, "There is no service serviceid"),
         (gateway("InvalidSecretToken", 0, 401), State.WRONG, "InvalidSecretToken"),
-        (answered(200, ["no", "object"]), State.WARNING, "could not be asked for"),
+        (answered(200, ["no", "object"]), State.WARNING, "cannot be read"),
         (answered(502), State.WRONG, "HTTP 502"),
     ],
 )
-def test_a_service_that_cannot_be_asked_for_is_told(
-    answer: Response, state: State, sentence: str
-) -> None:
-    told = service({"GetImageService": answer}).exists()
+def test_unreadable_service(answer: Response, state: State, sentence: str) -> None:
+    """The reason is reported why a service cannot be read."""
+    finding = Check("service", service({"GetImageService": answer}).service).run()
 
-    assert state is told.state
-    assert sentence in told.found
-    assert told.mend
-
-
-def test_where_the_service_may_not_be_asked_for_its_domain_is_to_be_looked_at_by_hand() -> None:
-    told = service({}).domain()
-
-    assert State.WARNING is told.state
-    assert ENVIRONMENT["VEIMAGEX_DOMAIN"] in told.mend
+    assert state is finding.state
+    assert sentence in finding.found
+    assert finding.fix
 
 
-def test_the_keys_that_a_service_tells_of_itself_are_not_repeated() -> None:
+def test_domain_of_unreadable_service() -> None:
+    """If the service cannot be read, its domain is to be checked by hand."""
+    finding = service({}).domain()
+
+    assert State.WARNING is finding.state
+    assert ENVIRONMENT["VEIMAGEX_DOMAIN"] in finding.fix
+
+
+def test_keys_of_service() -> None:
+    """The keys in a service's description are not shown."""
     described = {"ServiceStatus": "正常", "PrimaryKey": "topsecret", "SecondaryKey": "topsecret"}
     answer = answered(200, {"ResponseMetadata": {}, "Result": described})
 
-    assert "topsecret" not in str(service({"GetImageService": answer}).exists())
+    assert "topsecret" not in str(service({"GetImageService": answer}).service())
 
 
 def templates(*names: str) -> Response:
@@ -78,8 +79,11 @@ def templates(*names: str) -> Response:
         (templates(*["tplv-serviceid-tests"] * 100), State.WARNING),
     ],
 )
-def test_the_template_is_looked_for_by_its_name(answer: Response, state: State) -> None:
-    assert state is service({"GetAllImageTemplates": answer}).templates().state
+def test_template(answer: Response, state: State) -> None:
+    """The template is found by its name."""
+    templates = service({"GetAllImageTemplates": answer}).templates
+
+    assert state is Check("template", templates).run().state
 
 
 @pytest.mark.parametrize(
@@ -88,17 +92,16 @@ def test_the_template_is_looked_for_by_its_name(answer: Response, state: State) 
         (
             answered(200, {"ResponseMetadata": {}, "Result": {"Items": [], "HasMore": False}}),
             State.OK,
-            "tells what is stored",
+            "finds stored outputs",
         ),
-        (gateway("LackPolicy", 100012, 403), State.WRONG, "cannot be looked for"),
-        (answered(500), State.WRONG, "cannot be looked for"),
+        (gateway("LackPolicy", 100012, 403), State.WRONG, "cannot be probed for"),
+        (answered(500), State.WRONG, "cannot be probed for"),
     ],
 )
-def test_whether_outputs_can_be_looked_for_is_told(
-    answer: Response, state: State, sentence: str
-) -> None:
-    told = service({"GetImageStorageFiles": answer}).probe()
+def test_output_probe(answer: Response, state: State, sentence: str) -> None:
+    """The check probes for an output as the functions do."""
+    finding = service({"GetImageStorageFiles": answer}).probe()
 
-    assert state is told.state
-    assert sentence in told.found
-    assert SERVICE not in told.mend
+    assert state is finding.state
+    assert sentence in finding.found
+    assert SERVICE not in finding.fix

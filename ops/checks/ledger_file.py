@@ -1,4 +1,4 @@
-"""The ledger in a file: can it be written, does its folder support what SQLite needs."""
+"""Check a ledger in a file: it can be written, and its place supports what SQLite needs."""
 
 import os
 import secrets
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from ops.checks.checks import Told, ok, warning, wrong
+from ops.checks.check import Finding, ok, warning, wrong
 
 _MOUNTS = Path("/proc/self/mounts")
 _NETWORK = ("nfs", "cifs", "smb", "fuse.", "9p", "afs", "ceph", "gluster", "lustre")
@@ -15,14 +15,14 @@ _BUSY_SECONDS = 5.0
 
 
 class LedgerFile:
-    """The file of a ledger, which may not be there yet."""
+    """A ledger's file, which may not exist yet."""
 
     def __init__(self, path: Path, mounts: Path = _MOUNTS) -> None:
         self._path = path
         self._mounts = mounts
 
-    def writable(self) -> Told:
-        """Try a file beside it, with write-ahead log, and where it is there take its write lock."""
+    def writable(self) -> Finding:
+        """Try a write-ahead log beside it; if the file exists, take its write lock."""
         folder = self._nearest_folder()
         if not os.access(folder, os.W_OK | os.X_OK):
             return wrong(
@@ -30,8 +30,8 @@ class LedgerFile:
                 "Give this user the right to, or name another place in REPAINT_LEDGER.",
             )
         try:
-            with _scratch(folder) as scratch:
-                mode = _try_out(scratch)
+            with _scratch_file(folder) as scratch:
+                mode = _try_wal(scratch)
             if self._path.exists():
                 self._take_lock()
         except sqlite3.Error as error:
@@ -45,19 +45,19 @@ class LedgerFile:
                 f"{folder} does not support SQLite's write-ahead log ({mode}).",
                 "Name a place on a local disk in REPAINT_LEDGER.",
             )
-        there = "is there and can be written" if self._path.exists() else "can be created"
-        return ok(f"{self._path} {there}.")
+        state = "exists and can be written" if self._path.exists() else "can be created"
+        return ok(f"{self._path} {state}.")
 
-    def shared(self) -> Told:
-        """Look whether the place is one that several machines, or nobody tomorrow, would see."""
+    def place(self) -> Finding:
+        """Check that the place is no network file system and is not emptied."""
         kind = self._file_system()
         if kind.startswith(_NETWORK):
             return wrong(
-                f"{self._path} is on a network's file system ({kind}), where SQLite's locks do not "
-                "hold.",
+                f"{self._path} is on a network file system ({kind}), on which SQLite's locks do "
+                "not hold.",
                 "Name a place on a local disk, or keep the ledger in a bucket: tos://…",
             )
-        if self._path.is_relative_to("/tmp"):  # noqa: S108 - it is looked for, not used
+        if self._path.is_relative_to("/tmp"):  # noqa: S108 - compared, not used
             return warning(
                 f"{self._path} is below /tmp, which is emptied; in a function, with its instance.",
                 "Keep the ledger in a bucket: tos://bucket/prefix/.",
@@ -74,7 +74,7 @@ class LedgerFile:
             connection.execute("ROLLBACK")
 
     def _file_system(self) -> str:
-        """Return the kind of the file system below the path, empty where it cannot be told."""
+        """Return the type of the path's file system, empty if it is not known."""
         try:
             lines = self._mounts.read_text("utf-8").splitlines()
         except OSError:
@@ -85,7 +85,7 @@ class LedgerFile:
 
 
 @contextmanager
-def _scratch(folder: Path) -> Iterator[Path]:
+def _scratch_file(folder: Path) -> Iterator[Path]:
     path = folder / f".repaint-doctor-{secrets.token_hex(8)}.sqlite"
     try:
         yield path
@@ -94,7 +94,7 @@ def _scratch(folder: Path) -> Iterator[Path]:
             Path(f"{path}{suffix}").unlink(missing_ok=True)
 
 
-def _try_out(path: Path) -> str:
+def _try_wal(path: Path) -> str:
     with closing(sqlite3.connect(path)) as connection:
         (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
         connection.execute("CREATE TABLE tried (number INTEGER)")

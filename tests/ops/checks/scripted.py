@@ -1,43 +1,42 @@
-"""What the doctor's checks are tested with: a transport that answers as told."""
+"""The checks' client on a transport that answers as a test says."""
 
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ops.checks.wire import Wire
+from typing_extensions import override
+
+from ops.checks.client import CheckClient
+from ops.context import Connection
 from shared.clients.credentials import CredentialSource
 from shared.clients.http import Request, Response, Timeouts, Transport
-from shared.clock import SystemClock
+from shared.clock import Clock
 from shared.settings import load_settings
 from tests.fakes import ENVIRONMENT, FakeClock, StaticCredentials
 
 
-class Script:
-    """A transport that answers as told, and keeps what was asked."""
+class Script(Transport):
+    """A transport that answers with a function, and keeps the requests."""
 
     def __init__(self, answer: Callable[[Request], Response]) -> None:
         self._answer = answer
-        self.asked: list[Request] = []
+        self.requests: list[Request] = []
 
+    @override
     def send(self, request: Request, timeouts: Timeouts) -> Response:
         assert timeouts.connect <= 3
-        self.asked.append(request)
+        self.requests.append(request)
         return self._answer(request)
 
 
-def wire(
+def client(
     transport: Transport,
     settings: Mapping[str, str] | None = None,
-    clock: FakeClock | SystemClock | None = None,
+    clock: Clock | None = None,
     credentials: CredentialSource | None = None,
-) -> Wire:
-    return Wire(
-        settings=load_settings({**ENVIRONMENT, **(settings or {})}),
-        credentials=credentials or StaticCredentials(),
-        transport=transport,
-        clock=clock or FakeClock(),
-        seconds=60,
-    )
+) -> CheckClient:
+    connection = Connection(credentials or StaticCredentials(), transport, clock or FakeClock())
+    return CheckClient(load_settings({**ENVIRONMENT, **(settings or {})}), connection, seconds=60)
 
 
 def answered(status: int = 200, document: Any = None, **headers: str) -> Response:
