@@ -1,14 +1,13 @@
-"""What was looked at and skipped: it leaves no record in the ledger, so it is remembered here.
+"""The objects that earlier runs skipped: they have no record in the ledger, so a file has them.
 
-A file for each bucket and the settings that decide about skipping: with another default prompt,
-what had no prompt has one. Several runs may use it at once.
+There is one for each bucket and the settings that decide about skipping: with a default prompt, an
+object without one is repainted. Several runs may use it at once.
 """
 
 import hashlib
 import json
 import sqlite3
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from ops.ui.output import Refused
@@ -24,7 +23,7 @@ _BUSY_SECONDS = 10.0
 
 
 def name_for(settings: Settings, bucket: str) -> str:
-    """Return what the files of a bucket's backfills are called, without their endings."""
+    """Return the name of the files of a bucket's backfills, without suffix."""
     deciding = [
         settings.tos_endpoint,
         settings.tos_region,
@@ -36,11 +35,11 @@ def name_for(settings: Settings, bucket: str) -> str:
     return f"{bucket}-{hashlib.sha256(json.dumps(deciding).encode()).hexdigest()[:12]}"
 
 
-class Memory:
-    """The objects that were skipped, in the file `path`; used by one thread.
+class SkippedObjects:
+    """The skipped objects in the file `path`; used by one thread.
 
-    Where there is none, it is made when the first is remembered. With `fresh` what is in it does
-    not count. Raises Refused where it cannot be used.
+    The file is created with its first object. With `fresh` its content is ignored. Raises Refused
+    if it cannot be used.
     """
 
     def __init__(self, path: Path, *, fresh: bool = False) -> None:
@@ -53,24 +52,19 @@ class Memory:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._connection is not None:
             self._connection.close()
 
     def __contains__(self, skipped: tuple[str, str]) -> bool:
-        """Tell whether the object of this identity and `LastModified` was skipped."""
+        """Return whether the object of this identity and `LastModified` was skipped."""
         if self._connection is None or self._fresh:
             return False
         query = "SELECT 1 FROM skipped WHERE id = ? AND last_modified = ?"
         return self._connection.execute(query, skipped).fetchone() is not None
 
     def add(self, skipped: tuple[str, str]) -> None:
-        """Remember an object that was skipped."""
+        """Add an object that was skipped."""
         if self._connection is None:
             self._connection = self._open()
         self._connection.execute("INSERT OR IGNORE INTO skipped VALUES (?, ?)", skipped)
@@ -80,7 +74,7 @@ class Memory:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None)
             connection.execute("PRAGMA journal_mode = WAL")
-            # What the power cut takes is looked at once more.
+            # An object that a power cut takes out is only checked once more.
             connection.execute("PRAGMA synchronous = OFF")
             connection.executescript(_SCHEMA)
         except (OSError, sqlite3.Error) as error:
