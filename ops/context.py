@@ -1,4 +1,4 @@
-"""What commands work on: the environment, connections to the services, a deployment's parts.
+"""What commands work on: the environment, a connection to the services, the functions' runtime.
 
 Here alone `ops` reaches into `local`: `--local` stands for the local cloud that is running.
 """
@@ -17,7 +17,6 @@ from ops.ui.output import Refused
 from shared.clients.credentials import ROLE_FILE, CredentialSource, FunctionCredentials
 from shared.clients.http import PooledTransport, Transport
 from shared.clock import Clock, SystemClock
-from shared.ledger import Ledger
 from shared.logs import build_log
 from shared.runtime import Runtime
 
@@ -40,6 +39,12 @@ class Choice:
         return {**os.environ, **found}
 
 
+def environment_of(context: typer.Context) -> Mapping[str, str]:
+    """Return the settings that a command works with; see `Choice`."""
+    choice: Choice = context.obj
+    return choice.environment()
+
+
 @dataclass(frozen=True, slots=True)
 class Connection:
     """What requests to the services need: an access key, a transport, a clock."""
@@ -59,31 +64,17 @@ def connect(credential_file: Path = ROLE_FILE) -> Iterator[Connection]:
         transport.close()
 
 
-@dataclass(frozen=True, slots=True)
-class Deployment:
-    """A runtime, wired as in the functions, and the ledger that they share."""
-
-    runtime: Runtime
-    ledger: Ledger
-
-
 @contextmanager
-def deployment(
-    context: typer.Context,
-    *,
-    bucket: str | None = None,
-    environment: Mapping[str, str] | None = None,
-) -> Iterator[Deployment]:
-    """Open what the settings name; close it at the end. Errors are logged to stderr.
+def open_runtime(
+    context: typer.Context, environment: Mapping[str, str] | None = None
+) -> Iterator[Runtime]:
+    """Yield a runtime, wired as in the functions, that logs errors to stderr; close it at the end.
 
-    The settings are those in `environment`, else the command's own. If `bucket` is given,
-    REPAINT_LEDGER may be unset, as for the upload function. Raises SettingsError, Refused.
+    Its settings are those in `environment`, else the command's own. Raises SettingsError, Refused.
     """
-    choice: Choice = context.obj
-    settings = choice.environment() if environment is None else environment
+    settings = environment_of(context) if environment is None else environment
     runtime = Runtime(settings, log=build_log(sys.stderr, "error"))
     try:
-        ledger = runtime.ledger(bucket, None) if bucket else runtime.shared_ledger("this command")
-        yield Deployment(runtime, ledger)
+        yield runtime
     finally:
         runtime.close()

@@ -3,7 +3,7 @@
 from typing import Any
 
 from shared.clients.http import Response
-from shared.clients.outcome import error_of
+from shared.clients.imagex import error_of
 from shared.json_utils import as_object
 from shared.redaction import redact_text
 

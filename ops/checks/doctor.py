@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.markup import escape
@@ -20,15 +20,12 @@ from ops.checks.ledger_file import LedgerFile
 from ops.checks.live import LIVE_SECONDS, Prefix, Seconds, check_live
 from ops.checks.settings import settings_findings
 from ops.checks.uploads import Trigger, upload_bucket
-from ops.context import Connection, connect
+from ops.context import Connection, connect, environment_of
 from ops.deployment.serverless_yml.options import SERVERLESS_YML, Config, Stage
 from ops.ui.options import AsJson, Yes
 from ops.ui.output import Exit, Refused, people, print_json
 from shared.errors import SettingsError
 from shared.settings import BUCKET_NAME, Settings, load_settings
-
-if TYPE_CHECKING:
-    from ops.context import Choice
 
 SECONDS = 45.0
 _MARKS = {
@@ -76,7 +73,6 @@ def doctor(
 
     Example: [b]repaint doctor --bucket photos[/]
     """
-    choice: Choice = context.obj
     buckets = list(dict.fromkeys(bucket or []))
     for name in buckets:
         if not BUCKET_NAME.fullmatch(name):
@@ -84,10 +80,13 @@ def doctor(
     if live:
         if len(buckets) != 1:
             raise Refused("--live needs one --bucket, which serverless.yml names.")
-        check_live(context, buckets[0], prefix, seconds, stage, config, yes=yes, as_json=as_json)
+        check_live(
+            context, buckets[0], prefix=prefix, seconds=seconds, stage=stage, config=config,
+            yes=yes, as_json=as_json,
+        )  # fmt: skip
         return
     found = []
-    for finding in findings(choice.environment(), buckets):
+    for finding in findings(environment_of(context), buckets):
         found.append(finding)
         if not as_json:
             _show(finding)
@@ -130,7 +129,7 @@ def checks_of(
     return [
         Check("credentials", find_key),
         *_endpoint_checks(client),
-        *_ledger_checks(settings, client, buckets),
+        *_ledger_checks(settings, client),
         Check("service", service.service, needs=("credentials", "veImageX"), after=("clock",)),
         Check("domain", service.domain, needs=("service",)),
         Check("template", service.templates, needs=("service",)),
@@ -148,44 +147,26 @@ def _endpoint_checks(client: CheckClient) -> list[Check]:
     return [*checks, Check("clock", endpoints.clock, after=tuple(check.name for check in checks))]
 
 
-def _ledger_checks(settings: Settings, client: CheckClient, buckets: Sequence[str]) -> list[Check]:
-    if settings.ledger is None and not buckets:
-        return [Check("state", lambda: not_checked("REPAINT_LEDGER is not set.", _NO_BUCKET))]
-    places = dict.fromkeys(settings.ledger_for(bucket) for bucket in buckets or ("",))
-    checks: list[Check] = []
-    for place in places:
-        scheme, _, rest = place.partition("://")
-        if scheme == "sqlite":
-            file = LedgerFile(Path(rest))
-            return [Check("state file", file.writable), Check("state file's place", file.place)]
-        bucket, _, prefix = rest.partition("/")
-        of = f" of {bucket}" if len(places) > 1 else ""
-        checks += _ledger_bucket_checks(settings, client, bucket, prefix, of)
-    return checks
-
-
-def _ledger_bucket_checks(
-    settings: Settings, client: CheckClient, bucket: str, prefix: str, of: str
-) -> list[Check]:
+def _ledger_checks(settings: Settings, client: CheckClient) -> list[Check]:
+    scheme, _, place = settings.ledger.partition("://")
+    if scheme == "sqlite":
+        file = LedgerFile(Path(place))
+        return [Check("state file", file.writable), Check("state file's place", file.place)]
+    bucket, _, prefix = place.partition("/")
     ledger, scratch = LedgerBucket(client, bucket, prefix), Scratch(client, bucket, prefix)
     writes, trigger = ConditionalWrites(scratch), Trigger(client, bucket, settings)
-    exists = Check(f"state bucket{of}", ledger.exists, needs=_STORAGE, after=("clock",))
-    versioning = Check(f"state's versioning{of}", ledger.versioning, needs=(exists.name,))
+    exists = ("state bucket",)
     # In a versioned bucket every scratch object would stay forever.
-    needs = (exists.name, versioning.name)
-    tried = [
-        Check(f"create-only writes{of}", writes.create_only, needs=needs),
-        Check(f"compare-and-swap{of}", writes.compare_and_swap, needs=needs),
-        Check(f"listing and removal{of}", writes.listing, needs=needs),
-    ]
-    after = tuple(check.name for check in tried)
-    leaves_ledger = partial(trigger.leaves_ledger, prefix)
+    needs = (*exists, "state's versioning")
+    tried = ("create-only writes", "compare-and-swap", "listing and removal")
     return [
-        exists,
-        versioning,
-        *tried,
-        Check(f"scratch keys{of}", scratch.leftovers, needs=(exists.name,), after=after),
-        Check(f"trigger and state{of}", leaves_ledger, needs=(exists.name,)),
+        Check("state bucket", ledger.exists, needs=_STORAGE, after=("clock",)),
+        Check("state's versioning", ledger.versioning, needs=exists),
+        Check("create-only writes", writes.create_only, needs=needs),
+        Check("compare-and-swap", writes.compare_and_swap, needs=needs),
+        Check("listing and removal", writes.listing, needs=needs),
+        Check("scratch keys", scratch.leftovers, needs=exists, after=tried),
+        Check("trigger and state", partial(trigger.leaves_ledger, prefix), needs=exists),
     ]
 
 

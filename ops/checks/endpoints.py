@@ -4,7 +4,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from ops.checks.check import Finding, not_checked, ok, warning, wrong
@@ -19,8 +19,16 @@ _DOUBTFUL_CLOCK_SECONDS = 2.0
 _CUT_SECONDS = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class _Sample:
+class _Endpoint(NamedTuple):
+    """A service's address, the variable that sets it, and how to recognise the service."""
+
+    address: str
+    variable: str
+    service: str
+    is_it: Callable[[Response], bool]
+
+
+class _Sample(NamedTuple):
     service: str
     offset: float
     round_trip: float
@@ -40,14 +48,15 @@ class Endpoints:
         An internal endpoint cannot be reached from outside of its region, which is right for the
         functions: the later checks use the public one then.
         """
-        endpoint, public = self._client.tos_endpoint, self._client.tos_public_endpoint
-        host = urlsplit(endpoint).hostname or ""
+        address, public = self._client.tos_endpoint, self._client.tos_public_endpoint
+        endpoint = _Endpoint(address, "TOS_ENDPOINT", "object storage", _is_object_storage)
+        host = urlsplit(address).hostname or ""
         try:
-            return self._ask(endpoint, "TOS_ENDPOINT", "object storage", _is_object_storage)
+            return self._ask(endpoint)
         except NoAnswer as error:
-            is_internal = host.endswith("ivolces.com") and public != endpoint
+            is_internal = host.endswith("ivolces.com") and public != address
             if not (is_internal and _is_unreachable(error)):
-                return _explain(error, urlsplit(endpoint).netloc, "TOS_ENDPOINT")
+                return _explain(error, endpoint)
             self._client.tos_endpoint = public
             return warning(
                 f"{host} is the region's internal address and cannot be reached from here. The "
@@ -58,15 +67,13 @@ class Endpoints:
 
     def public_storage(self) -> Finding:
         """Ask at TOS_PUBLIC_ENDPOINT, from which veImageX reads the sources."""
-        endpoint = self._client.tos_public_endpoint
-        return self._reach(
-            endpoint, "TOS_PUBLIC_ENDPOINT", "public object storage", _is_object_storage
-        )
+        address, service = self._client.tos_public_endpoint, "public object storage"
+        return self._reach(_Endpoint(address, "TOS_PUBLIC_ENDPOINT", service, _is_object_storage))
 
     def imagex(self) -> Finding:
         """Ask at VEIMAGEX_ENDPOINT."""
-        endpoint = self._client.imagex_endpoint
-        return self._reach(endpoint, "VEIMAGEX_ENDPOINT", "veImageX", _is_gateway)
+        address = self._client.imagex_endpoint
+        return self._reach(_Endpoint(address, "VEIMAGEX_ENDPOINT", "veImageX", _is_gateway))
 
     def clock(self) -> Finding:
         """Compare this machine's clock with the services', and set the client's offset."""
@@ -92,30 +99,27 @@ class Endpoints:
             fix,
         )
 
-    def _reach(
-        self, endpoint: str, variable: str, service: str, is_it: Callable[[Response], bool]
-    ) -> Finding:
+    def _reach(self, endpoint: _Endpoint) -> Finding:
         try:
-            return self._ask(endpoint, variable, service, is_it)
+            return self._ask(endpoint)
         except NoAnswer as error:
-            return _explain(error, urlsplit(endpoint).netloc, variable)
+            return _explain(error, endpoint)
 
-    def _ask(
-        self, endpoint: str, variable: str, service: str, is_it: Callable[[Response], bool]
-    ) -> Finding:
-        host = urlsplit(endpoint).netloc
+    def _ask(self, endpoint: _Endpoint) -> Finding:
+        host = urlsplit(endpoint.address).netloc
         before = self._client.clock.now()
-        answer = self._client.get(f"{endpoint}/")
+        answer = self._client.get(f"{endpoint.address}/")
         after = self._client.clock.now()
         theirs = time_of(answer)
         if theirs is not None:
             offset = theirs + _CUT_SECONDS - (before + after) / 2
             with self._lock:
-                self._samples.append(_Sample(service, offset, after - before))
-        if not is_it(answer):
+                self._samples.append(_Sample(endpoint.service, offset, after - before))
+        if not endpoint.is_it(answer):
             return warning(
-                f"Something answers at {host} (HTTP {answer.status}), but not as {service} does.",
-                f"Check {variable}, and whether a proxy stands in between.",
+                f"Something answers at {host} (HTTP {answer.status}), but not as "
+                f"{endpoint.service} does.",
+                f"Check {endpoint.variable}, and whether a proxy stands in between.",
             )
         return ok(f"{host} answers within {1000 * (after - before):.0f} ms.")
 
@@ -138,9 +142,9 @@ def _is_unreachable(error: NoAnswer) -> bool:
     )
 
 
-def _explain(error: NoAnswer, host: str, variable: str) -> Finding:
+def _explain(error: NoAnswer, endpoint: _Endpoint) -> Finding:
     """Distinguish an unknown name, a closed port, a bad certificate and silence."""
-    cause = error.__cause__
+    cause, variable, host = error.__cause__, endpoint.variable, urlsplit(endpoint.address).netloc
     if isinstance(cause, socket.gaierror):
         return wrong(
             f"The name {host} is not known to DNS.",

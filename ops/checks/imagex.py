@@ -10,7 +10,7 @@ from ops.checks.check import CheckFailed, Finding, not_checked, ok, refused, war
 from ops.checks.client import CheckClient
 from ops.service_errors import code_of, describe, is_denied
 from shared.clients.http import Response
-from shared.clients.outcome import error_of
+from shared.clients.imagex import error_of
 from shared.errors import ProbeFailed
 from shared.json_utils import as_object
 from shared.settings import Settings

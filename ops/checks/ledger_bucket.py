@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
@@ -40,47 +41,47 @@ _OLD_SECONDS = 600.0
 _SCRATCH_NAME = re.compile(r"[0-9a-f]{16}-[0-9]+")
 
 
+@dataclass(frozen=True, slots=True)
 class LedgerBucket:
     """The place of a ledger, `bucket`/`prefix`."""
 
-    def __init__(self, client: CheckClient, bucket: str, prefix: str) -> None:
-        self._client = client
-        self._bucket = bucket
-        self._prefix = prefix
+    client: CheckClient
+    bucket: str
+    prefix: str
 
     def exists(self) -> Finding:
         """List the ledger's prefix."""
-        query = {"list-type": "2", "prefix": self._prefix, "max-keys": "1"}
-        answer = self._client.storage("GET", self._bucket, query=query)
-        place = f"tos://{self._bucket}/{self._prefix}"
+        query = {"list-type": "2", "prefix": self.prefix, "max-keys": "1"}
+        answer = self.client.storage("GET", self.bucket, query=query)
+        place = f"tos://{self.bucket}/{self.prefix}"
         if answer.status == 200:
             return ok(f"{place} exists and can be listed.")
         if code_of(answer) == "NoSuchBucket":
             return wrong(
-                f"There is no bucket {self._bucket} in {self._client.tos_region}.",
+                f"There is no bucket {self.bucket} in {self.client.tos_region}.",
                 "Create it there, or correct REPAINT_LEDGER or TOS_REGION.",
             )
         raise refused(
             answer,
             f"Listing {place}",
-            f"tos:ListBucket on {self._bucket} and tos:GetObject, tos:PutObject and "
-            f"tos:DeleteObject on {self._bucket}/{self._prefix}*",
+            f"tos:ListBucket on {self.bucket} and tos:GetObject, tos:PutObject and "
+            f"tos:DeleteObject on {self.bucket}/{self.prefix}*",
         )
 
     def versioning(self) -> Finding:
         """Read the bucket's versioning; the ledger needs that it was never enabled."""
-        answer = self._client.storage("GET", self._bucket, query={"versioning": ""})
+        answer = self.client.storage("GET", self.bucket, query={"versioning": ""})
         if answer.status != 200:
-            fix = f"Check in the console that {self._bucket} is not versioned."
+            fix = f"Check in the console that {self.bucket} is not versioned."
             if is_denied(answer):
                 fix = f"{fix} Or give this key tos:GetBucketVersioning."
             return warning(f"It cannot be read: {describe(answer)}", fix)
         document = as_object(answer.body)
         status = document.get("Status") if document is not None else "an answer that is no JSON"
         if status in (None, "", "Disabled"):
-            return ok(f"{self._bucket} keeps no versions.")
+            return ok(f"{self.bucket} keeps no versions.")
         return wrong(
-            f"Versioning of {self._bucket} is {str(status)[:40]}. Whether conditional writes hold "
+            f"Versioning of {self.bucket} is {str(status)[:40]}. Whether conditional writes hold "
             "there is not documented, and every change of a record is kept forever.",
             "Keep the ledger in another bucket whose versioning was never enabled: once enabled, "
             "it can only be suspended. Name it in REPAINT_LEDGER for every function.",
@@ -182,66 +183,66 @@ class Scratch:
                 self._client.storage("DELETE", self._bucket, key, query=query, cleanup=True)
 
 
+@dataclass(frozen=True, slots=True)
 class ConditionalWrites:
     """Tries conditional writes, reads after them, listing and removal."""
 
-    def __init__(self, scratch: Scratch) -> None:
-        self._scratch = scratch
+    scratch: Scratch
 
     def create_only(self) -> Finding:
         """Create one key twice, then several times at once."""
-        with self._scratch.key() as key:
+        with self.scratch.key() as key:
             self._write(key, b"first", forbid_overwrite="true")
-            second = self._scratch.put(key, b"second", forbid_overwrite="true")
+            second = self.scratch.put(key, b"second", forbid_overwrite="true")
             _expect_refusal(
                 second, "A create-only write", "replaced an object that was there already"
             )
             self._expect_content(key, b"first")
         for _ in range(ROUNDS):
-            with self._scratch.key() as key:
-                create = partial(self._scratch.put, key, forbid_overwrite="true")
+            with self.scratch.key() as key:
+                create = partial(self.scratch.put, key, forbid_overwrite="true")
                 self._race(key, create, "create-only writes")
         return ok(f"A second one is refused; {_ONE_WON}.")
 
     def compare_and_swap(self) -> Finding:
         """Swap with the right ETag, a stale one, on a missing object, and several at once."""
         swap = "A compare-and-swap"
-        with self._scratch.key() as key:
+        with self.scratch.key() as key:
             stale = self._write(key, b"first")
             fresh = self._write(key, b"second", if_match=stale)
-            late = self._scratch.put(key, b"third", if_match=stale)
+            late = self.scratch.put(key, b"third", if_match=stale)
             _expect_refusal(late, swap, "with an ETag that no longer held replaced the object")
             self._expect_content(key, b"second")
-        with self._scratch.key() as key:
-            absent = self._scratch.put(key, b"fourth", if_match=fresh)
+        with self.scratch.key() as key:
+            absent = self.scratch.put(key, b"fourth", if_match=fresh)
             if absent.status < 300:
                 raise _dangerous(f"{swap} of an object that does not exist created it.")
         for _ in range(ROUNDS):
-            with self._scratch.key() as key:
+            with self.scratch.key() as key:
                 etag = self._write(key, b"before")
-                replace = partial(self._scratch.put, key, if_match=etag)
+                replace = partial(self.scratch.put, key, if_match=etag)
                 self._race(key, replace, "compare-and-swaps")
         return ok(f"A stale ETag is refused; {_ONE_WON}.")
 
     def listing(self) -> Finding:
         """List what was just written, remove it, and check that it is gone."""
-        with self._scratch.key() as key:
+        with self.scratch.key() as key:
             self._write(key, b"listed")
-            listing = self._scratch.listing(key)
+            listing = self.scratch.listing(key)
             if key not in [found for found, _ in entries(listing)]:
                 return wrong(
                     f"A listing right after a write lacks the object: {describe(listing)}",
                     "The sweep finds unfinished uploads by listing: keep the ledger in a bucket "
                     "of TOS itself.",
                 )
-            removed = self._scratch.delete(key)
+            removed = self.scratch.delete(key)
             if removed.status >= 300:
                 return wrong(
                     f"An object could not be removed: {describe(removed)}",
                     f"{_PERMISSION.format('DeleteObject')[:-1]}: else finished uploads stay among "
                     "the unfinished ones.",
                 )
-            if self._scratch.get(key).status == 200:
+            if self.scratch.get(key).status == 200:
                 return wrong(
                     "An object can be read after it was removed.",
                     "Keep the ledger in a bucket of TOS itself, without a cache in between.",
@@ -280,7 +281,7 @@ class ConditionalWrites:
 
     def _expect_content(self, key: str, body: bytes) -> None:
         """Raise CheckFailed unless a read returns what the accepted write wrote."""
-        answer = self._scratch.get(key)
+        answer = self.scratch.get(key)
         if answer.status != 200:
             found = f"A new object cannot be read: {describe(answer)}"
             raise CheckFailed(wrong(found, _PERMISSION.format("GetObject")))
@@ -289,7 +290,7 @@ class ConditionalWrites:
 
     def _write(self, key: str, body: bytes, **conditions: str) -> str:
         """Write if it has to succeed; return the ETag. Raises CheckFailed."""
-        answer = self._scratch.put(key, body, **conditions)
+        answer = self.scratch.put(key, body, **conditions)
         etag = answer.headers.get("etag", "").strip('"')
         if answer.status >= 300:
             if _is_refusal(answer):

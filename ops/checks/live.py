@@ -10,8 +10,7 @@ import secrets
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 from urllib.parse import quote
 
 import typer
@@ -20,7 +19,7 @@ from PIL import Image, ImageOps
 from ops.checks.check import CheckFailed
 from ops.checks.client import CheckClient
 from ops.checks.uploads import Trigger
-from ops.context import Deployment, connect, deployment
+from ops.context import connect, environment_of, open_runtime
 from ops.deployment.connection import public_storage
 from ops.deployment.progress import Progress
 from ops.deployment.serverless_yml.options import SERVERLESS_YML, Config, Stage, service_of
@@ -29,14 +28,12 @@ from ops.service_errors import code_of
 from ops.ui.options import AsJson, Yes
 from ops.ui.output import Exit, Refused, confirm, print_json
 from shared.clients.http import Response
-from shared.clients.outcome import error_of
+from shared.clients.imagex import error_of
 from shared.json_utils import as_object
-from shared.ledger import Record, find
+from shared.ledger import Record, State, find
+from shared.runtime import Runtime
 from shared.settings import Settings
 from shared.uploads.metadata import identity, recognised
-
-if TYPE_CHECKING:
-    from ops.context import Choice
 
 PROMPT = "水彩画，柔和的晨光"
 SIDE = 64
@@ -53,7 +50,7 @@ Prefix = Annotated[
 Seconds = Annotated[float, typer.Option(min=1, help="With --live: how long to wait for the image.")]
 
 
-def smoke(
+def check_live(
     context: typer.Context,
     bucket: Annotated[str, typer.Argument(help="A bucket that serverless.yml names.")],
     *,
@@ -64,27 +61,9 @@ def smoke(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run 'repaint doctor --live --bucket BUCKET', which see.
+    """Do the same as 'repaint doctor --live --bucket BUCKET'.
 
     Example: [b]repaint smoke photos > report.md[/]
-    """
-    check_live(context, bucket, prefix, seconds, stage, config, yes=yes, as_json=as_json)
-
-
-def check_live(
-    context: typer.Context,
-    bucket: str,
-    prefix: str | None,
-    seconds: float,
-    stage: str | None,
-    config: Path,
-    *,
-    yes: bool,
-    as_json: bool,
-) -> None:
-    """Upload a picture, wait for its image, print the report and remove the picture.
-
-    Raises Refused if nothing is to be uploaded, typer.Exit if the picture was not repainted.
     """
     service = service_of(context, config, stage)
     function, event = _event_of(service, bucket)
@@ -94,31 +73,27 @@ def check_live(
     number = secrets.token_hex(8)
     key = f"{prefix}repaint-smoke-{number} 试 100%{event.suffix or '.png'}"
     confirm(f"Upload {bucket}/{key} and pay for one generation?", yes=yes)
-    choice: Choice = context.obj
     # The function's own endpoint may be the region's internal one.
-    address = {
-        "TOS_ENDPOINT": public_storage(choice.environment(), service.region),
-        "TOS_REGION": service.region,
-    }
-    environment = {**function.environment, **address}
+    endpoint = public_storage(environment_of(context), service.region)
+    reached = {"TOS_ENDPOINT": endpoint, "TOS_REGION": service.region}
     progress = Progress(quiet=as_json)
     with (
-        deployment(context, bucket=bucket, environment=environment) as deployed,
+        open_runtime(context, {**function.environment, **reached}) as runtime,
         connect() as connection,
         progress.moving(),
     ):
-        settings = deployed.runtime.settings
+        settings = runtime.settings
         client = CheckClient(settings, connection, _REQUEST_SECONDS)
-        place = settings.ledger_for(bucket).removeprefix("tos://").partition("/")
+        place = settings.ledger.removeprefix("tos://").partition("/")
         facts = [
             Fact("events that call the function", _events(Trigger(client, bucket, settings), key)),
             *storage_facts(client, place[0], place[2]),
             *imagex_facts(client, settings),
         ]
-        ended = upload(deployed, bucket, key, picture(int(number, 16)), seconds, progress)
+        ended = upload(runtime, bucket, key, picture(int(number, 16)), seconds, progress)
         facts = [*record_facts(ended, settings), *facts]
-        if ended.record is not None and ended.record.state != "pending":
-            deployed.runtime.storage(None).delete(bucket, key)
+        if ended.record is not None and ended.record.state != State.PENDING:
+            runtime.storage(None).delete(bucket, key)
         else:
             facts.append(Fact("the picture", f"is still there: {key}"))
     title = f"repaint doctor --live, {service.region} and {settings.region}"
@@ -159,11 +134,11 @@ class Ended:
     @property
     def is_generated(self) -> bool:
         """Whether the picture was repainted."""
-        return self.record is not None and self.record.state == "generated"
+        return self.record is not None and self.record.state == State.GENERATED
 
 
 def upload(
-    deployed: Deployment,
+    runtime: Runtime,
     bucket: str,
     key: str,
     content: bytes,
@@ -171,7 +146,7 @@ def upload(
     report: Callable[[str], None],
 ) -> Ended:
     """Upload a picture and wait up to `seconds` for the end of its record."""
-    storage, clock = deployed.runtime.storage(None), deployed.runtime.clock
+    storage, clock = runtime.storage(None), runtime.clock
     metadata = {"prompt": quote(PROMPT, safe="")}
     storage.put(bucket, key, content, content_type="image/png", metadata=metadata)
     uploaded_at = clock.now()
@@ -181,12 +156,12 @@ def upload(
     record_id = identity(bucket, key, version, recognised(info.metadata))
     reported = ""
     while True:
-        record = find(deployed.ledger, record_id)
-        has_ended = record is not None and record.state != "pending"
+        record = find(runtime.ledger, record_id)
+        has_ended = record is not None and record.state != State.PENDING
         if has_ended or clock.now() >= uploaded_at + seconds:
             return Ended(record, uploaded_at)
-        if record and record.parked and record.reason != reported:
-            reported = record.reason
+        if record and record.park and record.reason != reported:
+            reported = record.reason or ""
             report(f"parked: {reported}")
         clock.sleep(_POLL_SECONDS)
 
@@ -220,7 +195,7 @@ def record_facts(ended: Ended, settings: Settings) -> Iterator[Fact]:
     if record is None:
         yield Fact("the upload", "has no record in the ledger")
         return
-    yield Fact("the upload", f"{record.parked or record.state}, {len(record.attempts)} attempt(s)")
+    yield Fact("the upload", f"{record.status}, {len(record.attempts)} attempt(s)")
     yield Fact("from the upload to the claim", f"{record.created_at - ended.uploaded_at:.1f} s")
     if record.attempts:
         seconds = record.updated_at - record.attempts[-1].sent_at

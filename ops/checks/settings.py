@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from ops.checks.check import Finding, State, warning, wrong
-from shared.processing.turns import WRITE_SECONDS
+from shared.processing.claims import WRITE_SECONDS
 from shared.settings import DEFAULT_TOS_REGION, Settings, is_loopback_or_address
-from shared.uploads.placeholders import names_in
+from shared.uploads.presets import names_in
 
 # The model answers or gives up within this time (508/1359436).
 SERVER_SECONDS = 30.0
@@ -16,7 +16,7 @@ _INTERNAL = "ivolces.com"
 
 def settings_findings(settings: Settings) -> list[Finding]:
     """Return a summary, then a finding for each doubtful variable."""
-    checks = (_ledger, _times, _spending, _presets, _endpoints, _tokens, _webhook)
+    checks = (_times, _spending, _presets, _endpoints, _tokens, _webhook)
     found = (
         f"service {settings.service_id}, domain {settings.domain}, template {settings.template}; "
         f"veImageX in {settings.region}, object storage in "
@@ -24,16 +24,6 @@ def settings_findings(settings: Settings) -> list[Finding]:
     )
     summary = Finding(State.OK, found, name="settings")
     return [summary, *(finding for check in checks for finding in check(settings))]
-
-
-def _ledger(settings: Settings) -> Iterator[Finding]:
-    if settings.ledger is None:
-        yield warning(
-            "It is not set: each upload's record is kept in the upload's own bucket.",
-            "Set it to the same value for every function: the sweep and the HTTP API do not "
-            "run without it, and parked uploads are not found.",
-            name="REPAINT_LEDGER",
-        )
 
 
 def _times(settings: Settings) -> Iterator[Finding]:

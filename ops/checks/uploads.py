@@ -5,7 +5,7 @@ every rule that calls one counts.
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from ops.checks.check import CheckFailed, Finding, ok, refused, warning, wrong
 from ops.checks.client import CheckClient
@@ -51,17 +51,17 @@ def upload_bucket(client: CheckClient, bucket: str) -> Finding:
     return ok(f"{bucket} exists; its objects can be read and listed.")
 
 
+@dataclass(frozen=True, slots=True)
 class Trigger:
     """The notification rules of one bucket."""
 
-    def __init__(self, client: CheckClient, bucket: str, settings: Settings) -> None:
-        self._client = client
-        self._bucket = bucket
-        self._settings = settings
+    client: CheckClient
+    bucket: str
+    settings: Settings
 
     def rules(self) -> list[Rule]:
         """Return the rules that call a function for created objects. Raises CheckFailed."""
-        answer = self._client.storage("GET", self._bucket, query={"notification_v2": ""})
+        answer = self.client.storage("GET", self.bucket, query={"notification_v2": ""})
         document = as_object(answer.body)
         if answer.status == 404 and code_of(answer) != "NoSuchBucket":
             return []  # none were ever set
@@ -85,7 +85,7 @@ class Trigger:
         rules = self.rules()
         if not rules:
             return warning(
-                f"No rule of {self._bucket} calls a function: only 'repaint backfill' repaints "
+                f"No rule of {self.bucket} calls a function: only 'repaint backfill' repaints "
                 "uploads.",
                 f"Create one for {_CREATED}* in {_WHERE}, or deploy Repaint.",
             )
@@ -106,7 +106,7 @@ class Trigger:
             for rule in self.rules()
             if touch(rule.prefix, prefix) and _suffixes_touch(rule.suffix, _RECORD_SUFFIX)
         ]
-        place = f"{self._bucket}/{prefix}"
+        place = f"{self.bucket}/{prefix}"
         if not covering:
             return ok(f"No rule covers {place}.")
         found = (
@@ -114,7 +114,7 @@ class Trigger:
             "the function once more."
         )
         fix = f"{_OWN_PREFIX}, or keep the ledger in a bucket of its own."
-        if self._settings.prefixes and not _any_touch(self._settings.prefixes, prefix):
+        if self.settings.prefixes and not _any_touch(self.settings.prefixes, prefix):
             return warning(f"{found} REPAINT_PREFIXES makes the function ignore them.", fix)
         return wrong(found, fix)
 
@@ -132,9 +132,9 @@ class Trigger:
 
     def leaves_outputs(self, service: ImagexService) -> Finding:
         """Check that an output which veImageX stores calls no function."""
-        prefix, wanted = self._settings.output_prefix, self._settings.prefixes
+        prefix, wanted = self.settings.output_prefix, self.settings.prefixes
         stores = service.buckets
-        if self._bucket not in stores:
+        if self.bucket not in stores:
             return ok(f"Outputs are stored elsewhere: {', '.join(sorted(stores))}.")
         covering = [rule for rule in self.rules() if touch(rule.prefix, prefix)]
         if not covering or (wanted and not _any_touch(wanted, prefix)):
@@ -148,16 +148,16 @@ class Trigger:
     def _mismatches(self, rules: list[Rule]) -> tuple[list[str], list[str]]:
         """Return what is wrong and what is doubtful, as sentences."""
         problems, doubts = [], []
-        wanted = self._settings.prefixes or ("",)
+        wanted = self.settings.prefixes or ("",)
         for rule in rules:
             if not _any_touch(wanted, rule.prefix):
                 problems.append(f"All objects of {rule} are outside REPAINT_PREFIXES.")
             elif not rule.prefix.startswith(wanted):
                 doubts.append(f"{rule} also calls the function for keys outside REPAINT_PREFIXES.")
-            if not any(_suffixes_touch(rule.suffix, suffix) for suffix in self._settings.suffixes):
+            if not any(_suffixes_touch(rule.suffix, suffix) for suffix in self.settings.suffixes):
                 problems.append(f"All objects of {rule} are outside REPAINT_SUFFIXES.")
-        places = [("REPAINT_PREFIXES", prefix) for prefix in self._settings.prefixes]
-        places += [("the preset", preset.prefix) for preset in self._settings.presets]
+        places = [("REPAINT_PREFIXES", prefix) for prefix in self.settings.prefixes]
+        places += [("the preset", preset.prefix) for preset in self.settings.presets]
         for name, prefix in places:
             if prefix and not any(prefix.startswith(rule.prefix) for rule in rules):
                 doubts.append(f"No rule covers everything below {prefix!r} ({name}).")

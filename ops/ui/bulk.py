@@ -22,6 +22,7 @@ from rich.console import Console
 from ops.ui.output import Exit, aside, opened, people, plain, print_json_line
 from ops.ui.progress import Meter, span
 from shared.clock import Clock
+from shared.ledger import Cause
 from shared.logs import Log, build_log
 from shared.results import Result
 
@@ -126,7 +127,7 @@ class Tally:
     interrupted: bool = False
     _failures: int = 0
 
-    def count(self, status: str, what: str, reason: str) -> None:
+    def count(self, status: str, what: str, reason: str | None) -> None:
         """Count a result."""
         self.counts[status] += 1
         examples = self.examples.setdefault(status, [])
@@ -140,12 +141,12 @@ class Tally:
         for result in results:
             if self.stopped:
                 return
-            if result.cause == "cap":
+            if result.cause is Cause.CAP:
                 self.stopped = (
                     f"{result.reason} What was begun is parked, and the sweep finishes it when "
                     "there is room again: on the next day, Beijing time. Run the same command then."
                 )
-            elif result.cause == "configuration" and not was_parked:
+            elif result.cause is Cause.CONFIGURATION and not was_parked:
                 # One that was parked for that before shows nothing about the present.
                 self.stopped = f"{result.reason} Fix it, and run the same command again."
             elif self._failures >= _MAX_FAILURES:

@@ -18,9 +18,6 @@ Concurrency = Annotated[int, typer.Option(min=1, max=256, help="How many at once
 Verbose = Annotated[
     bool, typer.Option("--verbose", help="Write the functions' log to stderr, not to a file.")
 ]
-LedgerBucket = Annotated[
-    str | None, typer.Option(help="The bucket of the uploads, needed if REPAINT_LEDGER is unset.")
-]
 SINCE_FORMS = "2026-11-01, 2026-11-01T08:00, or 90m, 24h, 7d."
 
 _AGO = re.compile(r"(\d{1,6})\s*([smhdw])")

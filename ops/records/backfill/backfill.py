@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ops.context import Deployment, deployment
+from ops.context import open_runtime
 from ops.records.backfill.listing import Planner, Scope, read_ledger
 from ops.records.backfill.plan import Plan
 from ops.records.backfill.render import MEANINGS, Estimate, plan_document, print_plan
@@ -28,14 +28,14 @@ from ops.ui.options import (
 )
 from ops.ui.output import Exit, Refused, aside, confirm, opened, people, print_json_line
 from ops.ui.progress import Meter, money
+from shared.clients.rate_limit import RateLimiter
 from shared.errors import ObjectMissing
-from shared.processing.rate_limit import Pace
-from shared.processing.turns import Turns
 from shared.results import Result
+from shared.runtime import Runtime
 from shared.settings import BUCKET_NAME
 from shared.uploads.events import Upload
 
-# Another run's leases end a moment later; those of a killed run at the end of their time.
+# An upload that another run works on has ended a moment later.
 _FIRST_PAUSE_SECONDS = 2.0
 
 
@@ -87,12 +87,11 @@ def backfill(
     if price is not None and not math.isfinite(price):
         raise Refused("--price is a sum of money.")
     with ExitStack() as stack:
-        deployed = stack.enter_context(deployment(context, bucket=bucket))
-        runtime = deployed.runtime
+        runtime = stack.enter_context(open_runtime(context))
         moment = parse_since(since, runtime.clock.now()) if since else None
         path = FOLDER / f"{name_for(runtime.settings, bucket)}.sqlite"
         job = Backfill(
-            deployed,
+            runtime,
             Scope(bucket, prefix, moment, limit),
             stack.enter_context(Plan()),
             stack.enter_context(SkippedObjects(path, fresh=fresh)),
@@ -117,7 +116,7 @@ def backfill(
 class Backfill:
     """A backfill of `scope`, with its parts; `make_plan` comes first."""
 
-    deployed: Deployment
+    runtime: Runtime
     scope: Scope
     plan: Plan
     skipped: SkippedObjects
@@ -126,7 +125,7 @@ class Backfill:
 
     def make_plan(self) -> None:
         """Fill the plan. Raises Refused if there is no such bucket or ledger."""
-        runtime, bucket = self.deployed.runtime, self.scope.bucket
+        runtime, bucket = self.runtime, self.scope.bucket
         storage, clock = runtime.storage(None), runtime.clock
         if not storage.has_bucket(bucket):
             raise Refused(
@@ -135,12 +134,12 @@ class Backfill:
             )
         try:
             with Meter(clock, "end records read") as meter:
-                read_ledger(self.plan, self.deployed.ledger, meter.update)
+                read_ledger(self.plan, runtime.ledger, meter.update)
             with Meter(clock, "objects listed") as meter:
                 planner = Planner(self.plan, self.scope, runtime.settings, self.skipped)
                 planner.read_listing(storage, meter.update)
         except ObjectMissing as error:
-            place = runtime.settings.ledger_for(bucket)
+            place = runtime.settings.ledger
             raise Refused(f"The ledger {place} cannot be listed: {error}") from None
         except KeyboardInterrupt:
             raise Refused("Interrupted: nothing was begun.", Exit.INTERRUPTED) from None
@@ -148,13 +147,13 @@ class Backfill:
     @property
     def estimate(self) -> Estimate:
         """What the plan may cost."""
-        runtime, settings = self.deployed.runtime, self.deployed.runtime.settings
+        settings = self.runtime.settings
         return Estimate(
             self.plan,
             settings.daily_cap,
             concurrency=self.concurrency,
             price=self.price,
-            rate=Pace(runtime.clock, settings.max_qps).rate,
+            rate=RateLimiter(self.runtime.clock, settings.max_qps).rate,
         )
 
     def document(self) -> dict[str, Any]:
@@ -178,22 +177,23 @@ class Backfill:
 
     def run(self, log_path: Path, *, verbose: bool, as_json: bool) -> None:
         """Repaint and print the summary. Raises typer.Exit if something is left to do."""
-        runtime, settings = self.deployed.runtime, self.deployed.runtime.settings
+        runtime, settings = self.runtime, self.runtime.settings
         planned, longest = self.plan.counts["planned"], settings.deadline_seconds
         run = BulkRun(runtime.clock, planned, "pictures", self.concurrency, longest, self.price)
         if planned:
             with run_log(log_path, settings.log_level, verbose=verbose) as log, run:
 
                 def repaint(upload: Upload) -> list[Result]:
-                    deadline = runtime.clock.now() + longest
-                    return runtime.pipeline.handle(upload, deadline=deadline, log=log)
+                    return runtime.pipeline.handle(upload, runtime.delivery(log))
 
                 def on_result(result: Result) -> None:
                     if as_json:
                         print_result(result.to_dict())
 
                 parts = (run, self.scope.bucket, self.plan, self.skipped, repaint, on_result)
-                Repainting(*parts).repaint_all(self._pauses())
+                # The second pause is a lease's length: then those of a killed run are over.
+                pauses = (_FIRST_PAUSE_SECONDS, runtime.policy.lease_until(0.0))
+                Repainting(*parts).repaint_all(pauses)
         waiting, cost = run.tally.waiting, self.estimate.cost(run.tally.counts["generated"])
         run.finish(
             plan=self.document(),
@@ -204,9 +204,3 @@ class Backfill:
             cost="" if cost is None else f", for {money(cost)}",
             more={"unfinished": waiting, "cost": cost},
         )
-
-    def _pauses(self) -> tuple[float, ...]:
-        """Return the pauses before unfinished uploads are retried; the last is a lease's length."""
-        runtime = self.deployed.runtime
-        turns = Turns(runtime.settings, Pace(runtime.clock), runtime.clock)
-        return _FIRST_PAUSE_SECONDS, turns.lease_until(0.0)

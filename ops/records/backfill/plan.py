@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Self
 
-from shared.clients.objects import ListedObject
+from shared.clients.tos import ListedObject
 
 _SCHEMA = """
 CREATE TABLE ended (id TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID;

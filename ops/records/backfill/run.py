@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ops.records.backfill.plan import Plan, Planned
 from ops.records.backfill.skipped import SkippedObjects
 from ops.ui.bulk import BulkRun
+from shared.ledger import Cause
 from shared.results import Result
 from shared.uploads.events import Upload
 
@@ -63,7 +64,7 @@ class Repainting:
                 self.skipped.add((planned.id, planned.last_modified))
             self.on_result(result)
             # What waits for time or for the rate limit can go on at once; the rest is due later.
-            if result.status == "incomplete" or result.cause in ("time", "pace"):
+            if result.status == "incomplete" or result.cause in (Cause.TIME, Cause.RATE_LIMIT):
                 left[record] = result.status
         self.plan.leave(planned, left if any(left.values()) else {})
         tally.stop_if_useless(results, was_parked=planned.pending)

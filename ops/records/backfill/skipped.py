@@ -28,7 +28,7 @@ def name_for(settings: Settings, bucket: str) -> str:
         settings.tos_endpoint,
         settings.tos_region,
         bucket,
-        settings.ledger_for(bucket),
+        settings.ledger,
         settings.default_prompt,
         [preset.model_dump(mode="json") for preset in settings.presets],
     ]

@@ -24,7 +24,7 @@ from local.server import Server
 from local.tos import ObjectStore
 from tests.ops.command import ROOT, document, environment, repaint
 from tests.ops.stores import (
-    LooksThenWrites,
+    ChecksThenWrites,
     OverwritesAnyway,
     SetBack,
     SwapsAnyway,
@@ -298,7 +298,7 @@ def test_versioned_bucket(cloud: Cloud) -> None:
         (OverwritesAnyway, {"create-only writes": "replaced an object that was there already"}),
         (SwapsAnyway, {"compare-and-swap": "an ETag that no longer held"}),
         (
-            LooksThenWrites,
+            ChecksThenWrites,
             {
                 "create-only writes": "4 create-only writes at the same moment",
                 "compare-and-swap": "4 compare-and-swaps at the same moment",
@@ -391,19 +391,6 @@ def test_outputs_call_function(cloud: Cloud, tmp_path: Path) -> None:
 
     assert "wrong" == found["trigger and outputs"]["state"]
     assert "repainted again" in found["trigger and outputs"]["found"]
-
-
-def test_no_ledger(cloud: Cloud) -> None:
-    """Without REPAINT_LEDGER each upload bucket is tried."""
-    cloud.store.create_bucket("other-photos")
-    buckets = ("--bucket", UPLOADS_BUCKET, "--bucket", "other-photos")
-    found = examined(cloud, {"REPAINT_LEDGER": ""}, *buckets, code=0)
-
-    assert "warning" == found["REPAINT_LEDGER"]["state"]
-    for bucket in (UPLOADS_BUCKET, "other-photos"):
-        assert "ok" == found[f"create-only writes of {bucket}"]["state"]
-        assert f"tos://{bucket}/.repaint/" in found[f"state bucket of {bucket}"]["found"]
-    assert [[], []] == [keys_in(cloud.store, b) for b in (UPLOADS_BUCKET, "other-photos")]
 
 
 def test_ledger_in_file(cloud: Cloud, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from local.cloud import STATE_BUCKET, UPLOADS_BUCKET, Cloud
 from local.imagex import FaultSettings
 from ops.checks.live import SIDE, Ended, Fact, markdown, picture, record_facts
 from ops.ui.output import Exit
-from shared.ledger import Attempt, Record
+from shared.ledger import Attempt, Record, Source, State
 from shared.settings import load_settings
 from tests.fakes import ENVIRONMENT
 from tests.ops.command import document, repaint
@@ -107,10 +107,8 @@ def test_record_facts() -> None:
     settings = load_settings(ENVIRONMENT)
     record = Record(
         id="r",
-        bucket="photos",
-        key=KEY,
-        etag="e",
-        state="generated",
+        source=Source(bucket="photos", key=KEY, etag="e"),
+        state=State.GENERATED,
         created_at=101.5,
         updated_at=114.0,
         attempts=(Attempt(number=1, output="repaint/r-1", sent_at=102.0, outcome="generated"),),

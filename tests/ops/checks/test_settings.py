@@ -12,7 +12,6 @@ from tests.inbox import SECRET as WEBHOOK_SECRET
 @pytest.mark.parametrize(
     ("settings", "name", "state", "sentence"),
     [
-        ({}, "REPAINT_LEDGER", State.WARNING, "not set"),
         ({"REPAINT_DEADLINE_SECONDS": "30"}, "REPAINT_DEADLINE_SECONDS", State.WRONG, "37"),
         ({"_FAAS_FUNC_TIMEOUT": "30"}, "REPAINT_DEADLINE_SECONDS", State.WRONG, "37"),
         ({"VEIMAGEX_TIMEOUT_SECONDS": "5"}, "VEIMAGEX_TIMEOUT_SECONDS", State.WARNING, "given up"),

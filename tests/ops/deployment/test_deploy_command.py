@@ -74,7 +74,7 @@ def test_nothing_is_done_unless_it_was_confirmed(world: World) -> None:
     asked = world.repaint("deploy")
 
     assert Exit.NOT_CONFIRMED == asked.returncode
-    assert "Deploy: 4 to create, 3 to release, 1 to change? Nobody can be asked" in asked.stderr
+    assert "Deploy: 4 to create, 3 to release, 1 to change? There is no terminal" in asked.stderr
     assert [] == list(world.cloud.plane.platform.states)
 
 

@@ -1,4 +1,4 @@
-"""Running one record again: wherever it dies, never do the old and the new one both pay."""
+"""Running one record again: wherever it dies, the old and the new one never both pay."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 
-from ops.context import Deployment
-from ops.records.redrive.again import Done, Redrive
+from ops.records.redrive.redrive import Outcome, Redriver
 from shared.clients.http import Request
 from shared.errors import MaybeExecuted
-from shared.ledger import Record
-from shared.uploads.metadata import again_id, variant_id
+from shared.ledger import Cause, Lease, Record, Source, State, Status
+from shared.uploads.metadata import redrive_id, variant_id
 from tests import fakes
 from tests.crash import interruption
 from tests.crash.interruption import Killed, Plan, process
@@ -45,17 +44,17 @@ def world(worlds: Callable[[], World]) -> World:
 
 
 def in_doubt(world: World, **metadata: Any) -> Record:
-    """Have three calls sent that leave nothing."""
+    """Have three calls sent that leave nothing behind."""
     world.cloud.reactions = [fakes.nothing_made] * 3
     result = world.deliver(world.cloud.upload(prompt="a cat", **metadata), seconds=600)
     entry = world.ledger.pending(result.record or "")
     assert entry is not None
-    assert "in_doubt" == entry.record.parked
+    assert Status.IN_DOUBT is entry.record.status
     return entry.record
 
 
 def unsure(world: World, **metadata: Any) -> Record:
-    """Have a call sent that leaves nothing, and no look tell so: the next one would pay."""
+    """Have a call sent that leaves nothing, and its probes fail: the next one would pay."""
 
     def blind(name: str, _request: Request) -> None:
         if name == "GetImageStorageFiles":
@@ -67,7 +66,9 @@ def unsure(world: World, **metadata: Any) -> Record:
     world.cloud.interfere = lambda _name, _request: None
     entry = world.ledger.pending(result.record or "")
     assert entry is not None
-    assert ("in_doubt", "unsure") == (entry.record.parked, entry.record.cause)
+    assert Status.IN_DOUBT is entry.record.status
+    assert entry.record.park is not None
+    assert Cause.UNSURE is entry.record.park.cause
     return entry.record
 
 
@@ -80,72 +81,80 @@ def rejected(world: World, **metadata: Any) -> Record:
     return ended
 
 
-def redrive(world: World, record_id: str, plan: Plan | None = None, *, later: bool = False) -> Done:
+def redrive(
+    world: World, record_id: str, plan: Plan | None = None, *, later: bool = False
+) -> Outcome:
     """Run a record again, in a process that follows `plan`."""
     runtime = process(world, plan)
-    deployed = Deployment(runtime, runtime.ledger("photos", None))
-    return Redrive(deployed, note="why", later=later, log=runtime.log).run(record_id)
+    engine = runtime.redrive(later=later)
+    return Redriver(runtime, engine, "why", runtime.log).redrive(record_id)
 
 
 def state(world: World, record_id: str) -> str:
-    """Return how a record ended; where it is pending that, and nothing where there is none."""
+    """Return a record's state, empty if there is none."""
     ended, entry = world.ledger.finished(record_id), world.ledger.pending(record_id)
     return ended.state if ended else "pending" if entry else ""
 
 
-def test_what_was_rejected_is_run_again_as_a_new_record_and_stays_as_it_was(world: World) -> None:
+def test_rejected(world: World) -> None:
+    """A rejected record is run again as a new one and stays as it was."""
     old = rejected(world)
     done = redrive(world, old.id)
 
-    new = world.ledger.finished(again_id(old.id))
+    new = world.ledger.finished(redrive_id(old.id))
     assert new is not None
     assert ("generated", new.id) == (done.status, done.record)
-    assert (old.id, "why", "generated") == (new.again_of, new.note, new.state)
+    assert (old.id, "why", "generated") == (new.redrive_of, new.note, new.state)
     assert old == world.ledger.finished(old.id)
     assert [f"repaint/{new.id}-1"] == world.cloud.charges
 
 
-def test_what_is_in_doubt_ends_in_favour_of_the_new_one(world: World) -> None:
+def test_in_doubt(world: World) -> None:
+    """A record in doubt is superseded by the new one."""
     old = in_doubt(world)
     redrive(world, old.id)
 
     ended = world.ledger.finished(old.id)
     assert ended is not None
-    assert ("superseded", f"Run again as {again_id(old.id)}.") == (ended.state, ended.reason)
-    assert again_id(old.id) == ended.again_as
-    assert "generated" == state(world, ended.again_as)
-    assert [f"repaint/{ended.again_as}-1"] == world.cloud.charges
+    assert ("superseded", f"Run again as {redrive_id(old.id)}.") == (ended.state, ended.reason)
+    assert redrive_id(old.id) == ended.redriven_as
+    assert "generated" == state(world, redrive_id(old.id))
+    assert [f"repaint/{ended.redriven_as}-1"] == world.cloud.charges
 
 
-def test_left_to_the_sweep_it_is_due_at_once(world: World) -> None:
+def test_later(world: World) -> None:
+    """A new record that is left to the sweep is due at once."""
     old = in_doubt(world)
     done = redrive(world, old.id, later=True)
 
     assert ("deferred", "superseded") == (done.status, state(world, old.id))
     assert [] == world.cloud.charges
     world.sweep()
-    assert "generated" == state(world, again_id(old.id))
+    assert "generated" == state(world, redrive_id(old.id))
 
 
-def test_a_record_is_run_again_once(world: World) -> None:
+def test_once(world: World) -> None:
+    """A record is run again once."""
     old = rejected(world)
     redrive(world, old.id)
     again = redrive(world, old.id)
 
     assert ("not_run", 1) == (again.status, len(world.cloud.charges))
-    assert f"run again already, as {again_id(old.id)} (generated)" in again.reason
+    assert f"run again already, as {redrive_id(old.id)} (generated)" in (again.reason or "")
 
 
-def test_what_was_run_again_can_be_run_again_itself(world: World) -> None:
+def test_chain(world: World) -> None:
+    """A record that runs another again can be run again itself."""
     old = rejected(world)
     world.cloud.reactions = [fakes.model_refuses(50412)]
     assert "rejected" == redrive(world, old.id).status
-    done = redrive(world, again_id(old.id))
+    done = redrive(world, redrive_id(old.id))
 
-    assert ("generated", again_id(again_id(old.id))) == (done.status, done.record)
+    assert ("generated", redrive_id(redrive_id(old.id))) == (done.status, done.record)
 
 
-def test_an_image_that_is_there_after_all_is_the_end_and_costs_nothing(world: World) -> None:
+def test_image_found(world: World) -> None:
+    """A record whose image is there after all ends with it, which costs nothing."""
     old = in_doubt(world)
     world.cloud.store(old.attempts[0].output)
     done = redrive(world, old.id)
@@ -153,50 +162,53 @@ def test_an_image_that_is_there_after_all_is_the_end_and_costs_nothing(world: Wo
     ended = world.ledger.finished(old.id)
     assert ended is not None
     assert ("generated", old.id) == (done.status, done.record)
-    assert (["found"], "") == (
+    assert (["found"], None) == (
         [a.outcome for a in ended.attempts if a.number == 1],
-        ended.again_as,
+        ended.redriven_as,
     )
-    assert "" == state(world, again_id(old.id))
+    assert "" == state(world, redrive_id(old.id))
     assert [old.attempts[0].output] == world.cloud.charges
 
 
-def test_what_is_being_worked_on_is_left_alone(world: World) -> None:
+def test_leased(world: World) -> None:
+    """A leased record is left alone."""
     old = in_doubt(world)
     entry = world.ledger.pending(old.id)
     assert entry is not None
-    until = world.clock.now() + 40
-    world.ledger.replace(entry, old.changed(owner="another", lease_until=until))
+    lease = Lease(owner="another", until=world.clock.now() + 40)
+    world.ledger.replace(entry, old.changed(lease=lease))
     done = redrive(world, old.id)
 
-    assert ("not_run", "") == (done.status, state(world, again_id(old.id)))
-    assert "It is being worked on" in done.reason
+    assert ("not_run", "") == (done.status, state(world, redrive_id(old.id)))
+    assert "It is being worked on" in (done.reason or "")
 
 
-def test_what_ended_while_it_was_taken_is_not_run_again() -> None:
+def test_ended_meanwhile() -> None:
+    """A record that ends while it is taken over is not run again."""
     world = World()
     old = in_doubt(world)
     place = ("photos", f".repaint/done/{old.id}.json")
 
     def ends_meanwhile(name: str, _request: Request) -> None:
         if name.startswith("PUT /.repaint/pending/") and place not in world.cloud.objects:
-            body = old.changed(state="generated").to_json()
+            body = old.changed(state=State.GENERATED, park=None).to_json()
             world.cloud.objects[place] = fakes.StoredObject(body, {}, len(body))
 
     world.cloud.interfere = ends_meanwhile
     done = redrive(world, old.id)
 
     assert ("not_run", "It ended meanwhile: generated.") == (done.status, done.reason)
-    assert "" == state(world, again_id(old.id))
+    assert "" == state(world, redrive_id(old.id))
 
 
-def test_a_process_that_was_frozen_for_longer_than_its_lease_writes_no_new_record() -> None:
-    world = World()  # whose ledger is requests, which can be stopped at
+def test_frozen_process() -> None:
+    """A process that was frozen for longer than its lease writes no new record."""
+    world = World()  # whose ledger is made of requests, which can be interfered with
     old = in_doubt(world)
     writes: list[str] = []
 
     def frozen(name: str, request: Request) -> None:
-        if name.startswith("PUT") and again_id(old.id).encode() in request.body:
+        if name.startswith("PUT") and redrive_id(old.id).encode() in request.body:
             writes.append(name)
             world.clock.advance(LEASE_SECONDS * 2)
 
@@ -204,14 +216,15 @@ def test_a_process_that_was_frozen_for_longer_than_its_lease_writes_no_new_recor
     done = redrive(world, old.id)
 
     assert ("not_run", 1) == (done.status, len(writes))
-    assert ("pending", "") == (state(world, old.id), state(world, again_id(old.id)))
+    assert ("pending", "") == (state(world, old.id), state(world, redrive_id(old.id)))
 
 
 @pytest.mark.parametrize("kill", KILLS)
 @pytest.mark.parametrize("begun", [rejected, in_doubt, unsure])
-def test_killed_anywhere_the_sweep_and_a_repetition_finish_it_and_one_is_paid(
+def test_killed_anywhere(
     worlds: Callable[[], World], begun: Callable[[World], Record], kill: str
 ) -> None:
+    """Killed anywhere, the sweep and a repetition finish it, and one is paid."""
     for n in range(1, 99):
         world, plan = worlds(), Plan(n, KILLS[kill])
         old = begun(world)
@@ -219,14 +232,14 @@ def test_killed_anywhere_the_sweep_and_a_repetition_finish_it_and_one_is_paid(
             redrive(world, old.id, plan)
         except Killed:
             assert plan.met
-        new_id = again_id(old.id)
-        # What the sweep makes of it alone: nothing is lost, and the two never both pay.
+        new_id = redrive_id(old.id)
+        # The sweep alone: nothing is lost, and the two never both pay.
         world.finish(ticks=2)
         if state(world, new_id):
             assert ("generated", 1) == (state(world, new_id), len(world.cloud.charges)), n
             assert state(world, old.id) in ("rejected", "superseded"), n
         else:
-            # It was not run again: it is as it was, and goes on as it would have.
+            # It was not run again: it is as it was.
             assert state(world, old.id) in ("rejected", "pending", "generated"), n
         if state(world, old.id) != "generated":
             redrive(world, old.id)
@@ -240,7 +253,7 @@ def test_killed_anywhere_the_sweep_and_a_repetition_finish_it_and_one_is_paid(
     raise AssertionError("a record never takes so many operations")
 
 
-# What the new record asks for
+# The instructions of the new record
 
 
 def asked(world: World, record_id: str) -> Any:
@@ -249,24 +262,26 @@ def asked(world: World, record_id: str) -> Any:
     return record.instructions
 
 
-def test_an_object_is_asked_for_as_its_presets_are_now(world: World) -> None:
+def test_new_presets(world: World) -> None:
+    """The new record has the presets as they are now."""
     old = rejected(world)
     world.environment["REPAINT_PRESETS"] = '[{"prefix": "uploads/", "steps": 9}]'
     redrive(world, old.id)
 
-    instructions = asked(world, again_id(old.id))
+    instructions = asked(world, redrive_id(old.id))
     assert ("a cat", 9) == (instructions.prompt, instructions.steps)
 
 
-def test_what_was_rejected_for_its_settings_and_would_be_again_is_not_written(
+def test_rejected_again(
     world: World,
 ) -> None:
+    """A record that would be rejected again is not written."""
     result = world.deliver(world.cloud.upload(prompt="a cat", seed="abc"))
     done = redrive(world, result.record or "")
 
     assert "not_run" == done.status
-    assert done.reason.startswith("It would be rejected again: x-tos-meta-seed is 'abc'")
-    assert "" == state(world, again_id(result.record or ""))
+    assert (done.reason or "").startswith("It would be rejected again: x-tos-meta-seed is 'abc'")
+    assert "" == state(world, redrive_id(result.record or ""))
 
 
 @pytest.mark.parametrize(
@@ -277,9 +292,8 @@ def test_what_was_rejected_for_its_settings_and_would_be_again_is_not_written(
         (lambda world: world.cloud.upload(prompt="a cat", skip="true"), "x-tos-meta-skip"),
     ],
 )
-def test_an_object_that_is_another_by_now_is_not_run_again(
-    change: Callable[[World], object], reason: str, tmp_path: Path
-) -> None:
+def test_changed_object(change: Callable[[World], object], reason: str, tmp_path: Path) -> None:
+    """An object that is another by now is not run again."""
     with World() as world:
         world.environment["REPAINT_LEDGER"] = f"sqlite://{tmp_path}/ledger.db"
         old = rejected(world)
@@ -287,19 +301,21 @@ def test_an_object_that_is_another_by_now_is_not_run_again(
         done = redrive(world, old.id)
 
         assert "not_run" == done.status
-        assert reason in done.reason
+        assert reason in (done.reason or "")
 
 
-def test_mended_metadata_that_has_its_own_record_is_not_paid_for_twice(world: World) -> None:
+def test_fixed_metadata_with_record(world: World) -> None:
+    """Fixed metadata with a record of its own is not paid for twice."""
     old = rejected(world)
     mended = world.deliver(world.cloud.upload(prompt="a dog"))
     done = redrive(world, old.id)
 
     assert ("generated", "not_run") == (mended.status, done.status)
-    assert f"has a record of its own: {mended.record}" in done.reason
+    assert f"has a record of its own: {mended.record}" in (done.reason or "")
 
 
-def test_mended_metadata_that_nobody_saw_is_what_is_asked_for(world: World) -> None:
+def test_fixed_metadata(world: World) -> None:
+    """Fixed metadata without a record is used."""
     result = world.deliver(world.cloud.upload(prompt="a cat", seed="abc"))
     world.cloud.upload(prompt="a cat", seed="7")
     done = redrive(world, result.record or "")
@@ -307,18 +323,18 @@ def test_mended_metadata_that_nobody_saw_is_what_is_asked_for(world: World) -> N
     assert ("generated", 7) == (done.status, asked(world, done.record or "").seed)
 
 
-def test_a_request_of_the_http_door_is_asked_for_as_it_was(world: World) -> None:
+def test_http_request(world: World) -> None:
+    """An HTTP request is repeated as it was."""
     old = rejected(world)
     assert old.instructions is not None
     prompt = old.instructions.model_copy(update={"prompt": "a dog"})
-    of_object = old.changed(id="1" * 32, fingerprint="f", instructions=prompt, state="pending")
-    of_address = of_object.changed(
-        id="2" * 32, bucket="", key="", etag="", source="https://pictures.example.com/a.png?s=1"
-    )
+    of_object = old.changed(id="1" * 32, fingerprint="f", instructions=prompt, state=State.PENDING)
+    address = Source(address="https://pictures.example.com/a.png?s=1")
+    of_address = of_object.changed(id="2" * 32, source=address)
     for record in (of_object, of_address):
         entry = world.ledger.create(record)
         assert entry is not None
-        world.ledger.finish(entry, record.without_queries().changed(state="rejected"))
+        world.ledger.finish(entry, record.without_queries().changed(state=State.REJECTED))
         assert "generated" == redrive(world, record.id).status
 
     assert ["a dog", "a dog"] == [body["ReqJson"]["prompt"] for body in world.cloud.bodies[-2:]]
@@ -342,44 +358,45 @@ def refused_variants(world: World, **metadata: Any) -> list[str]:
     return [result.record or "" for result in results]
 
 
-def test_a_variant_stays_the_variant_that_it_is(world: World) -> None:
+def test_variant(world: World) -> None:
+    """A variant stays the variant that it is."""
     _, second, _ = refused_variants(world, output="cat.png", seed="7")
     done = redrive(world, second)
 
-    assert ("generated", "") == (done.status, done.reason)
-    instructions = asked(world, again_id(second))
+    assert ("generated", "") == (done.status, done.reason or "")
+    instructions = asked(world, redrive_id(second))
     assert (2, 3) == (instructions.variant, instructions.variants)
     assert ["repaint/cat-2.png"] == world.cloud.charges
     assert [8] == [body["ReqJson"]["seed"] for body in world.cloud.bodies]
 
 
 @pytest.mark.parametrize("number", [1, 5])
-def test_a_variant_stays_one_of_as_many_whatever_its_preset_says_now(
-    world: World, number: int
-) -> None:
+def test_number_of_variants(world: World, number: int) -> None:
+    """A variant stays one of as many, whatever its preset says now."""
     _, second, _ = refused_variants(world)
     deploy(world, variants=number)
     redrive(world, second)
 
-    instructions = asked(world, again_id(second))
+    instructions = asked(world, redrive_id(second))
     assert (2, 3) == (instructions.variant, instructions.variants)
     world.finish()
     assert 1 == len(world.cloud.charges)
 
 
-def test_what_had_one_variant_has_one_again_whatever_its_preset_says_now(world: World) -> None:
+def test_single_variant(world: World) -> None:
+    """A record without variants gets none, whatever its preset says now."""
     old = rejected(world)
     deploy(world, variants=3)
     redrive(world, old.id)
 
-    assert 1 == asked(world, again_id(old.id)).variants
+    assert 1 == asked(world, redrive_id(old.id)).variants
     assert [-1] == [body["ReqJson"]["seed"] for body in world.cloud.bodies[1:]]
     world.finish()
     assert 1 == len(world.cloud.charges)
 
 
 def mistaken(world: World) -> str:
-    """Have an upload rejected for its metadata, which is mended then; return its record's id."""
+    """Have an upload rejected for its metadata, and fix that; return its record's id."""
     deploy(world, variants=3)
     result = world.deliver(world.cloud.upload(prompt="a cat", output="cat.png", seed="abc"))
     assert "rejected" == result.status
@@ -387,16 +404,17 @@ def mistaken(world: World) -> str:
     return result.record or ""
 
 
-def test_what_was_rejected_as_it_was_uploaded_gets_all_its_variants_once_it_is_mended(
+def test_missing_variants(
     world: World,
 ) -> None:
+    """A record that was rejected before it had variants gets all of them."""
     old = mistaken(world)
     done = redrive(world, old)
 
-    assert ("generated", again_id(old)) == (done.status, done.record)
+    assert ("generated", redrive_id(old)) == (done.status, done.record)
     assert "Its further variants (2) are left to the sweep." == done.reason
     world.sweep()
-    ids = [variant_id(again_id(old), number) for number in (1, 2, 3)]
+    ids = [variant_id(redrive_id(old), number) for number in (1, 2, 3)]
     assert ["generated"] * 3 == [state(world, record) for record in ids]
     assert [(1, 3), (2, 3), (3, 3)] == [
         (asked(world, record).variant, asked(world, record).variants) for record in ids
@@ -408,9 +426,8 @@ def test_what_was_rejected_as_it_was_uploaded_gets_all_its_variants_once_it_is_m
 
 
 @pytest.mark.parametrize("kill", KILLS)
-def test_killed_anywhere_all_variants_come_to_be_and_each_is_paid_once(
-    worlds: Callable[[], World], kill: str
-) -> None:
+def test_variants_killed_anywhere(worlds: Callable[[], World], kill: str) -> None:
+    """Killed anywhere, all variants are generated, and each is paid once."""
     for n in range(1, 99):
         world, plan = worlds(), Plan(n, KILLS[kill])
         old = mistaken(world)
@@ -422,7 +439,7 @@ def test_killed_anywhere_all_variants_come_to_be_and_each_is_paid_once(
         redrive(world, old)
         world.finish()
 
-        ids = [variant_id(again_id(old), number) for number in (1, 2, 3)]
+        ids = [variant_id(redrive_id(old), number) for number in (1, 2, 3)]
         assert ["generated"] * 3 == [state(world, record) for record in ids], n
         assert 3 == len(world.cloud.charges), n
         if not plan.met:
@@ -431,9 +448,10 @@ def test_killed_anywhere_all_variants_come_to_be_and_each_is_paid_once(
     raise AssertionError("a record never takes so many operations")
 
 
-def test_a_variant_that_the_sweep_is_at_already_does_not_hold_the_new_record_back(
+def test_leased_sibling(
     world: World,
 ) -> None:
+    """A sibling that the sweep works on does not hold the new record back."""
     old = mistaken(world)
     died_at = 0
     while not (siblings := list(world.ledger.pending_ids())):
@@ -442,41 +460,46 @@ def test_a_variant_that_the_sweep_is_at_already_does_not_hold_the_new_record_bac
             redrive(world, old, Plan(died_at, interruption.killed_after))
     entry = world.ledger.pending(siblings[0])
     assert entry is not None
-    world.ledger.replace(entry, entry.record.changed(parked=None, owner="x", lease_until=4e9))
+    lease = Lease(owner="x", until=4e9)
+    world.ledger.replace(entry, entry.record.changed(park=None, lease=lease))
 
     assert "generated" == redrive(world, old).status
 
 
-# The name that a user chose
+# A name that the user chose
 
 
-def test_a_name_that_nothing_was_made_under_is_used_again(world: World) -> None:
+def test_unused_name(world: World) -> None:
+    """A name without an image is used again."""
     old = rejected(world, output="cat.png")
     redrive(world, old.id)
 
     assert ["repaint/cat.png"] == world.cloud.charges
 
 
-def test_a_name_that_may_come_to_hold_an_image_yet_is_not_used_again(world: World) -> None:
+def test_name_in_doubt(world: World) -> None:
+    """A name that may come to hold an image is not used again."""
     old = in_doubt(world, output="cat.png")
     redrive(world, old.id)
 
-    assert [f"repaint/cat-{again_id(old.id)[-8:]}.png"] == world.cloud.charges
+    assert [f"repaint/cat-{redrive_id(old.id)[-8:]}.png"] == world.cloud.charges
 
 
-def test_a_name_that_an_earlier_one_may_hold_yet_is_not_used_by_a_later_one(world: World) -> None:
+def test_name_in_chain(world: World) -> None:
+    """A name that an earlier record may hold is not used by a later one."""
     old = in_doubt(world, output="cat.png")
     world.cloud.reactions = [fakes.model_refuses(50412)]
     assert "rejected" == redrive(world, old.id).status
-    done = redrive(world, again_id(old.id))
+    done = redrive(world, redrive_id(old.id))
 
     assert "generated" == done.status
     assert [f"repaint/cat-{(done.record or '')[-8:]}.png"] == world.cloud.charges
 
 
-def test_a_picture_that_was_made_keeps_its_name_unless_it_is_to_be_overwritten(
+def test_overwrite(
     worlds: Callable[[], World],
 ) -> None:
+    """An image keeps its name unless it is to be overwritten."""
     names = {}
     for overwrite in ("false", "true"):
         world = worlds()

@@ -1,6 +1,6 @@
-"""Reading the ledger for `status`: counts of all that is asked for, and the records to show.
+"""Count the records of a ledger, and keep the few to show.
 
-Only these are held; of a million records the rest is counted and forgotten.
+Of a million records the rest is counted and forgotten.
 """
 
 import heapq
@@ -11,50 +11,51 @@ from functools import partial
 from operator import attrgetter, itemgetter
 from typing import TypeVar
 
-from ops.records.finding import UNMADE, Unreadable, pending, read_all
-from ops.records.words import Charge, charge_of, stage_of
-from shared.ledger import EndState, Ledger, Record, Unmade
+from ops.records.lookup import Unreadable, pending, read_all
+from ops.records.render import Charge, charge_of
+from shared.ledger import UNMADE, Cause, EndState, Ledger, Record, State, Status, Unmade
 
 Item = TypeVar("Item")
 
 _SHOWN_UNREADABLE = 10
 
-Tell = Callable[[int], None]
+Report = Callable[[int], None]
 
 
 @dataclass(slots=True)
 class Counted:
-    """What was read: how many records are how far, by stage and cause, and the ones to show.
+    """The counts of records by status and cause, and the records to show.
 
-    `matching` is how many there are of what is to be shown; `records` are the first of these.
+    `matching` is the number of those that are asked for; `records` are the first of these.
     """
 
-    stages: Counter[tuple[str, str]] = field(default_factory=Counter)
+    statuses: Counter[tuple[str, str]] = field(default_factory=Counter)
     matching: int = 0
     records: list[Record] = field(default_factory=list)
     oldest: Record | None = None
     unreadable: list[Unreadable] = field(default_factory=list)
 
-    def of(self, stage: str) -> Counter[str]:
-        """Return how many are so far, by cause."""
-        return Counter({c: number for (s, c), number in self.stages.items() if s == stage})
+    def of(self, status: str) -> Counter[str]:
+        """Return the counts of a status by cause."""
+        return Counter({c: number for (s, c), number in self.statuses.items() if s == status})
 
     @property
-    def needs_somebody(self) -> bool:
-        """Tell whether anything does not go on by itself."""
-        stuck = self.of("in_doubt").total() + self.of("deferred")["configuration"]
+    def needs_you(self) -> bool:
+        """Whether a record does not go on by itself."""
+        stuck = self.of(Status.IN_DOUBT).total() + self.of(Status.DEFERRED)[Cause.CONFIGURATION]
         return bool(stuck or self.of("unreadable"))
 
-    def take(self, found: Iterable[Record | Unreadable | None], now: float) -> Iterator[Record]:
-        """Count what was read; pass on what can be shown."""
+    def add(self, found: Iterable[Record | Unreadable | None], now: float) -> Iterator[Record]:
+        """Count what was read; yield the readable records."""
         for record in found:
             if isinstance(record, Unreadable):
-                self.stages["unreadable", ""] += 1
+                self.statuses["unreadable", ""] += 1
                 if len(self.unreadable) < _SHOWN_UNREADABLE:
                     self.unreadable.append(record)
             elif record is not None:
-                stage = stage_of(record, now)
-                self.stages[stage, record.cause if stage in ("deferred", "in_doubt") else ""] += 1
+                status = record.status_at(now)
+                parked = status in (Status.DEFERRED, Status.IN_DOUBT)
+                self.statuses[status, record.park.cause if record.park and parked else ""] += 1
                 yield record
 
 
@@ -67,11 +68,11 @@ class Charges:
     _sum: Counter[Charge] = field(default_factory=Counter)
 
     def keep(self, record: Record) -> None:
-        """Count a record that may be met once more, when it has ended."""
+        """Count a pending record, which may be read once more when it has ended."""
         self._of[record.id] = self._count(record)
 
     def add(self, record: Record) -> None:
-        """Count a record for good."""
+        """Count a record that has ended."""
         self._of.pop(record.id, None)
         self._sum += self._count(record)
 
@@ -89,21 +90,21 @@ def count_pending(
     now: float,
     *,
     limit: int,
-    only: str,
-    tell: Tell,
+    only: Status | None,
+    report: Report,
     charges: Charges | None = None,
 ) -> Counted:
-    """Count what is pending; keep the `limit` oldest, where `only` is given of that stage."""
+    """Count pending records; keep the `limit` oldest, or those of them with status `only`."""
     counted = Counted()
 
     def shown() -> Iterator[Record]:
         found = read_all(partial(pending, ledger), ledger.pending_ids())
-        for record in counted.take(_telling(found, tell), now):
+        for record in counted.add(_reporting(found, report), now):
             if counted.oldest is None or record.created_at < counted.oldest.created_at:
                 counted.oldest = record
             if charges is not None:
                 charges.keep(record)
-            if only in ("", stage_of(record, now)):
+            if only in (None, record.status_at(now)):
                 counted.matching += 1
                 yield record
 
@@ -111,17 +112,19 @@ def count_pending(
     return counted
 
 
-def count_since(ledger: Ledger, charges: Charges, now: float, *, limit: int, tell: Tell) -> Counted:
-    """Count what ended since then, and what was charged for it; keep the `limit` newest.
+def count_since(
+    ledger: Ledger, charges: Charges, now: float, *, limit: int, report: Report
+) -> Counted:
+    """Count the records that ended since, and their charges; keep the `limit` newest.
 
-    Only what is recent is read; to find that, the ids of all that has ended are listed.
+    Only recent records are read; to find them, the ids of all end records are listed.
     """
     counted = Counted()
 
     def ended() -> Iterator[Record]:
-        listed = _telling(ledger.finished_ids(), tell)
+        listed = _reporting(ledger.finished_ids(), report)
         ids = (record_id for record_id, at in listed if at >= charges.since)
-        for record in counted.take(read_all(ledger.finished, ids), now):
+        for record in counted.add(read_all(ledger.finished, ids), now):
             charges.add(record)
             counted.matching += 1
             yield record
@@ -131,39 +134,37 @@ def count_since(ledger: Ledger, charges: Charges, now: float, *, limit: int, tel
 
 
 def newest_of(
-    ledger: Ledger, state: Unmade, since: float, now: float, *, limit: int, tell: Tell
+    ledger: Ledger, state: Unmade, since: float, now: float, *, limit: int, report: Report
 ) -> Counted:
-    """Count what ended so since then, by its marks; read the `limit` newest of it."""
+    """Count the records that ended in a state since, by their marks; read the `limit` newest."""
     counted, number = Counted(), 0
 
     def recent() -> Iterator[tuple[str, float]]:
         nonlocal number
-        for record_id, at in _telling(ledger.ended_ids(state), tell):
+        for record_id, at in _reporting(ledger.ended_ids(state), report):
             if at >= since:
                 number += 1
                 yield record_id, at
 
     newest = heapq.nlargest(limit, recent(), key=itemgetter(1))
-    read = counted.take(read_all(ledger.finished, (record_id for record_id, _ in newest)), now)
+    read = counted.add(read_all(ledger.finished, (record_id for record_id, _ in newest)), now)
     shown = [record for record in read if record.state == state]
     counted.records = sorted(shown, key=attrgetter("updated_at"), reverse=True)
-    # A mark without such an end, which a process that died may have left, is none.
+    # A mark without such an end, which a process that died may have left, does not count.
     counted.matching = number - len(newest) + len(shown)
-    counted.stages[state, ""] = counted.matching
+    counted.statuses[state, ""] = counted.matching
     return counted
 
 
-def count_ended(ledger: Ledger, tell: Tell) -> Counter[EndState]:
-    """Count everything that has ended, without reading any of it."""
-    counts: Counter[EndState] = Counter()
-    for state in UNMADE:
-        counts[state] = sum(1 for _ in ledger.ended_ids(state))
-    whole = sum(1 for _ in _telling(ledger.finished_ids(), tell))
-    counts["generated"] = whole - counts.total()
+def count_ended(ledger: Ledger, report: Report) -> Counter[EndState]:
+    """Count all end records by state, without reading any."""
+    counts = Counter[EndState]({state: sum(1 for _ in ledger.ended_ids(state)) for state in UNMADE})
+    total = sum(1 for _ in _reporting(ledger.finished_ids(), report))
+    counts[State.GENERATED] = total - counts.total()
     return counts
 
 
-def _telling(items: Iterable[Item], tell: Tell) -> Iterator[Item]:
+def _reporting(items: Iterable[Item], report: Report) -> Iterator[Item]:
     for number, item in enumerate(items, 1):
-        tell(number)
+        report(number)
         yield item

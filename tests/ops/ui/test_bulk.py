@@ -1,11 +1,11 @@
-"""Working side by side: as many as asked for, no more taken than are worked on."""
+"""Bulk runs: no more items at once than asked for, and none taken before its turn."""
 
 import threading
 from collections.abc import Iterator
 
 import pytest
 
-from ops.ui.pool import in_order, side_by_side
+from ops.ui.bulk import map_ordered, map_unordered
 
 
 class Source:
@@ -30,16 +30,18 @@ class Source:
         return number * number
 
 
-def test_each_is_done_and_yielded_with_what_came_of_it() -> None:
+def test_map_unordered() -> None:
+    """Each item is yielded with its answer, and no more are taken than run at once."""
     source = Source(50)
 
-    done = dict(side_by_side(source.do, source, 4))
+    done = dict(map_unordered(source.do, source, 4))
 
     assert {number: number * number for number in range(50)} == done
     assert source.most <= 4
 
 
-def test_answers_come_in_the_order_of_what_was_asked() -> None:
+def test_map_ordered() -> None:
+    """The answers come in the order of the items."""
     gates = [threading.Event() for _ in range(6)]
 
     def wait(number: int) -> int:
@@ -49,26 +51,29 @@ def test_answers_come_in_the_order_of_what_was_asked() -> None:
         gates[number].set()
         return number
 
-    assert list(range(6)) == list(in_order(wait, range(6), 3))
+    assert list(range(6)) == list(map_ordered(wait, range(6), 3))
 
 
-def test_nothing_more_is_begun_once_it_is_not_to_go_on() -> None:
+def test_goes_on() -> None:
+    """Nothing more is begun once it is not to go on."""
     done: list[int] = []
 
-    for _, answer in side_by_side(lambda n: n, range(100), 2, goes_on=lambda _: len(done) < 10):
+    for _, answer in map_unordered(lambda n: n, range(100), 2, goes_on=lambda _: len(done) < 10):
         done.append(answer)
 
     assert 10 <= len(done) <= 12
 
 
 @pytest.mark.parametrize("at_once", [1, 3])
-def test_what_goes_wrong_comes_out(at_once: int) -> None:
+def test_exception(at_once: int) -> None:
+    """An exception is raised to the caller."""
+
     def fail(number: int) -> int:
         if number == 5:
             raise KeyError(number)
         return number
 
     with pytest.raises(KeyError):
-        list(side_by_side(fail, range(9), at_once))
+        list(map_unordered(fail, range(9), at_once))
     with pytest.raises(KeyError):
-        list(in_order(fail, range(9), at_once))
+        list(map_ordered(fail, range(9), at_once))
