@@ -20,7 +20,7 @@ class Parts:
     """
 
     platform: Platform
-    book: imagex.Book
+    book: imagex.BillingRecords
     faults: imagex.Faults
     runtime: Callable[[], Runtime]
     logs: Path

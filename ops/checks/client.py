@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 from typing_extensions import override
 
 from ops.context import Connection
-from shared.clients.http import Request, Response, Timeouts, Transport
+from shared.clients.http import Request, Response, Timeouts, Transport, is_loopback_or_address
 from shared.clients.imagex import Imagex
 from shared.clock import Clock
 from shared.errors import NotExecuted
-from shared.settings import DEFAULT_TOS_REGION, Settings, is_loopback_or_address
+from shared.settings import DEFAULT_TOS_REGION, Settings
 from shared.signing import canonical_query, object_path, openapi_headers, tos_headers
 
 CLEANUP_SECONDS = 10.0

@@ -24,8 +24,9 @@ from ops.context import Connection, connect, environment_of
 from ops.deployment.serverless_yml.options import SERVERLESS_YML, Config, Stage
 from ops.ui.options import AsJson, Yes
 from ops.ui.output import Exit, Refused, people, print_json
+from shared.clients.tos import BUCKET_NAME
 from shared.errors import SettingsError
-from shared.settings import BUCKET_NAME, Settings, load_settings
+from shared.settings import Settings, load_settings
 
 SECONDS = 45.0
 _MARKS = {

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from ops.checks.check import Finding, State, warning, wrong
+from shared.clients.http import is_loopback_or_address
 from shared.processing.claims import WRITE_SECONDS
-from shared.settings import DEFAULT_TOS_REGION, Settings, is_loopback_or_address
+from shared.settings import DEFAULT_TOS_REGION, Settings
 from shared.uploads.presets import names_in
 
 # The model answers or gives up within this time (508/1359436).

@@ -12,15 +12,15 @@ from rich.markup import escape
 from ops.context import environment_of
 from ops.ui.options import AsJson
 from ops.ui.output import Exit, Refused, people, print_json
-from shared.clients.tos import ObjectInfo
+from shared.clients.tos import META, ObjectInfo
 from shared.errors import RejectedUpload
 from shared.ledger import Record, Source
 from shared.processing.output_names import output_name
 from shared.processing.variants import siblings_of
 from shared.settings import Settings, load_settings
-from shared.uploads.eligibility import problems_of
+from shared.uploads.eligibility import head_problems
 from shared.uploads.instructions import Instructions, resolve
-from shared.uploads.metadata import META, identity, recognised
+from shared.uploads.metadata import identity, read_metadata, recognised
 from shared.uploads.presets import preset_for
 
 SOURCE = "https://<signed for this attempt>/"
@@ -84,14 +84,14 @@ def _preview(
         "status": "sent",
         "bucket": bucket,
         "key": key,
-        "reasons": problems_of(key, info),
+        "reasons": head_problems(key, info),
         "preset": preset.model_dump(mode="json", exclude_unset=True) if preset else None,
         "prompt": None,
         "calls": [],
     }
     instructions: Instructions | str | None = None
     try:
-        instructions = resolve(key, metadata, settings)
+        instructions = resolve(key, read_metadata(metadata), settings.defaults)
     except RejectedUpload as error:
         found["reasons"] += error.reasons
     if isinstance(instructions, str):

@@ -176,6 +176,13 @@ class Record(_Stored):
         return self.attempts[-1] if self.attempts else None
 
     @property
+    def begun(self) -> Attempt:
+        """Return the attempt that was begun last; there is one."""
+        if not self.attempts:
+            raise AssertionError("an attempt was begun")
+        return self.attempts[-1]
+
+    @property
     def may_have_been_paid(self) -> bool:
         """Return whether the last attempt was begun and nothing is known of it."""
         return self.last_attempt is not None and self.last_attempt.outcome is None

@@ -31,7 +31,18 @@ from shared.clients.imagex_errors import Verdict
 from shared.clients.rate_limit import RateLimiter
 from shared.clock import Clock
 from shared.errors import ObjectMissing, ProbeFailed
-from shared.ledger import Attempt, Cause, EndState, Park, ParkStatus, Record, State, Status, find
+from shared.ledger import (
+    Attempt,
+    Cause,
+    EndState,
+    Entry,
+    Park,
+    ParkStatus,
+    Record,
+    State,
+    Status,
+    find,
+)
 from shared.ledger.daily_cap import billing_day
 from shared.logs import log_configuration_refused
 from shared.processing.claims import SEND_GRACE_SECONDS, WRITE_SECONDS, Claim, LeasePolicy
@@ -150,7 +161,7 @@ class Attempts:
         attempt = Attempt(
             number=number, output=name, sent_at=now, before=before, day=day if cap else None
         )
-        begun = self._policy.leased(record, claim.owner, now).changed(park=None, reason=None)
+        begun = self._policy.leased(record, now, renew=True).changed(park=None, reason=None)
         claim.write(begun.with_attempt(attempt))
         return self._send
 
@@ -164,7 +175,8 @@ class Attempts:
         if source.bucket is None or source.key is None:
             return None
         try:
-            info = claim.storage().head(source.bucket, source.key, source.version_id)
+            storage = claim.delivery.storage(source.region)
+            info = storage.head(source.bucket, source.key, source.version_id)
         except ObjectMissing:
             return self.finish(claim, State.SKIPPED, "The object is gone.")
         if info.etag != source.etag:
@@ -200,7 +212,7 @@ class Attempts:
 
     def _exhausted(self, claim: Claim) -> Record:
         """Probe once more for what the attempts may have left after all; never pay again."""
-        last = claim.attempt
+        last = claim.record.begun
         try:
             for attempt in claim.record.attempts:
                 made = self.probe_output(claim.record, attempt) if _is_absent(attempt) else None
@@ -217,10 +229,10 @@ class Attempts:
     # Send: the paid call of the attempt that is written.
 
     def _send(self, claim: Claim) -> "Record | Step":
-        record, attempt = claim.record, claim.attempt
+        record, attempt = claim.record, claim.record.begun
         if record.instructions is None:
             raise AssertionError("an attempt has instructions")
-        source = record.source.address or claim.storage().presign(
+        source = record.source.address or claim.delivery.storage(record.source.region).presign(
             record.source.bucket or "",
             record.source.key or "",
             version_id=record.source.version_id,
@@ -263,7 +275,7 @@ class Attempts:
 
     def _failed(self, claim: Claim, outcome: Failed) -> "Record | Step":
         """Decide on a call that did not generate."""
-        attempt = claim.attempt
+        attempt = claim.record.begun
         failed = attempt.model_copy(
             update={"outcome": outcome.verdict, "code": outcome.code, "message": outcome.message}
         )
@@ -302,11 +314,11 @@ class Attempts:
         pause = self._rng.uniform(0.0, ceiling)
         claim.delivery.log.warning(
             "attempt.throttled",
-            attempt=claim.attempt.number,
+            attempt=claim.record.begun.number,
             reason=str(outcome),
             pause_seconds=round(pause, 3),
         )
-        self._release(claim, claim.attempt)
+        self._release(claim, claim.record.begun)
         if not self._has_time(claim, pause):
             return self.park(claim, Status.DEFERRED, Cause.RATE_LIMIT, str(outcome), record=record)
         claim.pauses += 1
@@ -326,7 +338,7 @@ class Attempts:
 
     def _probe(self, claim: Claim) -> "Record | Step":
         """Find out whether the last attempt left an image. Its settle time has passed."""
-        attempt = claim.attempt
+        attempt = claim.record.begun
         try:
             made = self.probe_output(claim.record, attempt)
         except ProbeFailed as error:
@@ -406,14 +418,15 @@ class Attempts:
         now = self._clock.now()
         if not claim.record.is_leased(now):
             # Somebody may have taken over: only an owner that can still write the record ends it.
-            claim.write(self._policy.leased(claim.record, claim.owner, now))
+            claim.write(self._policy.leased(claim.record, now, renew=True))
+        entry = Entry(claim.record, claim.version)
         ended = claim.record.without_queries().changed(
             state=state, reason=reason, park=None, lease=None, updated_at=now, **fields
         )
         # The webhook's event comes first. Dying in between leaves an event of something that did
         # not happen, which nobody sends; the other way round, nobody would send what did happen.
         event = self._enqueue(claim, ended)
-        stands = claim.delivery.ledger.finish(claim.entry, ended)
+        stands = claim.delivery.ledger.finish(entry, ended)
         claim.pending_webhook = (event, stands) if event else None
         return stands
 

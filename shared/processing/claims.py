@@ -17,7 +17,6 @@ from typing import NamedTuple
 
 from shared.clients.http import Timeouts
 from shared.clients.rate_limit import RateLimiter
-from shared.clients.tos import Tos
 from shared.clock import Clock
 from shared.delivery import Delivery
 from shared.ledger import (
@@ -71,56 +70,37 @@ class LeasePolicy(NamedTuple):
         """Return the last moment at which a call can begin and be answered before `deadline`."""
         return deadline - self.timeout_seconds - WRITE_SECONDS
 
-    def leased(self, record: Record, owner: str, now: float) -> Record:
-        """Return the record with a lease of `owner` for an attempt that is sent now."""
-        lease = Lease(owner=owner, until=self.lease_until(now))
+    def leased(self, record: Record, now: float, *, renew: bool = False) -> Record:
+        """Return the record with a new owner's lease for an attempt that is sent now.
+
+        With `renew` it stays the owner's that it has.
+        """
+        kept = record.lease.owner if renew and record.lease else None
+        lease = Lease(owner=kept or secrets.token_hex(8), until=self.lease_until(now))
         return record.changed(lease=lease, updated_at=now)
 
 
 @dataclass(slots=True)
 class Claim:
-    """A record that this delivery owns. `entry` is the record as this owner last wrote it.
+    """A record that this delivery owns, as it last wrote it, and the version of that write.
 
     `pending_webhook` is the webhook event that was written for the record's last change, and the
     record that stands.
     """
 
     delivery: Delivery
-    entry: Entry
+    record: Record
+    version: str
     taken_over: bool = False
     has_slot: bool = False
     pauses: int = field(default=0, init=False)
     sent_at: float = field(default=0.0, init=False)
     pending_webhook: tuple[OutboxEntry, Record] | None = field(default=None, init=False)
 
-    @property
-    def record(self) -> Record:
-        """Return the record as this owner last wrote it."""
-        return self.entry.record
-
-    @property
-    def owner(self) -> str:
-        """Return the name under which this delivery holds the lease."""
-        lease = self.record.lease
-        if lease is None:
-            raise AssertionError("a claim has a lease")
-        return lease.owner
-
-    @property
-    def attempt(self) -> Attempt:
-        """Return the attempt that was begun last; there is one."""
-        attempt = self.record.last_attempt
-        if attempt is None:
-            raise AssertionError("an attempt was begun")
-        return attempt
-
     def write(self, record: Record) -> None:
         """Put `record` in place of the pending one. Raises LeaseLost if it has another owner."""
-        self.entry = self.delivery.ledger.replace(self.entry, record)
-
-    def storage(self) -> Tos:
-        """Return object storage in the region of the record's picture."""
-        return self.delivery.storage(self.record.source.region)
+        entry = Entry(self.record, self.version)
+        self.record, self.version = self.delivery.ledger.replace(entry, record)
 
 
 class Claims:
@@ -161,7 +141,7 @@ class Claims:
         # The claim holds the first attempt's name and send time: a process that dies right after it
         # leaves an attempt that the next owner probes. A second write would cost every upload a
         # round trip, and dying before it would be no better.
-        record = self._policy.leased(record, secrets.token_hex(8), now).changed(
+        record = self._policy.leased(record, now).changed(
             attempts=self._first_attempt(record, now) if has_slot else (), created_at=now
         )
         entry = ledger.create(record)
@@ -171,7 +151,7 @@ class Claims:
                 ledger.drop(entry)
                 return duplicate_of(finished)
             delivery.log.info("upload.claimed", taken_over=False)
-            return Claim(delivery, entry, has_slot=has_slot)
+            return Claim(delivery, *entry, has_slot=has_slot)
         other = ledger.pending(record.id)
         if other is not None:
             return self.take_over(other, delivery)
@@ -202,7 +182,7 @@ class Claims:
         Returns the end if it has one by now. Raises LeaseLost if somebody else was faster.
         """
         now = self._clock.now()
-        mine = self._policy.leased(other.record, secrets.token_hex(8), now)
+        mine = self._policy.leased(other.record, now)
         # The version compared is the one that was read: of two that take over, one wins.
         entry = delivery.ledger.replace(other, mine)
         # As with every claim, the end record is read after it.
@@ -211,7 +191,7 @@ class Claims:
             delivery.ledger.drop(entry)
             return duplicate_of(finished)
         delivery.log.info("upload.claimed", taken_over=True)
-        return Claim(delivery, entry, taken_over=True)
+        return Claim(delivery, *entry, taken_over=True)
 
     def leave(self, record: Record, ledger: Ledger) -> Record | None:
         """Write a record that is due at once and has no owner, for the sweep; return what stands.

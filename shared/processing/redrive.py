@@ -103,7 +103,7 @@ class Redrive:
                 reason = "Its image was there after all: nothing was run again."
                 return Redriven(old.id, result_of(ended), reason)
         # Renewing the lease fails if the probes took longer than it lasted.
-        renewed = self._policy.leased(claim.record, claim.owner, self._clock.now())
+        renewed = self._policy.leased(claim.record, self._clock.now(), renew=True)
         claim.write(renewed.changed(redriven_as=new.id))
         if not claim.record.is_leased(self._clock.now()):
             # This process was frozen here: the old one may be another's, and be paid for, by now.

@@ -29,10 +29,10 @@ from ops.ui.options import (
 from ops.ui.output import Exit, Refused, aside, confirm, opened, people, print_json_line
 from ops.ui.progress import Meter, money
 from shared.clients.rate_limit import RateLimiter
+from shared.clients.tos import BUCKET_NAME
 from shared.errors import ObjectMissing
 from shared.results import Result
 from shared.runtime import Runtime
-from shared.settings import BUCKET_NAME
 from shared.uploads.events import Upload
 
 # An upload that another run works on has ended a moment later.

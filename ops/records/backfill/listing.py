@@ -14,14 +14,13 @@ from shared.clients.tos import ListedObject, Tos
 from shared.errors import RejectedUpload
 from shared.ledger import Ledger
 from shared.settings import Settings
-from shared.uploads.eligibility import outside
 from shared.uploads.instructions import resolve
 from shared.uploads.metadata import (
     GENERATED_MARK,
     OBJECT_DIGITS,
-    decoded,
     identity,
     object_id,
+    read_metadata,
     recognised,
     variant_id,
 )
@@ -83,7 +82,7 @@ class Planner:
         """Plan an object; return "planned", or the count that it belongs to instead."""
         bucket, key = self.scope.bucket, listed.key
         self.plan.shows_metadata = self.plan.shows_metadata or bool(listed.metadata)
-        if outside(self.settings, bucket, key) is not None:
+        if self.settings.key_filter.exclusion(bucket, key) is not None:
             return "outside"
         if GENERATED_MARK in listed.metadata:
             return "outputs"
@@ -121,7 +120,9 @@ class Planner:
             counts["unsuitable"] += 1
             return
         try:
-            instructions = resolve(listed.key, decoded(listed.metadata), self.settings)
+            instructions = resolve(
+                listed.key, read_metadata(listed.metadata), self.settings.defaults
+            )
         except RejectedUpload:
             counts["unsuitable"] += 1
             counts["hidden"] += variants

@@ -8,9 +8,9 @@ from shared.ledger import Ledger, Record, State, find
 from shared.processing.output_names import redriven_name, variant_name
 from shared.processing.redrive import NotRedriven
 from shared.runtime import Runtime
-from shared.uploads.eligibility import problems_of
+from shared.uploads.eligibility import head_problems
 from shared.uploads.instructions import Instructions, resolve
-from shared.uploads.metadata import decoded, identity, recognised, redrive_id, variant_id
+from shared.uploads.metadata import identity, read_metadata, recognised, redrive_id, variant_id
 
 
 def successor_of(old: Record, runtime: Runtime, note: str) -> Record:
@@ -44,7 +44,7 @@ def lost_query(old: Record) -> bool:
     if old.state == State.PENDING or not old.fingerprint:
         return False
     texts = [old.source.address or "", old.instructions.req_json if old.instructions else {}]
-    return any(is_address(text) for _, text in texts_in(texts))
+    return any(is_address(text) for text in texts_in(texts))
 
 
 def _head(old: Record, runtime: Runtime) -> ObjectInfo:
@@ -70,10 +70,10 @@ def _instructions_now(old: Record, info: ObjectInfo, runtime: Runtime) -> Instru
     if known is not None and not _is_redriven_by(runtime.ledger, known, old):
         # Whoever changed the metadata had it repainted with that: it would be paid for twice.
         raise NotRedriven(f"Its metadata was changed, and has a record of its own: {upload}.")
-    problems = problems_of(key, info)
+    problems = head_problems(key, info)
     found: Instructions | str = ""
     try:
-        found = resolve(key, decoded(info.metadata), runtime.settings)
+        found = resolve(key, read_metadata(info.metadata), runtime.settings.defaults)
     except RejectedUpload as error:
         problems += error.reasons
     if problems:

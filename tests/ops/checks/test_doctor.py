@@ -259,7 +259,7 @@ def test_template_with_suffix(cloud: Cloud) -> None:
 
 def test_disabled_service(cloud: Cloud, tmp_path: Path) -> None:
     """A service or domain that is not in use is a warning."""
-    book = imagex.Book(tmp_path / "book")
+    book = imagex.BillingRecords(tmp_path / "book")
     idle = imagex.application(
         book,
         cloud.keys,
@@ -347,7 +347,7 @@ def test_different_clock(cloud: Cloud, tmp_path: Path) -> None:
     """A clock that differs from a service's is a warning."""
     clock = SetBack()
     clock.back = 30.0
-    book = imagex.Book(tmp_path / "book")
+    book = imagex.BillingRecords(tmp_path / "book")
     late = imagex.application(
         book,
         cloud.keys,
