@@ -11,7 +11,6 @@ from typing import Annotated
 import typer
 
 from ops.checks.doctor import doctor
-from ops.checks.live import check_live
 from ops.context import Choice
 from ops.deployment.command import deploy
 from ops.deployment.package.command import package
@@ -70,7 +69,6 @@ app.command("print")(print_)
 app.command()(deploy)
 app.command()(rollback)
 app.command()(remove)
-app.command("smoke")(check_live)
 
 # Typer keeps the line breaks of a docstring, which fit the code's width, not the terminal's.
 for described in (*app.registered_commands, app.registered_callback):

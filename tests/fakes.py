@@ -86,7 +86,8 @@ class FakeCloud:
 
     `history` has every charge and every probe in their order. `reactions` are what happens to the
     next paid calls in turn, before they generate as usual.
-    `interfere` is called with every request and may raise instead of letting it through.
+    `connecting` is called with every request's name before its connection is open, `interfere` with
+    the request once it is written; both may raise instead of letting it through.
     `receiver` is what notices are sent to, at `RECEIVER`.
     """
 
@@ -102,7 +103,9 @@ class FakeCloud:
     reactions: list[Reaction] = field(default_factory=list)
     late: list[tuple[float, str]] = field(default_factory=list)
     interfere: Callable[[str, Request], None] = lambda _name, _request: None
+    connecting: Callable[[str], None] = lambda _name: None
     receiver: Callable[[Request], Response] = lambda _request: Response(204, {}, b"")
+    missing_buckets: frozenset[str] | set[str] = frozenset({"no-such-bucket"})
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def upload(
@@ -136,6 +139,9 @@ class FakeCloud:
         paid = query.get("Action") == "GetCVImageGenerateResult"
         name = query.get("Action") or f"{request.method} {unquote(parts.path)}"
         self.requests.append(name)
+        self.connecting(name)
+        request.before_first_byte()
+        request.sent()
         self.interfere(name, request)
         if paid:
             answer = self._generate(request, timeouts)
@@ -194,7 +200,7 @@ class FakeCloud:
     ) -> Response:
         stored = self.objects.get((bucket, key))
         if request.method == "HEAD" and not key:
-            return Response(404 if bucket == "no-such-bucket" else 200, {}, b"")
+            return Response(404 if bucket in self.missing_buckets else 200, {}, b"")
         if request.method == "GET" and not key:
             return self._list(bucket, query)
         if request.method == "PUT":

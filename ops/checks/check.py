@@ -23,34 +23,30 @@ class State(StrEnum):
 class Finding:
     """What a check found, as sentences; `fix` is empty if there is nothing to do."""
 
+    name: str
     state: State
     found: str
     fix: str = ""
-    name: str = ""
-
-    def to_dict(self) -> dict[str, str]:
-        """Return the finding for programs."""
-        return {"name": self.name, "state": self.state, "found": self.found, "mend": self.fix}
 
 
-def ok(found: str) -> Finding:
+def ok(found: str, *, name: str = "") -> Finding:
     """Return a finding without a problem."""
-    return Finding(State.OK, found)
+    return Finding(name, State.OK, found)
 
 
 def warning(found: str, fix: str, *, name: str = "") -> Finding:
     """Return a finding about a doubtful value, or about a question that stayed open."""
-    return Finding(State.WARNING, found, fix, name)
+    return Finding(name, State.WARNING, found, fix)
 
 
 def wrong(found: str, fix: str, *, name: str = "") -> Finding:
     """Return a finding about a problem that makes calls fail, or costs money."""
-    return Finding(State.WRONG, found, fix, name)
+    return Finding(name, State.WRONG, found, fix)
 
 
-def not_checked(found: str, fix: str = "") -> Finding:
+def not_checked(found: str, fix: str = "", *, name: str = "") -> Finding:
     """Return why something was not checked."""
-    return Finding(State.NOT_CHECKED, found, fix)
+    return Finding(name, State.NOT_CHECKED, found, fix)
 
 
 class CheckFailed(Exception):
@@ -115,7 +111,7 @@ def _run_in_turn(check: Check, found: dict[str, Future[Finding]]) -> Finding:
         state = found[name].result().state
         if state in (State.WRONG, State.NOT_CHECKED):
             reason = "is wrong" if state is State.WRONG else "was not checked"
-            return replace(not_checked(f"Needs {name}, which {reason}."), name=check.name)
+            return not_checked(f"Needs {name}, which {reason}.", name=check.name)
     return check.run()
 
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -10,18 +11,18 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from ops.checks.check import Check, Finding, State, not_checked, run_checks
+from ops.checks.check import Check, Finding, State, not_checked, run_checks, wrong
 from ops.checks.client import CheckClient
 from ops.checks.credentials import find_access_key
 from ops.checks.endpoints import Endpoints
 from ops.checks.imagex import ImagexService
 from ops.checks.ledger_bucket import ConditionalWrites, LedgerBucket, Scratch
 from ops.checks.ledger_file import LedgerFile
-from ops.checks.live import LIVE_SECONDS, Prefix, Seconds, check_live
+from ops.checks.live import check_live
 from ops.checks.settings import settings_findings
 from ops.checks.uploads import Trigger, upload_bucket
 from ops.context import Connection, connect, environment_of
-from ops.deployment.serverless_yml.options import SERVERLESS_YML, Config, Stage
+from ops.deployment.serverless_yml.options import SERVERLESS_YML, Config, Stage, service_of
 from ops.ui.options import AsJson, Yes
 from ops.ui.output import Exit, Refused, people, print_json
 from shared.clients.tos import BUCKET_NAME
@@ -52,8 +53,16 @@ def doctor(
     live: Annotated[
         bool, typer.Option("--live", help="Upload one picture instead, and wait for its image.")
     ] = False,
-    prefix: Prefix = None,
-    seconds: Seconds = LIVE_SECONDS,
+    prefix: Annotated[
+        str | None,
+        typer.Option(
+            help="With --live: where the picture goes; else the event's prefix.",
+            show_default=False,
+        ),
+    ] = None,
+    seconds: Annotated[
+        float, typer.Option(min=1, help="With --live: how long to wait for the image.")
+    ] = 300,
     stage: Stage = None,
     config: Config = SERVERLESS_YML,
     yes: Yes = False,
@@ -81,10 +90,8 @@ def doctor(
     if live:
         if len(buckets) != 1:
             raise Refused("--live needs one --bucket, which serverless.yml names.")
-        check_live(
-            context, buckets[0], prefix=prefix, seconds=seconds, stage=stage, config=config,
-            yes=yes, as_json=as_json,
-        )  # fmt: skip
+        service = service_of(context, config, stage)
+        check_live(context, service, buckets[0], prefix, seconds, yes=yes, as_json=as_json)
         return
     found = []
     for finding in findings(environment_of(context), buckets):
@@ -93,7 +100,7 @@ def doctor(
             _show(finding)
     states = Counter(finding.state for finding in found)
     if as_json:
-        checks = [finding.to_dict() for finding in found]
+        checks = [asdict(finding) for finding in found]
         print_json({"checks": checks, "ok": not states[State.WRONG]})
     else:
         people().print("\n" + ", ".join(f"{states[state]} {state}" for state in State))
@@ -109,10 +116,9 @@ def findings(environment: Mapping[str, str], buckets: Sequence[str]) -> Iterator
         settings = load_settings(environment)
     except SettingsError as error:
         for problem in error.problems:
-            yield Finding(State.WRONG, problem, "Fix it in the environment.", "settings")
+            yield wrong(problem, "Fix it in the environment.", name="settings")
         for name in _SUBJECTS:
-            needs = "Needs settings, which is wrong."
-            yield Finding(State.NOT_CHECKED, needs, name=name)
+            yield not_checked("Needs settings, which is wrong.", name=name)
         return
     yield from settings_findings(settings)
     with connect(settings.credential_file) as connection:

@@ -10,7 +10,6 @@ import secrets
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Annotated
 from urllib.parse import quote
 
 import typer
@@ -22,10 +21,8 @@ from ops.checks.uploads import Trigger
 from ops.context import connect, environment_of, open_runtime
 from ops.deployment.connection import public_storage
 from ops.deployment.progress import Progress
-from ops.deployment.serverless_yml.options import SERVERLESS_YML, Config, Stage, service_of
 from ops.deployment.serverless_yml.service import Function, Service, TosEvent
 from ops.service_errors import code_of
-from ops.ui.options import AsJson, Yes
 from ops.ui.output import Exit, Refused, confirm, print_json
 from shared.clients.http import Response
 from shared.clients.imagex import error_of
@@ -37,35 +34,24 @@ from shared.uploads.metadata import identity, recognised
 
 PROMPT = "水彩画，柔和的晨光"
 SIDE = 64
-LIVE_SECONDS = 300.0
 _REQUEST_SECONDS = 60.0
 _POLL_SECONDS = 2.0
-
-Prefix = Annotated[
-    str | None,
-    typer.Option(
-        help="With --live: where the picture goes; else the event's prefix.", show_default=False
-    ),
-]
-Seconds = Annotated[float, typer.Option(min=1, help="With --live: how long to wait for the image.")]
 
 
 def check_live(
     context: typer.Context,
-    bucket: Annotated[str, typer.Argument(help="A bucket that serverless.yml names.")],
+    service: Service,
+    bucket: str,
+    prefix: str | None,
+    seconds: float,
     *,
-    prefix: Prefix = None,
-    seconds: Seconds = LIVE_SECONDS,
-    stage: Stage = None,
-    config: Config = SERVERLESS_YML,
-    yes: Yes = False,
-    as_json: AsJson = False,
+    yes: bool,
+    as_json: bool,
 ) -> None:
-    """Do the same as 'repaint doctor --live --bucket BUCKET'.
+    """Upload a picture, wait for its image, print the report and remove the picture.
 
-    Example: [b]repaint smoke photos > report.md[/]
+    Raises Refused if nothing is to be uploaded, typer.Exit if the picture was not repainted.
     """
-    service = service_of(context, config, stage)
     function, event = _event_of(service, bucket)
     prefix = event.prefix if prefix is None else prefix
     if not prefix.startswith(event.prefix):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from ops.checks.check import Finding, State, warning, wrong
+from ops.checks.check import Finding, ok, warning, wrong
 from shared.clients.http import is_loopback_or_address
 from shared.processing.claims import WRITE_SECONDS
 from shared.settings import DEFAULT_TOS_REGION, Settings
@@ -23,8 +23,10 @@ def settings_findings(settings: Settings) -> list[Finding]:
         f"veImageX in {settings.region}, object storage in "
         f"{settings.tos_region or DEFAULT_TOS_REGION}."
     )
-    summary = Finding(State.OK, found, name="settings")
-    return [summary, *(finding for check in checks for finding in check(settings))]
+    return [
+        ok(found, name="settings"),
+        *(finding for check in checks for finding in check(settings)),
+    ]
 
 
 def _times(settings: Settings) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from ops.ui.progress import span
 from shared.clients.imagex_errors import Verdict
 from shared.ledger import Attempt, Cause, Record, Status
+from shared.processing.attempts import ABSENT, FOUND, GENERATED
 from shared.redaction import redact
 
 Charge = Literal["charged", "maybe", "not"]
@@ -26,9 +27,9 @@ CAUSES: dict[str, str] = {
 }
 _OUTCOMES: dict[str | None, str] = {
     None: "outcome not known",
-    "generated": "generated the image",
-    "found": "no answer; the image was found",
-    "absent": "no answer, and no image was found",
+    GENERATED: "generated the image",
+    FOUND: "no answer; the image was found",
+    ABSENT: "no answer, and no image was found",
     Verdict.REFUSED: "refused",
     Verdict.RESEED: "its image failed review",
     Verdict.RETRY_ONCE: "its review failed",
@@ -37,7 +38,6 @@ _OUTCOMES: dict[str | None, str] = {
     Verdict.NOT_EXECUTED: "not sent",
 }
 _CHARGES = {"charged": "charged", "maybe": "it may have been charged", "not": "not charged"}
-_GENERATED = ("generated", "found")
 # As the daily cap counts: a call that was refused does not count.
 _NOT_CHARGED = (
     Verdict.REFUSED,
@@ -49,7 +49,7 @@ _NOT_CHARGED = (
 
 def charge_of(attempt: Attempt) -> Charge:
     """Return whether an attempt was charged, as far as that is known."""
-    if attempt.outcome in _GENERATED:
+    if attempt.outcome in (GENERATED, FOUND):
         return "charged"
     return "not" if attempt.outcome in _NOT_CHARGED else "maybe"
 

@@ -9,6 +9,7 @@ import random
 import re
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -243,7 +244,10 @@ class Tos:
                 self._clock.sleep(_BACKOFF.pause(tries, self._rng))
             try:
                 request = self._signed(method, bucket, key, query or {}, headers or {}, body)
-                answer = self._transport.send(request, Timeouts())
+                # What broke the last try may have broken every idle connection.
+                answer = self._transport.send(
+                    replace(request, fresh=problem is not None), Timeouts()
+                )
             except NoAnswer as error:
                 problem = error
                 continue

@@ -20,7 +20,7 @@ from shared.errors import (
 )
 from shared.ledger import Record, Source
 from shared.logs import Log, log_configuration_refused
-from shared.processing.attempts import Attempts
+from shared.processing.attempts import AttemptRunner
 from shared.processing.claims import Claim, Claims
 from shared.processing.variants import write_siblings
 from shared.redaction import redact_text
@@ -68,14 +68,14 @@ class Pipeline:
         key_filter: Filter,
         defaults: Defaults,
         claims: Claims,
-        attempts: Attempts,
+        runner: AttemptRunner,
         webhook: "WebhookOutbox | None",
         clock: Clock,
     ) -> None:
         self._filter = key_filter
         self._defaults = defaults
         self._claims = claims
-        self._attempts = attempts
+        self._runner = runner
         self._webhook = webhook
         self._clock = clock
 
@@ -180,7 +180,7 @@ class Pipeline:
             if isinstance(claimed, Result):
                 return claimed
             context.claim = claimed
-            return result_of(self._attempts.run(claimed))
+            return result_of(self._runner.run(claimed))
 
         result = self._guarded(run, context, delivery)
         return self._finished(result, context, delivery, started, waits=waits)

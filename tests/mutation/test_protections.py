@@ -13,14 +13,14 @@ import pytest
 
 from shared.clients.http import Request, Response, Timeouts
 from shared.errors import ConditionFailed, MaybeExecuted
-from shared.processing.claims import CONNECT_SECONDS, SEND_GRACE_SECONDS
+from shared.processing.claims import MARGIN_SECONDS, SEND_GRACE_SECONDS
 from shared.settings import Settings
 from tests import fakes
 from tests.fakes import FakeCloud, World
 
 SETTLE_SECONDS = float(Settings.model_fields["settle_seconds"].default)
 # A second more than an attempt's lease.
-LEASE_SECONDS = SEND_GRACE_SECONDS + CONNECT_SECONDS + SETTLE_SECONDS + 1.0
+LEASE_SECONDS = SEND_GRACE_SECONDS + MARGIN_SECONDS + SETTLE_SECONDS + 1.0
 
 
 class Killed(BaseException):
@@ -135,7 +135,7 @@ def test_an_image_of_a_call_that_was_long_in_connecting_is_found_and_not_paid_fo
 ) -> None:
     def cut_off_and_stored_late(cloud: FakeCloud, request: Any) -> Any:
         (output,) = json.loads(request.body)["Outputs"]
-        cloud.late.append((cloud.clock.now() + CONNECT_SECONDS + SETTLE_SECONDS - 0.1, output))
+        cloud.late.append((cloud.clock.now() + MARGIN_SECONDS + SETTLE_SECONDS - 0.1, output))
         raise MaybeExecuted("reset")
 
     world.cloud.reactions = [cut_off_and_stored_late]

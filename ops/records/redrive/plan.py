@@ -9,6 +9,7 @@ from ops.records.redrive.successor import lost_query
 from ops.records.render import Charge, charge_of
 from shared.errors import ProbeFailed
 from shared.ledger import Record, State, find
+from shared.processing.redrive import probe_unknown
 from shared.runtime import Runtime
 from shared.uploads.metadata import redrive_id
 from shared.uploads.presets import preset_for
@@ -40,15 +41,16 @@ class Candidate:
 
 @dataclass(slots=True)
 class Plan:
-    """The records to run again. Of many only the ids are held, and the first to show.
+    """The records to run again. Of many only little is held, and the first to show.
 
-    `attempts` counts what was sent for them, `generations` what may be paid, as a rule;
-    `with_image` are those that have an image after all, `unclear` those for which that cannot be
-    found out, `without_query` those whose picture's URL has lost its query. `already` are the first
-    of the `already_count` records that were run again before.
+    `records` are their ids, each with the `updated_at` of the record that was read. `attempts`
+    counts what was sent for them, `generations` what may be paid, as a rule; `with_image` are those
+    that have an image after all, `unclear` those for which that cannot be found out,
+    `without_query` those whose picture's URL has lost its query. `already` are the first of the
+    `already_count` records that were run again before.
     """
 
-    ids: list[str] = field(default_factory=list)
+    records: dict[str, float] = field(default_factory=dict)
     shown: list[Candidate] = field(default_factory=list)
     attempts: Counter[Charge] = field(default_factory=Counter)
     generations: int = 0
@@ -66,7 +68,7 @@ class Plan:
             self.already += [candidate] if len(self.already) < SHOWN else []
             return
         record = candidate.record
-        self.ids.append(record.id)
+        self.records[record.id] = record.updated_at
         self.shown += [candidate] if len(self.shown) < SHOWN else []
         self.attempts.update(charge_of(attempt) for attempt in record.attempts)
         probes = set(candidate.probes.values())
@@ -93,8 +95,8 @@ def make_plan(
         successor = find(runtime.ledger, redrive_id(record.id))
         probes = {}
         if record.state == State.PENDING:
-            unknown = runtime.attempts.probe_unknown(record)
-            probes = {attempt.number: _finding(made) for attempt, made in unknown}
+            unknown = probe_unknown(runtime.runner, record)
+            probes = {attempt.number: _finding(image) for attempt, image in unknown}
         # A record that was rejected as it was uploaded never had its variants.
         preset = None
         if record.instructions is None:
@@ -111,7 +113,7 @@ def make_plan(
     return plan
 
 
-def _finding(made: object) -> str:
-    if isinstance(made, ProbeFailed):
-        return f"whether its image is there is not known: {made}"
-    return _FOUND if made else _ABSENT
+def _finding(image: object) -> str:
+    if isinstance(image, ProbeFailed):
+        return f"whether its image is there is not known: {image}"
+    return _FOUND if image else _ABSENT

@@ -11,7 +11,7 @@ import typer
 from ops.context import open_runtime
 from ops.records.lookup import find_one, pending
 from ops.records.redrive.plan import Plan, make_plan
-from ops.records.redrive.render import MEANINGS, plan_document, print_plan, records
+from ops.records.redrive.render import MEANINGS, count_records, plan_document, print_plan
 from ops.records.redrive.successor import successor_of
 from ops.records.render import source_of
 from ops.ui.bulk import BulkRun, print_result, run_log
@@ -88,15 +88,15 @@ def redrive(
         print_plan(people() if dry_run else aside(), plan, cap, now)
         if dry_run:
             return
-        if plan.ids:
-            confirm(f"Run {records(len(plan.ids))} again?", yes=yes)
+        if plan.records:
+            confirm(f"Run {count_records(len(plan.records))} again?", yes=yes)
         longest = runtime.settings.deadline_seconds
-        run = BulkRun(runtime.clock, len(plan.ids), "records", concurrency, longest)
-        if plan.ids:
+        run = BulkRun(runtime.clock, len(plan.records), "records", concurrency, longest)
+        if plan.records:
             engine, note = runtime.redrive(later=later), redact_text(note.strip())
             with run_log(LOG, runtime.settings.log_level, verbose=verbose) as log, run:
                 redriver = Redriver(runtime, engine, note, log)
-                for _, outcome in run.map(redriver.redrive, plan.ids):
+                for _, outcome in run.map(redriver.redrive, plan.records.items()):
                     run.tally.begun += 1
                     what = f"{outcome.redrive_of} {outcome.source}"
                     run.tally.count(outcome.status, what, outcome.reason)
@@ -110,7 +110,7 @@ def redrive(
     run.finish(
         plan=plan_document(plan),
         as_json=as_json,
-        is_complete=done == len(plan.ids) and not missed,
+        is_complete=done == len(plan.records) and not missed,
         meanings=MEANINGS,
         nothing="Nothing to run again.",
     )
@@ -154,7 +154,7 @@ class Outcome:
 
     def document(self) -> dict[str, Any]:
         """Return it for programs."""
-        shown = {"again_of": self.redrive_of, "of": self.source, "record": self.record}
+        shown = {"redrive_of": self.redrive_of, "of": self.source, "record": self.record}
         images = self.result.image_fields() if self.result else {}
         return {**shown, "status": self.status, "reason": self.reason or "", **images}
 
@@ -168,9 +168,12 @@ class Redriver:
     note: str
     log: Log
 
-    def redrive(self, record_id: str) -> Outcome:
-        """Run a record again; never raises for what can happen to it."""
-        source = ""
+    def redrive(self, planned: tuple[str, float]) -> Outcome:
+        """Run a record again, given its id and when it was last changed.
+
+        Never raises for what can happen to it.
+        """
+        (record_id, shown_at), source = planned, ""
 
         def successor(old: Record) -> Record:
             nonlocal source
@@ -179,7 +182,12 @@ class Redriver:
 
         status: ResultStatus | Literal["not_run"]
         try:
-            done = self.engine.run(record_id, successor, self.runtime.delivery(self.log))
+            done = self.engine.run(
+                record_id,
+                shown_at=shown_at,
+                successor=successor,
+                delivery=self.runtime.delivery(self.log),
+            )
         except (NotRedriven, LeaseLost) as error:
             status, reason = "not_run", str(error)
         except RepaintError as error:

@@ -21,7 +21,7 @@ MEANINGS = {
 }
 
 
-def records(number: int) -> str:
+def count_records(number: int) -> str:
     """Return a number of records in words."""
     return f"{number:,} record{'' if number == 1 else 's'}"
 
@@ -30,8 +30,8 @@ def print_plan(console: Console, plan: Plan, cap: int | None, now: float) -> Non
     """Print the records to run again, and what may be paid for again."""
     for candidate in plan.shown:
         _print_candidate(console, candidate, now)
-    if len(plan.ids) > SHOWN:
-        console.print(f"… and {len(plan.ids) - SHOWN:,} more")
+    if len(plan.records) > SHOWN:
+        console.print(f"… and {len(plan.records) - SHOWN:,} more")
     for candidate in plan.already:
         if candidate.successor is not None:
             status = status_word(candidate.successor, now)
@@ -43,11 +43,11 @@ def print_plan(console: Console, plan: Plan, cap: int | None, now: float) -> Non
         console.print(f"… and {plan.already_count - SHOWN:,} more that were run again already")
     for each in plan.unreadable:
         console.print(f"{plain(each.record)} cannot be read: {plain(each.reason)}")
-    if plan.ids:
+    if plan.records:
         sent = plan.attempts
         attempts = "1 attempt was" if sent.total() == 1 else f"{sent.total():,} attempts were"
         console.print(
-            f"\n{attempts} sent for {records(len(plan.ids))}: "
+            f"\n{attempts} sent for {count_records(len(plan.records))}: "
             f"{sent['charged']:,} charged, {sent['maybe']:,} perhaps, {sent['not']:,} not."
         )
         console.print(_cost(plan, cap))
@@ -56,7 +56,7 @@ def print_plan(console: Console, plan: Plan, cap: int | None, now: float) -> Non
 def plan_document(plan: Plan) -> dict[str, Any]:
     """Return the plan for programs."""
     return {
-        "records": len(plan.ids),
+        "records": len(plan.records),
         "attempts_sent": {name: plan.attempts[name] for name in ("charged", "maybe", "not")},
         "generations": plan.generations,
         "attempts_at_most": plan.generations * MAX_ATTEMPTS,
@@ -87,17 +87,18 @@ def _cost(plan: Plan, cap: int | None) -> str:
     ]
     if plan.with_image:
         sentences.append(
-            f"{records(plan.with_image)} generated an image after all, and will only be ended."
+            f"{count_records(plan.with_image)} generated an image after all, and will only be "
+            "ended."
         )
     if plan.unclear:
         sentences.append(
-            f"{records(plan.unclear)} may have an image that cannot be probed for now: it would be "
-            "paid for a second time."
+            f"{count_records(plan.unclear)} may have an image that cannot be probed for now: it "
+            "would be paid for a second time."
         )
     if plan.without_query:
         sentences.append(
-            f"{records(plan.without_query)} came with a URL that was kept without its query: a "
-            "picture that needs it, as with a signed URL, cannot be read again."
+            f"{count_records(plan.without_query)} came with a URL that was kept without its query: "
+            "a picture that needs it, as with a signed URL, cannot be read again."
         )
     if cap is not None:
         sentences.append(f"At most {cap:,} are paid a day (REPAINT_DAILY_CAP).")

@@ -5,6 +5,7 @@ from shared.clients.tos import ObjectInfo
 from shared.errors import ObjectMissing, RejectedUpload
 from shared.json_utils import is_address, texts_in
 from shared.ledger import Ledger, Record, State, find
+from shared.processing.attempts import ABSENT
 from shared.processing.output_names import redriven_name, variant_name
 from shared.processing.redrive import NotRedriven
 from shared.runtime import Runtime
@@ -105,7 +106,7 @@ def _has_used_its_name(old: Record, instructions: Instructions) -> bool:
     """Return whether the name that a user chose may hold, or come to hold, an earlier image."""
     if not instructions.output:
         return False
-    unknown = any(attempt.outcome in (None, "absent") for attempt in old.attempts)
+    unknown = any(attempt.outcome in (None, ABSENT) for attempt in old.attempts)
     made = old.state == State.GENERATED and not instructions.overwrite
     # The earlier ones of a chain may have used it too.
     return unknown or made or bool(old.redrive_of)

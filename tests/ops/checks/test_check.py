@@ -24,12 +24,12 @@ def test_needs_and_after() -> None:
     found = list(run_checks(checks, stop=lambda: None))
 
     assert [
-        Finding(State.WRONG, "It is wrong.", "Fix it.", "first"),
-        Finding(State.NOT_CHECKED, "Needs first, which is wrong.", name="second"),
-        Finding(State.NOT_CHECKED, "Needs second, which was not checked.", name="third"),
-        Finding(State.OK, "fine", name="fourth"),
-        Finding(State.WARNING, "Hm.", "Check.", "fifth"),
-        Finding(State.OK, "fine", name="sixth"),
+        Finding("first", State.WRONG, "It is wrong.", "Fix it."),
+        Finding("second", State.NOT_CHECKED, "Needs first, which is wrong."),
+        Finding("third", State.NOT_CHECKED, "Needs second, which was not checked."),
+        Finding("fourth", State.OK, "fine"),
+        Finding("fifth", State.WARNING, "Hm.", "Check."),
+        Finding("sixth", State.OK, "fine"),
     ] == found
 
 
@@ -50,7 +50,7 @@ def test_early_end() -> None:
     def find() -> Finding:
         raise CheckFailed(warning("Hm.", "Check."))
 
-    assert Finding(State.WARNING, "Hm.", "Check.", "it") == Check("it", find).run()
+    assert Finding("it", State.WARNING, "Hm.", "Check.") == Check("it", find).run()
 
 
 def test_stop_on_interruption() -> None:

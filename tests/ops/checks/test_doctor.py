@@ -101,7 +101,7 @@ def test_json(cloud: Cloud) -> None:
     shown = document(done)
     assert (0, True) == (done.returncode, shown["ok"])
     assert EVERYTHING == [check["name"] for check in shown["checks"]]
-    assert {("name", "state", "found", "mend")} == {tuple(check) for check in shown["checks"]}
+    assert {("name", "state", "found", "fix")} == {tuple(check) for check in shown["checks"]}
 
 
 def test_no_upload_bucket(cloud: Cloud) -> None:
@@ -109,7 +109,7 @@ def test_no_upload_bucket(cloud: Cloud) -> None:
     found = examined(cloud, code=0)
 
     assert "not checked" == found["trigger"]["state"]
-    assert "--bucket" in found["trigger"]["mend"]
+    assert "--bucket" in found["trigger"]["fix"]
 
 
 def test_wrong_settings(cloud: Cloud) -> None:
@@ -130,7 +130,7 @@ def test_wrong_secret_key(cloud: Cloud) -> None:
     assert "ok" == found["credentials"]["state"]
     for name in ("state bucket", "service", "upload bucket"):
         assert "SignatureDoesNotMatch" in found[name]["found"]
-        assert "VOLCENGINE_SECRET_KEY" in found[name]["mend"]
+        assert "VOLCENGINE_SECRET_KEY" in found[name]["fix"]
     assert "not checked" == found["create-only writes"]["state"]
     assert "Needs state bucket, which is wrong." == found["create-only writes"]["found"]
 
@@ -139,8 +139,8 @@ def test_unknown_access_key(cloud: Cloud) -> None:
     """Both services reject an unknown access key."""
     found = examined(cloud, {"VOLCENGINE_ACCESS_KEY": "AKLTNOBODYKNOWSTHISONE"})
 
-    assert "no such access key" in found["state bucket"]["mend"]
-    assert "no such access key" in found["service"]["mend"]
+    assert "no such access key" in found["state bucket"]["fix"]
+    assert "no such access key" in found["service"]["fix"]
 
 
 def test_no_access_key(cloud: Cloud, tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_no_access_key(cloud: Cloud, tmp_path: Path) -> None:
     found = examined(cloud, settings)
 
     assert "wrong" == found["credentials"]["state"]
-    assert "VOLCENGINE_ACCESS_KEY" in found["credentials"]["mend"]
+    assert "VOLCENGINE_ACCESS_KEY" in found["credentials"]["fix"]
     assert "ok" == found["object storage"]["state"]
     assert "not checked" == found["service"]["state"]
 
@@ -182,7 +182,7 @@ def test_closed_port(cloud: Cloud) -> None:
 
     for name, variable in (("object storage", "TOS_ENDPOINT"), ("veImageX", "VEIMAGEX_ENDPOINT")):
         assert "Nothing listens" in found[name]["found"]
-        assert variable in found[name]["mend"]
+        assert variable in found[name]["fix"]
     assert "not checked" == found["state bucket"]["state"]
     assert "not checked" == found["clock"]["state"]
 
@@ -222,7 +222,7 @@ def test_missing_resources(cloud: Cloud) -> None:
         "template": f"{SERVICE_ID} has no template tplv-x.image, tplv-y.",
         "upload bucket": "There is no bucket fotos in cn-beijing.",
     } == wrong
-    assert all(found[name]["mend"] for name in wrong)
+    assert all(found[name]["fix"] for name in wrong)
     assert "not checked" == found["trigger"]["state"]
 
 
@@ -238,8 +238,8 @@ def test_wrong_regions(cloud: Cloud) -> None:
     """Regions that are not the services' are reported."""
     found = examined(cloud, {"VEIMAGEX_REGION": "ap-southeast-1", "TOS_REGION": "cn-shanghai"})
 
-    assert "VEIMAGEX_REGION" in found["service"]["mend"]
-    assert "TOS_REGION" in found["state bucket"]["mend"]
+    assert "VEIMAGEX_REGION" in found["service"]["fix"]
+    assert "TOS_REGION" in found["state bucket"]["fix"]
 
 
 def test_invalid_bucket_name(cloud: Cloud) -> None:
@@ -318,7 +318,7 @@ def test_careless_store(
     assert list(sentences) == list(wrong)
     for name, sentence in sentences.items():
         assert sentence in wrong[name]["found"]
-        assert "one upload could be paid for twice" in wrong[name]["mend"]
+        assert "one upload could be paid for twice" in wrong[name]["fix"]
     assert [] == left
 
 

@@ -48,8 +48,8 @@ def test_report(cloud: Cloud) -> None:
 
 
 def test_no_secret(cloud: Cloud) -> None:
-    """The report holds no secret and no name of the account's own; `smoke` is an alias."""
-    done = repaint("smoke", UPLOADS_BUCKET, "--yes", "--json", cloud=cloud, settings=EXPORTED)
+    """The report holds no secret and no name of the account's own."""
+    done = repaint(*LIVE, "--yes", "--json", cloud=cloud, settings=EXPORTED)
 
     report = document(done)
     assert (True, "") == (report["generated"], done.stderr)

@@ -249,7 +249,7 @@ def test_an_address_that_is_none_is_told(world: World) -> None:
     assert (Exit.WRONG, True) == (done.returncode, "VEFAAS_ENDPOINT is wrong" in done.stderr)
 
 
-@pytest.mark.parametrize("command", ["deploy", "remove", "rollback", "smoke"])
+@pytest.mark.parametrize("command", ["deploy", "remove", "rollback"])
 def test_help_shows_an_example(command: str) -> None:
     done = repaint(command, "--help")
 

@@ -82,7 +82,7 @@ def test_rejected_for_reason(cloud: Cloud, tmp_path: Path) -> None:
     assert [("uploads/a.png", "generated"), ("uploads/b.png", "generated")] == sorted(
         (result["of"].removeprefix("photos/"), result["status"]) for result in results
     )
-    assert all(result["record"] == redrive_id(result["again_of"]) for result in results)
+    assert all(result["record"] == redrive_id(result["redrive_of"]) for result in results)
     assert all(result["image_urls"] for result in results)
     assert {"generated": 2} == end["summary"]["counts"]
     assert "was run again already" in second.stderr

@@ -95,6 +95,6 @@ def test_already_redriven() -> None:
         planned = plan(world, old, new.id)
 
         text = rendered(world, planned, cap=7)
-        assert ([new.id], 1) == (planned.ids, planned.already_count)
+        assert ([new.id], 1) == (list(planned.records), planned.already_count)
         assert f"was run again already, as {new.id} (deferred): redrive that one" in text
         assert "At most 7 are paid a day (REPAINT_DAILY_CAP)." in text

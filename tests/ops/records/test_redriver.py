@@ -10,7 +10,7 @@ import pytest
 from ops.records.redrive.redrive import Outcome, Redriver
 from shared.clients.http import Request
 from shared.errors import MaybeExecuted
-from shared.ledger import Cause, Lease, Record, Source, State, Status
+from shared.ledger import Cause, Lease, Record, Source, State, Status, find
 from shared.uploads.metadata import redrive_id, variant_id
 from tests import fakes
 from tests.crash import interruption
@@ -87,7 +87,9 @@ def redrive(
     """Run a record again, in a process that follows `plan`."""
     runtime = process(world, plan)
     engine = runtime.redrive(later=later)
-    return Redriver(runtime, engine, "why", runtime.log).redrive(record_id)
+    read = find(world.ledger, record_id)
+    shown_at = read.updated_at if read else 0.0
+    return Redriver(runtime, engine, "why", runtime.log).redrive((record_id, shown_at))
 
 
 def state(world: World, record_id: str) -> str:

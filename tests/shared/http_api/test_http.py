@@ -176,7 +176,7 @@ def test_the_canonical_form_of_an_address_is_sent_and_kept(
     assert [{"url": canonical, "text": "a:b"}] == sent["ReqJson"]["mask"]
     record = world.runtime().http_api._find(answer["document"]["id"])
     assert record is not None
-    assert canonical.partition("?")[0] == record.source
+    assert canonical.partition("?")[0] == record.source.address
 
 
 def test_without_a_key_identical_requests_are_not_merged(world: World) -> None:

@@ -63,7 +63,7 @@ def test_who_overwrites_waits_for_who_is_at_work_on_the_name(world: World) -> No
     world.cloud.reactions = [nothing_while_another_comes]
     result = world.deliver(first)
 
-    assert [f"repaint/mine-{(result.record or '')[-8:]}-2.png"] == world.cloud.charges
+    assert [f"repaint/mine-{result.record}-2.png"] == world.cloud.charges
     world.finish()
     assert "repaint/mine.png" in world.cloud.charges
 
@@ -80,7 +80,7 @@ def test_a_later_attempt_of_a_chosen_name_has_one_of_its_own(world: World) -> No
     world.cloud.reactions = [fakes.nothing_made]
     result = world.deliver(world.cloud.upload(prompt="a cat", output="a/mine.png"))
 
-    assert [f"repaint/a/mine-{(result.record or '')[-8:]}-2.png"] == world.cloud.charges
+    assert [f"repaint/a/mine-{result.record}-2.png"] == world.cloud.charges
 
 
 def test_later_attempts_of_two_uploads_to_one_key_have_names_of_their_own(world: World) -> None:
@@ -108,7 +108,7 @@ def test_an_old_file_is_not_taken_for_the_new_one(world: World) -> None:
     result = world.deliver(world.cloud.upload(prompt="x", output="mine.png", overwrite="true"))
 
     assert result.status == "generated"
-    assert [f"repaint/mine-{(result.record or '')[-8:]}-2.png"] == world.cloud.charges
+    assert [f"repaint/mine-{result.record}-2.png"] == world.cloud.charges
 
 
 def test_a_file_that_changed_after_sending_is_the_new_one(world: World) -> None:
