@@ -10,8 +10,8 @@ from typing import Any
 
 import urllib3
 
-from ops.checks.refusals import code_of, is_denied, said
 from ops.deployment.platform import Refusal
+from ops.service_errors import code_of, describe, is_denied
 from shared.clients.credentials import CredentialSource
 from shared.clients.http import Response
 from shared.errors import MaybeExecuted
@@ -123,7 +123,7 @@ def _refusal(action: str, error: Any) -> Refusal:
     # An error under HTTP 200 comes as the text of a dict and without the body.
     body = error.body or json.dumps({"Message": str(error.reason)})
     answer = Response(error.status or 0, {}, body.encode())
-    sentence = f"veFaaS refused {action}: {said(answer)}"
+    sentence = f"veFaaS refused {action}: {describe(answer)}"
     if is_denied(answer):
         sentence += f" Give this key vefaas:{action}."
     return Refusal(sentence, code=code_of(answer))

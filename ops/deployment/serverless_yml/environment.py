@@ -10,7 +10,7 @@ from ops.deployment.serverless_yml.problems import Problem
 from ops.deployment.serverless_yml.service import Function, Service, TosEvent
 from ops.deployment.serverless_yml.variables import Variables
 from shared.errors import SettingsError
-from shared.processing.turns import WRITE_SECONDS
+from shared.processing.claims import WRITE_SECONDS
 from shared.settings import DEFAULT_TOS_REGION, Settings, load_settings
 
 LEDGER = "REPAINT_LEDGER"

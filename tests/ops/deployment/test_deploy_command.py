@@ -74,7 +74,7 @@ def test_nothing_is_done_unless_it_was_confirmed(world: World) -> None:
     asked = world.repaint("deploy")
 
     assert Exit.NOT_CONFIRMED == asked.returncode
-    assert "Deploy: 4 to create, 3 to release, 1 to change? Nobody can be asked" in asked.stderr
+    assert "Deploy: 4 to create, 3 to release, 1 to change? There is no terminal" in asked.stderr
     assert [] == list(world.cloud.plane.platform.states)
 
 
@@ -249,7 +249,7 @@ def test_an_address_that_is_none_is_told(world: World) -> None:
     assert (Exit.WRONG, True) == (done.returncode, "VEFAAS_ENDPOINT is wrong" in done.stderr)
 
 
-@pytest.mark.parametrize("command", ["deploy", "remove", "rollback", "smoke"])
+@pytest.mark.parametrize("command", ["deploy", "remove", "rollback"])
 def test_help_shows_an_example(command: str) -> None:
     done = repaint(command, "--help")
 
