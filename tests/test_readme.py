@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ops.deployment.package.bytecode import find_interpreter
-from ops.deployment.package.target import target_of
-from ops.deployment.serverless_yml.rules import RUNTIME
+from ops.deployment.package.bytecode import find_interpreter, python_version
+from ops.deployment.serverless_yml.model import RUNTIME
 from shared.clock import SystemClock
 from shared.ledger import Notice, Record
 from shared.settings import Settings
@@ -61,8 +60,8 @@ def headings(file: Path) -> set[str]:
 
 @of_every_page
 def test_shown_output_is_what_the_commands_print(page: Page, tmp_path: Path) -> None:
-    if page is DEPLOYING and find_interpreter(target_of(RUNTIME)) is None:
-        pytest.skip(f"There is no {target_of(RUNTIME)} here, on which the page's zips run.")
+    if page is DEPLOYING and find_interpreter(python_version(RUNTIME)) is None:
+        pytest.skip(f"There is no {RUNTIME} here, on which the page's zips run.")
     printed = page.produce(tmp_path)
 
     for command, shown in readme.blocks(page.texts[0]).items():

@@ -12,7 +12,7 @@ from ops.checks.imagex import Service
 from ops.checks.refusals import code_of, is_denied, refused, said
 from ops.checks.settings import touch
 from ops.checks.wire import Wire
-from ops.deployment.notification import Rule
+from ops.deployment.bucket_rules import Rule
 from shared.json_utils import as_object
 from shared.settings import Settings
 

@@ -12,8 +12,8 @@ from ops.checks.live.outside import imagex_facts, storage_facts
 from ops.checks.live.picture import picture
 from ops.checks.live.report import Fact, document, markdown
 from ops.checks.live.trial import Trial
-from ops.deployment.progress import Progress
-from ops.deployment.serverless_yml.options import SERVERLESS_YML, Config, Stage, service_of
+from ops.deployment.commands import SERVERLESS_YML, Config, Stage, service_of
+from ops.deployment.render import Progress
 from ops.deployment.serverless_yml.service import Function, Service, TosEvent
 from ops.ui.output import Exit, Refused, confirm, print_json
 from shared.smoke import MARK

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ops.checks.wire import Wire
-from ops.deployment.connection import public_storage
+from ops.deployment.apply import public_storage
 from ops.deployment.serverless_yml.service import Function, Service
 from shared.clients.credentials import FunctionCredentials
 from shared.clients.http import PooledTransport
