@@ -95,7 +95,7 @@ def test_a_release_that_fails_is_told_with_the_instances_log_and_the_old_one_run
 
 
 def test_one_that_was_stopped_by_ctrl_c_is_gone_on_with_by_the_next_run(world: World) -> None:
-    world.cloud.plane.settings = replace(world.cloud.plane.settings, release_seconds=3.0)
+    world.cloud.plane.settings = replace(world.cloud.plane.settings, release_seconds=10.0)
     with subprocess.Popen(
         [sys.executable, "-m", "ops", "deploy", "--yes", "--function", "upload"],
         cwd=world.folder,
