@@ -52,8 +52,7 @@ def role_policy(service: Service) -> dict[str, Any]:
         if isinstance(event, TosEvent)
     }
     buckets = {bucket for bucket, _ in uploads}
-    # Without REPAINT_LEDGER there is a ledger in each bucket of uploads.
-    ledgers = {_split(s.ledger_for(bucket)) for s in settings for bucket in buckets or {""}}
+    ledgers = {_split(s.ledger) for s in settings}
     statements = [
         _allow(_READ_UPLOADS, (f"trn:tos:::{bucket}/{prefix}*" for bucket, prefix in uploads)),
         _allow(_HEAD_BUCKETS, (f"trn:tos:::{bucket}" for bucket in buckets)),

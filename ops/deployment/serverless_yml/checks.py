@@ -10,7 +10,7 @@ from ops.deployment.serverless_yml.document import Place, Problem
 from ops.deployment.serverless_yml.service import Function, ScheduleEvent, Service, TosEvent
 from ops.deployment.serverless_yml.variables import Variables
 from shared.errors import SettingsError
-from shared.processing.turns import WRITE_SECONDS
+from shared.processing.claims import WRITE_SECONDS
 from shared.settings import DEFAULT_TOS_REGION, Settings, load_settings
 
 MAX_RULES = 10
@@ -159,39 +159,29 @@ class _Environment(_Checks):
             yield self._at(place, f"{variable} is not a setting", fix)
 
     def _ledger(self, function: Function) -> Iterator[Problem]:
-        ledger = function.environment.get(LEDGER)
-        own: Place = ("functions", function.name)
-        has_bucket = any(isinstance(event, TosEvent) for event in function.events)
-        if ledger is None and not has_bucket and LEDGER not in self._reported():
-            yield self._at(
-                own,
-                f"{LEDGER} is not set, and {function.name} has no tos event whose bucket could "
-                "hold the records",
-                f"write {LEDGER}: tos://<bucket>/ledger/ below environment: in provider:",
-            )
-        if ledger is not None and ledger.startswith("sqlite:"):
+        ledger = function.environment.get(LEDGER, "")
+        if ledger.startswith("sqlite:"):
             yield self._at(
                 self._place(function, LEDGER),
                 f"{LEDGER} is a file, and the functions' instances share no disk",
                 "write tos://<bucket>/ledger/",
             )
-        for event in function.events:
-            if isinstance(event, TosEvent) and LEDGER not in self._reported():
-                address = ledger or f"tos://{event.bucket}/.repaint/"
-                if address.startswith(f"tos://{event.bucket}/") and _covers(event, address):
-                    yield self._at(
-                        (*own, "events"),
-                        f"{_shown(event)} includes the records in {address}: each record that is "
-                        f"written would call {function.name} again",
-                        f"choose a prefix such as uploads/, or a {LEDGER} in another bucket",
-                    )
+        events = [event for event in function.events if isinstance(event, TosEvent)]
+        for event in events:
+            if _covers(event, ledger):
+                yield self._at(
+                    ("functions", function.name, "events"),
+                    f"{_shown(event)} includes the records in {ledger}: each record that is "
+                    f"written would call {function.name} again",
+                    f"choose a prefix such as uploads/, or a {LEDGER} in another bucket",
+                )
         if (
-            not has_bucket
+            not events
             and self._service.region != DEFAULT_TOS_REGION
             and "TOS_REGION" not in {*function.environment, *self._reported()}
         ):
             yield self._at(
-                own,
+                ("functions", function.name),
                 f"TOS_REGION is not set, and no tos event gives {function.name} the region",
                 "write TOS_REGION: ${self:provider.region} below environment: in provider:",
             )
@@ -287,7 +277,10 @@ def _shown(event: TosEvent) -> str:
 
 def _covers(event: TosEvent, ledger: str) -> bool:
     """Return whether a record below `ledger` can be an object that the event matches."""
-    prefix = ledger.removeprefix(f"tos://{event.bucket}/")
-    return (event.prefix.startswith(prefix) or prefix.startswith(event.prefix)) and (
-        ".json".endswith(event.suffix) or event.suffix.endswith(".json")
+    bucket = f"tos://{event.bucket}/"
+    prefix = ledger.removeprefix(bucket)
+    return (
+        ledger.startswith(bucket)
+        and (event.prefix.startswith(prefix) or prefix.startswith(event.prefix))
+        and (".json".endswith(event.suffix) or event.suffix.endswith(".json"))
     )

@@ -66,12 +66,13 @@ TOKEN = "hunter2-hunter2"
             id="a ledger on a disk",
         ),
         pytest.param(
-            changed("    REPAINT_LEDGER: tos://shop-state/ledger/\n", "")
-            + SWEEP.replace("sweep:", f"sweep: {HERE}"),
-            "REPAINT_LEDGER is not set, and sweep has no tos event whose bucket could hold the "
-            "records; "
-            "write REPAINT_LEDGER: tos://<bucket>/ledger/ below environment: in provider:.",
-            id="a sweep without a ledger",
+            changed("    REPAINT_LEDGER: tos://shop-state/ledger/\n", "").replace(
+                "  environment:", f"  environment: {HERE}"
+            ),
+            "REPAINT_LEDGER is not set: it is the place of the records, the same for every "
+            "function, such as tos://my-state-bucket/ledger/; "
+            "write REPAINT_LEDGER: ${env:REPAINT_LEDGER} below environment:.",
+            id="no ledger",
         ),
         pytest.param(
             changed("  environment:", f"  environment: {HERE}")
@@ -91,7 +92,7 @@ TOKEN = "hunter2-hunter2"
             id="a ledger among the uploads",
         ),
         pytest.param(
-            changed("    REPAINT_LEDGER: tos://shop-state/ledger/\n", "")
+            changed("tos://shop-state/ledger/", "tos://photos/.repaint/")
             .replace("          prefix: uploads/\n", "")
             .replace("    events:", f"    events: {HERE}"),
             "photos/* includes the records in tos://photos/.repaint/: each record that is written "
@@ -176,7 +177,7 @@ def test_a_secret_that_is_left_out_for_now_is_no_mistake(tmp_path: Path) -> None
 )
 def test_records_that_no_event_is_about_are_no_mistake(tmp_path: Path, event: str) -> None:
     text = RIGHT.partition("      - tos:")[0].replace(
-        "    REPAINT_LEDGER: tos://shop-state/ledger/\n", ""
+        "tos://shop-state/ledger/", "tos://photos/.repaint/"
     )
 
     assert 1 == len(read(tmp_path, f"{text}      - tos: {event}\n").functions[0].events)
