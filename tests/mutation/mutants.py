@@ -207,8 +207,8 @@ END = [
     Mutant(
         "an owner that lost the lease cannot end the record",
         "shared/processing/attempts.py",
-        "        claim.write(claim.record.changed(ending=Ending(state=state, reason=reason), **fields))\n",
-        "        claim.record = claim.record.changed(\n            ending=Ending(state=state, reason=reason), **fields\n        )\n",
+        "claim.write(claim.record.changed(ending=Ending(",
+        "(lambda record: setattr(claim, 'record', record))(claim.record.changed(ending=Ending(",
         _PROTECTIONS,
     ),
     Mutant(
@@ -235,8 +235,8 @@ END = [
     Mutant(
         "an object that went away or was overwritten is not paid for later",
         "shared/processing/attempts.py",
-        "stop = self._end_if_source_changed(claim) if record.attempts or claim.taken_over else None",
-        "stop = None",
+        "if record.attempts or claim.taken_over else None",
+        "if claim is None else None",
         _PROTECTIONS,
     ),
     Mutant(
@@ -473,7 +473,8 @@ CAP = [
         "an attempt is counted against the cap before it is written",
         "shared/processing/attempts.py",
         "            if not claim.delivery.ledger.reserve(",
-        "            early = Attempt(number=number, output=name, sent_at=self._clock.now(), day=day)\n"
+        "            now = self._clock.now()\n"
+        "            early = Attempt(number=number, output=name, sent_at=now, day=day)\n"
         "            claim.write(record.with_attempt(early))\n"
         "            if not claim.delivery.ledger.reserve(",
         _PROTECTIONS,
@@ -880,6 +881,6 @@ WEBHOOK = [
 ]
 
 MUTANTS = [
-    *CLAIM, *TAKEOVER, *END, *PROBE, *TRANSPORT, *ATTEMPTS, *CAP, *CHOSEN, *UPLOADS, *VARIANTS, *CALLERS,
-    *SECRETS, *WEBHOOK,
+    *CLAIM, *TAKEOVER, *END, *PROBE, *TRANSPORT, *ATTEMPTS, *CAP, *CHOSEN, *UPLOADS, *VARIANTS,
+    *CALLERS, *SECRETS, *WEBHOOK,
 ]  # fmt: skip

@@ -1,10 +1,13 @@
-"""What there is on the platform, and what there is to be: the values that a plan compares."""
+"""The current and the desired state of a deployment: the values that a plan compares."""
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Self
 
-from ops.deployment.serverless_yml.service import Function, Logs, Service
+from typing_extensions import override
+
+from ops.deployment.bucket_rules import BucketRules
+from ops.deployment.serverless_yml import Function, Logs, Service
 
 _MARK = re.compile(
     r"Deployed by repaint: service (?P<service>[\w-]+), stage (?P<stage>[\w-]+), "
@@ -15,19 +18,19 @@ _MARK = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What a function is told, apart from its code."""
+    """A function's settings on the platform, apart from its code."""
 
     memory_mb: int
     timeout_seconds: int
     max_concurrency: int
-    """How many requests one instance takes at a time; 1 is the platform's exclusive mode."""
+    """Requests that one instance handles at the same time; 1 is the platform's exclusive mode."""
     role: str | None
     logs: Logs | None
     environment: dict[str, str] = field(repr=False)
 
     @classmethod
     def of(cls, function: Function) -> Self:
-        """Return what serverless.yml wants a function to be told."""
+        """Return the settings that a function has in serverless.yml."""
         return cls(
             memory_mb=function.memory_mb,
             timeout_seconds=function.timeout_seconds,
@@ -40,35 +43,40 @@ class Setup:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Whose function it is and which code it has, in the one text that the platform keeps for us.
+    """The owner of a function and its code, in the one text that the platform keeps for us.
 
-    The platform tells no digest of a function's code: the SHA-256 of its zip is noted in the
-    function's description and in that of each release. `code` None says that nothing is known.
+    The platform returns no digest of a function's code: the SHA-256 of its zip is in the
+    description of the function and of each release. `code` is None if the code is unknown.
     """
 
     service: str
     stage: str
     code: str | None = None
 
+    @classmethod
+    def of(cls, service: Service, code: str | None = None) -> Self:
+        """Return the mark of a service's functions."""
+        return cls(service.name, service.stage, code)
+
+    @override
     def __str__(self) -> str:
-        """Write it, to be read by people as well."""
         code = f"sha256:{self.code}" if self.code else "not whole"
         return f"Deployed by repaint: service {self.service}, stage {self.stage}, code {code}"
 
     def is_of(self, service: Service) -> bool:
-        """Tell whether it is that of a service, in its stage."""
+        """Return whether it is the mark of a service, in its stage."""
         return (self.service, self.stage) == (service.name, service.stage)
 
     @classmethod
     def read(cls, text: str | None) -> Self | None:
-        """Read a description; None where it is none of ours."""
+        """Read a description; None if it is not a mark."""
         found = _MARK.fullmatch(text or "")
         return cls(found["service"], found["stage"], found["code"]) if found else None
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A function's settings and the SHA-256 of its code; None where that is not known."""
+    """A function's settings and the SHA-256 of its code, None if that is unknown."""
 
     setup: Setup
     code: str | None
@@ -88,10 +96,10 @@ class Timer:
 class Deployed:
     """A function as the platform has it.
 
-    `runtime` is the platform's own word for it, in which the version of Python is all that counts.
-    `draft` is what the next release would release, `live` what runs, as `revision`: None and 0
-    where nothing was ever released. `buckets` are those that its triggers tell of, and
-    `has_other_triggers` whether there are any beside timers and buckets' rules.
+    `runtime` is the platform's name for it, of which only the version of Python matters. `draft` is
+    the version that the next release would release, `live` the one that runs, as `revision`: None
+    and 0 if nothing was ever released. `buckets` are named by its triggers; `has_other_triggers`
+    if there are any beside timers and buckets' rules.
     """
 
     id: str
@@ -109,29 +117,21 @@ class Deployed:
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
-    """A bucket's notification rules as they were read, and the version that a write has to name."""
+class Current:
+    """The current state: functions by name, rules by bucket.
 
-    rules: tuple[dict[str, Any], ...]
-    version: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """Everything that was read: functions by their names, rules by bucket.
-
-    The rules of a bucket that does not exist are None. `orphans` are the names of functions that
-    were deployed for the same service and stage, and that nobody asked for.
+    The rules of a bucket that does not exist are None. `orphans` are the names of other functions
+    that were deployed for the same service and stage.
     """
 
     functions: dict[str, Deployed]
-    rules: dict[str, Rules | None]
+    rules: dict[str, BucketRules | None]
     orphans: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """A function as it is to be; `code` is its zip."""
+class Desired:
+    """The desired state of a function; `code` is its zip."""
 
     function: Function
     sha256: str
@@ -139,10 +139,5 @@ class Wanted:
 
     @property
     def version(self) -> Version:
-        """Return what is to run."""
+        """Return the version that shall run."""
         return Version(Setup.of(self.function), self.sha256)
-
-
-def mark_of(service: Service, code: str | None = None) -> Mark:
-    """Return the mark of a service's functions."""
-    return Mark(service.name, service.stage, code)
