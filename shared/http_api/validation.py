@@ -2,7 +2,6 @@
 
 import json
 import re
-import secrets
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +13,7 @@ from shared.errors import ObjectMissing, Problem, RejectedUpload
 from shared.http_api.problems import HttpProblem
 from shared.http_api.schema import STORE_PATH, GenerationRequest
 from shared.json_utils import map_texts, pointer_to
-from shared.ledger import Record
+from shared.ledger import Record, Source
 from shared.redaction import redact_text
 from shared.settings import Settings
 from shared.uploads.eligibility import head_problems
@@ -46,7 +45,7 @@ class Asking:
             raise _invalid(_field_errors(error) + errors) from None
         given = asked.given()
         metadata = read_metadata({})
-        etag, version_id = "", None
+        etag, version_id = None, None
         # Without its metadata, nothing can be said of what the request leaves to an object.
         is_looked_at = bool(asked.bucket and asked.key and not errors)
         if asked.bucket and asked.key and is_looked_at:
@@ -75,15 +74,16 @@ class Asking:
             raise _invalid(errors)
         return Record(
             id=record_id,
-            bucket=asked.bucket or "",
-            key=asked.key or "",
-            etag=etag,
-            version_id=version_id,
-            source=asked.image_url or asked.store_uri,
+            source=Source(
+                bucket=asked.bucket,
+                key=asked.key,
+                etag=etag,
+                version_id=version_id,
+                address=asked.image_url or asked.store_uri,
+            ),
             fingerprint=fingerprint,
             # One request, one generation, also where a preset makes several of an upload.
             instructions=instructions.model_copy(update={"variants": 1}),
-            owner=secrets.token_hex(8),
         )
 
     def _canonical(self, document: object, errors: list[dict[str, str]]) -> object:

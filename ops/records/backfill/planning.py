@@ -83,7 +83,7 @@ class _Planner:
         """Plan an object, or say what it is instead."""
         bucket, key = self._scope.bucket, listed.key
         self._plan.tells_metadata = self._plan.tells_metadata or bool(listed.metadata)
-        if self._settings.filter_for(bucket).exclusion(bucket, key) is not None:
+        if self._settings.upload_filter.exclusion(bucket, key) is not None:
             return "outside"
         if GENERATED_MARK in listed.metadata:
             return "outputs"
