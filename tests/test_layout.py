@@ -183,9 +183,11 @@ def test_passage_of_an_upload(capsys: pytest.CaptureFixture[str]) -> None:
     steps = sorted(module for module in passage.entered if is_step(module))
     between = {pair: count for pair, count in passage.crossings.items() if all(map(is_step, pair))}
     lines = [
-        f"a plain upload enters {len(steps)} modules of the domain, with {sum(between.values())} "
-        f"crossings between them (all of shared: {len(passage.entered)} modules, "
-        f"{sum(passage.crossings.values())} crossings)",
+        (
+            f"a plain upload enters {len(steps)} modules of the domain, with {sum(between.values())} "
+            f"crossings between them (all of shared: {len(passage.entered)} modules, "
+            f"{sum(passage.crossings.values())} crossings)"
+        ),
         *(f"  {caller} → {module}: {count}" for (caller, module), count in sorted(between.items())),
     ]
     with capsys.disabled():
