@@ -1,4 +1,4 @@
-"""The official package, unchanged, works with the local object storage."""
+"""The official SDK, unchanged, works with the local object storage."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -34,13 +34,13 @@ BUCKET = "photos"
 PROMPT = "漫画风格，100% 手绘"
 
 
-class Cloud:
+class ServedStorage:
     """A served object storage, and official clients that reach it as their proxy."""
 
     def __init__(self, store: ObjectStore) -> None:
         self.keys = KeyRing()
         self.events: list[str] = []
-        self.server = Server(application(store, self.keys, on_event=self._take))
+        self.server = Server(application(store, self.keys, on_event=self._record))
         self.clients: list[Any] = []
 
     def client(self, access_key: str, secret_key: str) -> Any:
@@ -56,14 +56,14 @@ class Cloud:
         self.clients.append(client)
         return client
 
-    def _take(self, event: dict[str, Any], function: str) -> None:
+    def _record(self, event: dict[str, Any], function: str) -> None:
         self.events.append(f"{event['data']['events'][0]['eventName']} → {function}")
 
 
 @pytest.fixture
-def cloud(tmp_path: Path) -> Iterator[Cloud]:
+def cloud(tmp_path: Path) -> Iterator[ServedStorage]:
     store = ObjectStore(tmp_path / "tos")
-    cloud = Cloud(store)
+    cloud = ServedStorage(store)
     with cloud.server:
         yield cloud
         for client in cloud.clients:
@@ -72,7 +72,7 @@ def cloud(tmp_path: Path) -> Iterator[Cloud]:
 
 
 @pytest.fixture
-def client(cloud: Cloud) -> Any:
+def client(cloud: ServedStorage) -> Any:
     credentials = cloud.keys.issue()
     client = cloud.client(credentials.access_key, credentials.secret_key)
     client.create_bucket(BUCKET)
@@ -81,7 +81,8 @@ def client(cloud: Cloud) -> Any:
 
 @example(data=bytes(range(256)) * 300)
 @given(data=st.binary(max_size=3000))
-def test_the_checksum_is_that_of_the_official_package(data: bytes) -> None:
+def test_checksum(data: bytes) -> None:
+    """The checksum of stored objects is that of the official package."""
     official = Crc64()
     official(data)
 
@@ -89,7 +90,8 @@ def test_the_checksum_is_that_of_the_official_package(data: bytes) -> None:
     assert official.crc == crc64.xz(data[700:], crc64.xz(data[:700]))
 
 
-def test_an_object_comes_back_with_its_prompt(client: Any) -> None:
+def test_round_trip(client: Any) -> None:
+    """An object is returned with its prompt."""
     put = client.put_object(BUCKET, "漫 画/cat.png", content=b"cat", meta={"prompt": PROMPT})
     head = client.head_object(BUCKET, "漫 画/cat.png")
 
@@ -111,26 +113,30 @@ def test_an_object_comes_back_with_its_prompt(client: Any) -> None:
     ],
     ids=["empty", "large", "file", "text"],
 )
-def test_contents_of_every_kind_are_taken(client: Any, content: Any, expected: bytes) -> None:
+def test_contents(client: Any, content: Any, expected: bytes) -> None:
+    """Contents of every kind are stored."""
     client.put_object(BUCKET, "k", content=content)
 
     assert client.get_object(BUCKET, "k").read() == expected
 
 
-def test_a_body_of_unknown_length_is_taken(client: Any) -> None:
+def test_unknown_length(client: Any) -> None:
+    """A body of unknown length is stored."""
     client.put_object(BUCKET, "k", content=iter([b"one ", b"two"]))
 
     assert client.get_object(BUCKET, "k").read() == b"one two"
 
 
-def test_a_body_is_sent_once_the_server_asks_for_it(client: Any) -> None:
+def test_100_continue(client: Any) -> None:
+    """A body is sent once the server requests it."""
     client.except100_continue_threshold = 1
     client.put_object(BUCKET, "k", content=b"x" * 100_000)
 
     assert client.head_object(BUCKET, "k").content_length == 100_000
 
 
-def test_a_listing_of_several_pages_is_complete(client: Any) -> None:
+def test_listing(client: Any) -> None:
+    """A listing of several pages is complete."""
     keys = [f"{folder}/{number}" for folder in "ab" for number in range(4)]
     for key in (*keys, "c"):
         client.put_object(BUCKET, key, content=b"x", meta={"prompt": PROMPT})
@@ -153,7 +159,8 @@ def test_a_listing_of_several_pages_is_complete(client: Any) -> None:
     assert [bucket.name for bucket in client.list_buckets().buckets] == [BUCKET]
 
 
-def test_deleted_objects_are_gone(client: Any) -> None:
+def test_delete(client: Any) -> None:
+    """Deleted objects and buckets are not found."""
     for key in "abc":
         client.put_object(BUCKET, key, content=b"x")
     client.delete_object(BUCKET, "a")
@@ -169,7 +176,8 @@ def test_deleted_objects_are_gone(client: Any) -> None:
     assert refused.value.status_code == 404
 
 
-def test_a_key_is_created_once_and_swapped_by_its_etag(client: Any) -> None:
+def test_conditional_writes(client: Any) -> None:
+    """A key is created once, and replaced by its ETag."""
     etag = client.put_object(BUCKET, "k", content=b"1", forbid_overwrite=True).etag
     with pytest.raises(TosServerError) as refused:
         client.put_object(BUCKET, "k", content=b"2", forbid_overwrite=True)
@@ -182,7 +190,8 @@ def test_a_key_is_created_once_and_swapped_by_its_etag(client: Any) -> None:
     assert client.get_object(BUCKET, "k").read() == b"3"
 
 
-def test_a_copy_keeps_or_replaces_the_metadata(client: Any) -> None:
+def test_copy(client: Any) -> None:
+    """A copy keeps or replaces the metadata."""
     client.put_object(BUCKET, "a b/漫画", content=b"x", meta={"prompt": PROMPT})
     copied = client.copy_object(BUCKET, "same", BUCKET, "a b/漫画")
     client.copy_object(
@@ -199,7 +208,8 @@ def test_a_copy_keeps_or_replaces_the_metadata(client: Any) -> None:
     assert client.head_object(BUCKET, "other").meta["prompt"] == "ink"
 
 
-def test_a_file_is_uploaded_in_parts(client: Any, cloud: Cloud, tmp_path: Path) -> None:
+def test_upload_file(client: Any, cloud: ServedStorage, tmp_path: Path) -> None:
+    """A file is uploaded and downloaded in parts, with one event."""
     subscribe(client, "tos:ObjectCreated:CompleteUpload")
     content = bytes(range(256)) * 4096 * 11
     path = tmp_path / "large.png"
@@ -219,7 +229,8 @@ def test_a_file_is_uploaded_in_parts(client: Any, cloud: Cloud, tmp_path: Path) 
     assert cloud.events == ["tos:ObjectCreated:CompleteUpload → repaint"]
 
 
-def test_parts_can_be_listed_and_an_upload_aborted(client: Any) -> None:
+def test_multipart_upload(client: Any) -> None:
+    """Parts can be listed, and an upload aborted."""
     upload = client.create_multipart_upload(BUCKET, "k").upload_id
     part = client.upload_part(BUCKET, "k", upload, 1, content=b"one")
     client.upload_part(BUCKET, "k", upload, 2, content=b"two")
@@ -236,9 +247,8 @@ def test_parts_can_be_listed_and_an_upload_aborted(client: Any) -> None:
     assert refused.value.code == "NoSuchUpload"
 
 
-def test_a_presigned_address_is_good_for_a_download_until_it_is_changed(
-    client: Any, cloud: Cloud
-) -> None:
+def test_presigned_url(client: Any, cloud: ServedStorage) -> None:
+    """A presigned URL is valid until it is changed."""
     client.put_object(BUCKET, "漫 画.png", content=b"cat")
     address = client.pre_signed_url(
         tos.HttpMethodType.Http_Method_Get, BUCKET, "漫 画.png", expires=60
@@ -252,7 +262,8 @@ def test_a_presigned_address_is_good_for_a_download_until_it_is_changed(
     assert changed.status == 403
 
 
-def test_versions_are_switched_on(client: Any) -> None:
+def test_versioning(client: Any) -> None:
+    """Versioning can be enabled."""
     assert VersioningStatusType.Versioning_Unknown == client.get_bucket_version(BUCKET).status
     client.put_bucket_versioning(BUCKET, VersioningStatusType.Versioning_Status_Enabled)
     first = client.put_object(BUCKET, "k", content=b"1").version_id
@@ -263,7 +274,8 @@ def test_versions_are_switched_on(client: Any) -> None:
     assert client.get_object(BUCKET, "k", version_id=first).read() == b"1"
 
 
-def test_notification_rules_are_written_and_read(client: Any, cloud: Cloud) -> None:
+def test_notification_rules(client: Any, cloud: ServedStorage) -> None:
+    """Notification rules are written, read and removed."""
     subscribe(client, "tos:ObjectCreated:*")
     client.put_object(BUCKET, "k", content=b"x")
 
@@ -274,7 +286,8 @@ def test_notification_rules_are_written_and_read(client: Any, cloud: Cloud) -> N
     assert client.get_bucket_notification_type2(BUCKET).rules == []
 
 
-def test_wrong_secrets_unknown_keys_and_stale_dates_are_refused(cloud: Cloud, client: Any) -> None:
+def test_refused_signatures(cloud: ServedStorage, client: Any) -> None:
+    """Wrong secrets, unknown keys and old dates are refused."""
     known = client.auth.credentials_provider.get_credentials().get_ak()
     for access_key, secret, code in (
         (known, "wrong", "SignatureDoesNotMatch"),
