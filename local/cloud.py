@@ -128,7 +128,7 @@ class Cloud:
         self._bare = bare
         if self.plane.is_used and not bare:
             # Before any server: what was opened so far is all there is to close.
-            for part in (self.plane, self.platform.events, self.store, self.book):
+            for part in (self.plane, self.platform.queue, self.store, self.book):
                 part.close()
             raise RuntimeError(
                 f"Functions are deployed in {self.folder}: start a bare cloud there, which runs "

@@ -9,19 +9,25 @@ from pathlib import Path
 
 
 class Database:
-    """The tables of `schema` in the file `path`; safe to use from several threads."""
+    """The tables of `schema` in the file `path`; safe to use from several threads.
 
-    def __init__(self, path: Path, schema: str) -> None:
+    If it is `exclusive`, no other process can open the file meanwhile. Raises
+    sqlite3.OperationalError if one has it open.
+    """
+
+    def __init__(self, path: Path, schema: str, *, exclusive: bool = False) -> None:
         self._lock = threading.Lock()
         self._connection = sqlite3.connect(
-            path, timeout=30, isolation_level=None, check_same_thread=False
+            path, timeout=1 if exclusive else 30, isolation_level=None, check_same_thread=False
         )
+        self.close = weakref.finalize(self, self._connection.close)
         self._connection.row_factory = sqlite3.Row
+        if exclusive:
+            self._connection.execute("PRAGMA locking_mode=EXCLUSIVE")
         self._connection.execute("PRAGMA journal_mode=WAL")
         # A commit survives the process's death; one lost with the power is none that mattered.
         self._connection.execute("PRAGMA synchronous=NORMAL")
         self._connection.executescript(schema)
-        self.close = weakref.finalize(self, self._connection.close)
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:

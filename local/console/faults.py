@@ -36,7 +36,7 @@ def read(faults: Faults, platform: Platform) -> Shown:
         **direct,
         throttling=settings.error_rates.get(_THROTTLING, 0.0),
         server_errors=sum(settings.error_rates.get(name, 0.0) for name in _SERVER_ERRORS),
-        duplicates=platform.events.settings.duplicate_probability,
+        duplicates=platform.queue.settings.duplicate_probability,
     )
 
 
@@ -63,7 +63,7 @@ def replace(wanted: Shown, faults: Faults, platform: Platform) -> None:
     except ValidationError as error:
         raise _problem(error) from None
     faults.replace(settings)
-    platform.events.duplicate(wanted.duplicates)
+    platform.queue.duplicate(wanted.duplicates)
 
 
 def _problem(error: ValidationError) -> Problem:

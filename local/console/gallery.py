@@ -12,7 +12,7 @@ from typing import Any
 
 from local.console.lines import Line, moment_of, text_in
 from local.console.uploads import Upload
-from local.vefaas.runtime import Delivery, delivery_of
+from local.vefaas.runtime import QueuedEvent, queued_event_id
 from shared.clients.objects import ObjectInfo
 from shared.clients.tos import Tos
 from shared.errors import RepaintError
@@ -41,11 +41,11 @@ class Gallery:
         """Return an upload by its id."""
         return self._uploads.get(upload_id)
 
-    def take_deliveries(self, newest: Iterable[tuple[str, Delivery]], lines: list[Line]) -> None:
+    def take_deliveries(self, newest: Iterable[tuple[str, QueuedEvent]], lines: list[Line]) -> None:
         """Take in the queue's newest deliveries, and the lines that may tell their records."""
         # Of an upload's variants the first is claimed first: its line counts, not the last one.
         told = {
-            delivery_of(text_in(line, "request_id")): text_in(line, "record")
+            queued_event_id(text_in(line, "request_id")): text_in(line, "record")
             for line in reversed(lines)
             if text_in(line, "record")
         }
@@ -100,7 +100,7 @@ class Gallery:
         self._views = views
         return list(views.values())
 
-    def _begin(self, delivery: Delivery, told: Mapping[str, str]) -> Upload | None:
+    def _begin(self, delivery: QueuedEvent, told: Mapping[str, str]) -> Upload | None:
         """Return the upload that an event announces, a new one where it is not known yet."""
         event = next((e for e in parse_uploads(delivery.event) if isinstance(e, Event)), None)
         if event is None:
@@ -130,7 +130,7 @@ class Gallery:
         record_id = text_in(line, "record")
         if record_id in self._of_record:
             return self._of_record[record_id]
-        upload = self._of_delivery.get(delivery_of(text_in(line, "request_id")))
+        upload = self._of_delivery.get(queued_event_id(text_in(line, "request_id")))
         if upload is not None and not record_id:
             return upload
         if upload is not None and upload.record_id is None:

@@ -12,7 +12,7 @@ from local.console.lines import Line, Lines, moment_of
 from local.console.parts import Parts
 from local.console.uploads import Upload
 from local.samples import SAMPLE_PROMPTS
-from local.vefaas.runtime import Delivery
+from local.vefaas.runtime import QueuedEvent
 from shared.ledger import Record
 from shared.runtime import Runtime
 from shared.uploads.events import Upload as Event
@@ -69,9 +69,9 @@ class Watch:
     def _follow(self) -> None:
         # Before the queue: an event is queued before the function that it starts writes a line.
         lines = self._lines.new()
-        changes = self._parts.platform.events.changes()
+        changes = self._parts.platform.queue.changes()
         if changes != self._queue_seen:
-            newest = self._parts.platform.events.newest(_NEWEST_DELIVERIES)
+            newest = self._parts.platform.queue.newest(_NEWEST_DELIVERIES)
             self._gallery.take_deliveries(newest, lines)
             self._queue_seen = changes
         self._gallery.take_lines(lines)
@@ -81,7 +81,7 @@ class Watch:
         self._gallery.take_records(self._ledger.refresh(self._gallery.touched()))
 
     def _queue(self) -> dict[str, Any]:
-        events = self._parts.platform.events
+        events = self._parts.platform.queue
         found, settings = events.snapshot(), events.settings
         names = {key: spec.name for key, spec in self._parts.platform.functions.items()}
         kinds = ("waiting", "in_flight", "delayed", "dropped")
@@ -106,7 +106,7 @@ class Watch:
         }
 
 
-def _item(delivery: Delivery, names: dict[str, str]) -> dict[str, Any]:
+def _item(delivery: QueuedEvent, names: dict[str, str]) -> dict[str, Any]:
     uploads = (e for e in parse_uploads(delivery.event) if isinstance(e, Event))
     return {
         "id": delivery.id,

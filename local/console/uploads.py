@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from local.console.lines import Line, moment_of, text_in
-from local.vefaas.runtime import Delivery
+from local.vefaas.runtime import QueuedEvent
 from shared.ledger import Record
 
 _MOST_LINES = 300
@@ -43,7 +43,7 @@ class Upload:
     record_id: str | None = None
     record: Record | None = None
     lines: list[Line] = field(default_factory=list)
-    deliveries: dict[str, tuple[str, Delivery]] = field(default_factory=dict)
+    deliveries: dict[str, tuple[str, QueuedEvent]] = field(default_factory=dict)
     duplicates: int = 0
     # The last line that told how a delivery ended, and the one that told the image's addresses.
     finished: Line = field(default_factory=dict)
@@ -177,7 +177,7 @@ class Upload:
 _ATTEMPT = ("number", "output", "sent_at", "outcome", "code", "message")
 
 
-def _begun(state: str, delivery: Delivery) -> int:
+def _begun(state: str, delivery: QueuedEvent) -> int:
     """Return how many times the function was called for a delivery.
 
     `attempt` counts the one to come where one is to come, and else the last one.

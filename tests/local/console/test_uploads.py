@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from local.console.uploads import Upload
-from local.vefaas.runtime import Delivery
+from local.vefaas.runtime import QueuedEvent
 from shared.ledger import Attempt, Record
 
 NOW = 1_800_000_000.0
@@ -13,13 +13,13 @@ PARKED = {"parked": "in_doubt", "reason": "Nobody knows."}
 LEASED = {"owner": "somebody", "lease_until": NOW + 1}
 
 
-def delivery(state: str, attempt: int = 1, **fields: Any) -> tuple[str, Delivery]:
+def delivery(state: str, attempt: int = 1, **fields: Any) -> tuple[str, QueuedEvent]:
     given = {"last_error": None, "dropped_because": None, "copy_of": None, **fields}
-    return state, Delivery(f"{state}{attempt}", "fn", {}, attempt, NOW - 9, NOW - 3, **given)
+    return state, QueuedEvent(f"{state}{attempt}", "fn", {}, attempt, NOW - 9, NOW - 3, **given)
 
 
 def upload(
-    *deliveries: tuple[str, Delivery],
+    *deliveries: tuple[str, QueuedEvent],
     record: dict[str, Any] | None = None,
     finished: dict[str, Any] | None = None,
 ) -> Upload:

@@ -60,7 +60,7 @@ def test_every_slider_reaches_the_cloud_and_reset_puts_all_back(page: Page, clou
     page.get_by_label("Limit of calls a second").fill("9")
     for label in ("Lost answers", "Late commits", "Throttling", "Server errors", "Duplicate"):
         page.get_by_label(label).fill("10")
-    until(page, lambda: cloud.platform.events.settings.duplicate_probability == 0.1)
+    until(page, lambda: cloud.platform.queue.settings.duplicate_probability == 0.1)
     page.reload()
     expect(page.locator(".fault output")).to_have_text(
         ["0 s", "9 a second", "10 %", "10 %", "10 %", "10 %", "10 %"]
@@ -74,7 +74,7 @@ def test_every_slider_reaches_the_cloud_and_reset_puts_all_back(page: Page, clou
     expect(page.locator(".fault[data-on]")).to_have_count(0)
     assert 0.0 == sum(cloud.faults.settings.shares().values())
     assert cloud.faults.settings.qps is None
-    assert 0.0 == cloud.platform.events.settings.duplicate_probability
+    assert 0.0 == cloud.platform.queue.settings.duplicate_probability
 
 
 def test_a_slider_under_the_mouse_stays_there_when_news_come_in(page: Page, cloud: Cloud) -> None:
