@@ -46,8 +46,8 @@ def build_log(stream: TextIO, level: str = "info") -> Log:
     return logger
 
 
-def tell_misconfigured(log: Log, reason: str, code: str = "") -> None:
-    """Say loudly what no upload is to blame for, and what to mend."""
+def log_configuration_refused(log: Log, reason: str, code: str = "") -> None:
+    """Log an error that no upload is to blame for, and how to fix it."""
     log.error(
         "configuration.refused",
         code=code,

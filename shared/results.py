@@ -1,10 +1,13 @@
-"""What became of one upload in one delivery."""
+"""What became of one upload in one delivery, and the answer that the handler returns."""
 
-from typing import Literal, NamedTuple
+import json
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
 
-from shared.ledger import Cause, Record
+from shared.errors import DeliveryIncomplete
+from shared.ledger import Cause, Record, Status
 
-Status = Literal[
+ResultStatus = Literal[
     "generated", "duplicate", "skipped", "rejected", "superseded", "deferred", "in_doubt",
     "incomplete",  # not an end: this delivery failed and has to come again
 ]  # fmt: skip
@@ -13,10 +16,11 @@ Status = Literal[
 class Result(NamedTuple):
     """What became of one upload in one delivery; `record` is the id of its ledger entry.
 
-    `variant` tells which of several variants of the upload it is, None where there is one.
+    `variant` is its number among several variants of the upload, None if there is only one. `held`
+    means that another delivery holds its lease.
     """
 
-    status: Status
+    status: ResultStatus
     bucket: str | None
     key: str | None
     record: str | None = None
@@ -24,60 +28,84 @@ class Result(NamedTuple):
     image_urls: tuple[str, ...] = ()
     store_uris: tuple[str, ...] = ()
     attempts: int = 0
-    cause: Cause = ""
+    cause: Cause | None = None
     variant: int | None = None
+    held: bool = False
 
     def to_dict(self) -> dict[str, object]:
-        """Return the result as the handler's body shows it; what is empty is left out."""
+        """Return the result as the handler's body shows it; empty fields are left out."""
         shown: dict[str, object] = {"bucket": self.bucket, "key": self.key, "status": self.status}
         if self.reason:
             shown["reason"] = self.reason
-        which = {} if self.variant is None else {"variant": self.variant}
-        return {**shown, **which, **self.addresses(), "record": self.record}
+        if self.variant is not None:
+            shown["variant"] = self.variant
+        return {**shown, **self.image_fields(), "record": self.record}
 
-    def addresses(self) -> dict[str, list[str]]:
-        """Return the repainted image's addresses, if there are any, by their names."""
+    def image_fields(self) -> dict[str, list[str]]:
+        """Return the repainted image's URLs and store URIs by their names, if there are any."""
         if not (self.image_urls or self.store_uris):
             return {}
         return {"image_urls": list(self.image_urls), "store_uris": list(self.store_uris)}
 
 
 def result_of(record: Record) -> Result:
-    """Tell a record's state as a delivery's result."""
-    status: Status = record.parked or "incomplete" if record.state == "pending" else record.state
-    reason = record.reason
-    if status == "incomplete":
-        reason = "The outcome of a call is not known yet; it is looked for once it has settled."
+    """Return a record's state as a delivery's result."""
+    is_unsettled = record.status is Status.RUNNING
+    reason = record.reason or ""
+    if is_unsettled:
+        reason = "The outcome of a call is not known yet; it is probed once it has settled."
     return Result(
-        status,
-        record.bucket,
-        record.key,
+        "incomplete" if is_unsettled else record.status.value,  # type: ignore[arg-type]
+        record.source.bucket,
+        record.source.key,
         record.id,
         reason,
         record.image_urls,
         record.store_uris,
         len(record.attempts),
-        record.cause,
-        _variant_of(record),
+        record.park.cause if record.park else None,
+        record.variant,
     )
 
 
 def duplicate_of(finished: Record) -> Result:
-    """Tell that an upload had ended before this delivery came."""
-    reason = f"It is {finished.state} already. {finished.reason}".rstrip()
+    """Return that an upload had ended before this delivery came."""
+    reason = f"It is {finished.state} already. {finished.reason or ''}".rstrip()
     return Result(
-        "duplicate", finished.bucket, finished.key, finished.id, reason,
-        finished.image_urls, finished.store_uris, variant=_variant_of(finished),
+        "duplicate", finished.source.bucket, finished.source.key, finished.id, reason,
+        finished.image_urls, finished.store_uris, variant=finished.variant,
     )  # fmt: skip
 
 
-def incomplete(record: Record, reason: str) -> Result:
-    """Tell that this delivery failed and has to come again."""
+def incomplete(record: Record, reason: str, *, held: bool = False) -> Result:
+    """Return that this delivery failed and has to come again."""
     return Result(
-        "incomplete", record.bucket, record.key, record.id, reason, variant=_variant_of(record)
-    )
+        "incomplete", record.source.bucket, record.source.key, record.id, reason,
+        variant=record.variant, held=held,
+    )  # fmt: skip
 
 
-def _variant_of(record: Record) -> int | None:
-    instructions = record.instructions
-    return instructions.variant if instructions and instructions.variants > 1 else None
+def response(of_uploads: Sequence[Sequence[Result]]) -> dict[str, Any]:
+    """Return the handler's answer for the uploads of an event, each with its variants' results.
+
+    Raises DeliveryIncomplete if one has to be delivered again, so that the platform counts an
+    error and comes back.
+    """
+    shown = [result.to_dict() for results in of_uploads for result in results]
+    left = [[r for r in results if r.status == "incomplete"] for results in of_uploads]
+    if any(left):
+        raise DeliveryIncomplete(
+            f"{sum(map(bool, left))} of {len(left)} uploads must be delivered again: "
+            + " ".join(f"{r.bucket}/{r.key}: {r.reason}" for results in left for r in results),
+            shown,
+        )
+    return json_response({"results": shown})
+
+
+def json_response(body: object) -> dict[str, Any]:
+    """Return a handler's answer with a JSON body."""
+    return {
+        "statusCode": 200,
+        "headers": {"Content-Type": "application/json; charset=utf-8"},
+        "body": json.dumps(body, ensure_ascii=False),
+    }

@@ -1,4 +1,4 @@
-"""Put the parts together: once in a process, when the first event comes."""
+"""The composition root: build the objects of a deployment, once in each process."""
 
 import os
 import random
@@ -7,33 +7,35 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from shared.clients.credentials import CredentialSource, FunctionCredentials
 from shared.clients.http import PooledTransport, Transport
 from shared.clients.imagex import Imagex
+from shared.clients.rate_limit import RateLimiter
 from shared.clients.tos import Tos
 from shared.clock import Clock, SystemClock
-from shared.errors import SettingsError
+from shared.delivery import Delivery
 from shared.ledger import Ledger
 from shared.ledger.tos import TosLedger
 from shared.logs import Log, stdout_log
-from shared.processing.claims import Claims
-from shared.processing.generation import Generation
+from shared.processing.attempts import Attempts
+from shared.processing.claims import WRITE_SECONDS, Claims, LeasePolicy
 from shared.processing.pipeline import Pipeline
-from shared.processing.rate_limit import Pace
-from shared.processing.turns import WRITE_SECONDS, Turns
 from shared.settings import DEFAULT_TOS_REGION, Settings, load_settings
-from shared.webhook import Notices
+from shared.signing import webhook_key
 
 if TYPE_CHECKING:
-    from shared.http_api.app import HttpDoor
+    from shared.http_api.app import HttpApi
+    from shared.processing.redrive import Redrive
     from shared.processing.sweep import Sweep
+    from shared.webhook import WebhookOutbox
 
 
 class Runtime:
-    """The parts of one deployment, wired; safe to use from several threads.
+    """The objects of one deployment, wired. Thread-safe.
 
-    Raises SettingsError with everything that is wrong with `environment`.
+    Raises SettingsError with every problem of `environment`.
     """
 
     def __init__(
@@ -56,7 +58,7 @@ class Runtime:
         self._open_ledger = open_ledger or _open_ledger
         self._lock = threading.Lock()
         self._storages: dict[str, Tos] = {}
-        self._ledgers: dict[tuple[str, str], Ledger] = {}
+        self._ledger: Ledger | None = None
         self.imagex = Imagex(
             endpoint=self.settings.imagex_endpoint(),
             region=self.settings.region,
@@ -65,48 +67,49 @@ class Runtime:
             transport=self._transport,
             clock=self.clock,
         )
-        pace = Pace(self.clock, self.settings.max_qps)
-        self._turns = Turns(self.settings, pace, self.clock)
-        self.notices = Notices(
-            settings=self.settings, transport=self._transport, clock=self.clock, rng=self._rng
+        self.policy = LeasePolicy(self.settings.timeout_seconds, self.settings.settle_seconds)
+        self._limiter = RateLimiter(self.clock, self.settings.max_qps)
+        self._webhook = self._build_webhook()
+        self.claims = Claims(
+            policy=self.policy,
+            limiter=self._limiter,
+            clock=self.clock,
+            output_prefix=self.settings.output_prefix,
+            capped=self.settings.daily_cap is not None,
         )
-        generation = Generation(
-            settings=self.settings,
+        self.attempts = Attempts(
             imagex=self.imagex,
-            pace=pace,
-            turns=self._turns,
-            notices=self.notices,
+            limiter=self._limiter,
+            policy=self.policy,
+            webhook=self._webhook,
             clock=self.clock,
             rng=self._rng,
-        )
-        self.claims = Claims(
-            storage=self.storage, generation=generation, turns=self._turns, clock=self.clock
+            domain=self.settings.domain,
+            output_prefix=self.settings.output_prefix,
+            daily_cap=self.settings.daily_cap,
         )
         self.pipeline = Pipeline(
             settings=self.settings,
-            storage=self.storage,
-            ledger=self.ledger,
             claims=self.claims,
-            generation=generation,
-            notices=self.notices,
+            attempts=self.attempts,
+            webhook=self._webhook,
             clock=self.clock,
         )
-        if self.settings.ledger is None:
-            self.log.warning(
-                "settings.questionable",
-                reason="REPAINT_LEDGER is not set: what is parked in the ledger of an upload's "
-                "bucket is not found by the sweep. Set it for every function.",
-            )
         shortest = self.settings.timeout_seconds + WRITE_SECONDS
         if self.settings.deadline_seconds < shortest:
             self.log.warning(
-                "settings.questionable",
+                "settings.warning",
                 reason=f"An invocation has {self.settings.deadline_seconds:g} seconds, a call may "
                 f"take {shortest:g}: nothing will be started. Raise the function's timeout.",
             )
 
+    def delivery(self, log: Log | None = None) -> Delivery:
+        """Return an invocation's means to process uploads; its time begins now."""
+        deadline = self.clock.now() + self.settings.deadline_seconds
+        return Delivery(self.ledger, self.storage, deadline, log or self.log)
+
     def storage(self, region: str | None) -> Tos:
-        """Return object storage in the region that is set, else in the event's."""
+        """Return object storage in the configured region, else in the event's."""
         name = self.settings.tos_region or region or DEFAULT_TOS_REGION
         with self._lock:
             if name not in self._storages:
@@ -122,70 +125,87 @@ class Runtime:
                 )
             return self._storages[name]
 
-    def ledger(self, bucket: str, region: str | None) -> Ledger:
-        """Return the ledger for uploads to `bucket` in `region`."""
-        place = self.settings.ledger_for(bucket)
-        # One that is set is the same for all doors, and a timer's event tells no region.
-        storage = self.storage(None if self.settings.ledger else region)
+    @property
+    def ledger(self) -> Ledger:
+        """Return the ledger, which is the same for every function."""
+        storage = self.storage(None)
         with self._lock:
-            found = self._ledgers.get((place, region or ""))
-            if found is None:
-                found = self._open_ledger(place, storage)
-                self._ledgers[place, region or ""] = found
-            return found
+            if self._ledger is None:
+                self._ledger = self._open_ledger(self.settings.ledger, storage)
+            return self._ledger
 
-    def shared_ledger(self, user: str) -> Ledger:
-        """Return the ledger that all doors share, for a door that no event tells the bucket.
-
-        Raises SettingsError where it is not set.
-        """
-        if self.settings.ledger is None:
-            problem = (
-                f"REPAINT_LEDGER is not set: no event tells {user} in which bucket to look. "
-                "Set it to the same value for every function."
-            )
-            raise SettingsError([problem])
-        return self.ledger("", None)
-
-    # Each of the next two is needed by one of the three functions, and imported there only.
+    # Each of the next three is needed by few processes, and imported there only.
 
     @cached_property
     def sweep(self) -> "Sweep":
-        """What works off the ledger."""
+        """Return the sweep over the ledger."""
         from shared.processing.sweep import Sweep  # noqa: PLC0415
 
         return Sweep(
-            settings=self.settings,
             pipeline=self.pipeline,
-            turns=self._turns,
-            notices=self.notices,
+            policy=self.policy,
+            limiter=self._limiter,
+            webhook=self._webhook,
             clock=self.clock,
             rng=self._rng,
+            daily_cap=self.settings.daily_cap,
         )
 
-    def http(self) -> "HttpDoor":
-        """Return the HTTP door. Raises SettingsError where the ledger is not set."""
-        from shared.http_api.app import HttpDoor  # noqa: PLC0415
+    @cached_property
+    def http_api(self) -> "HttpApi":
+        """Return the HTTP API."""
+        from shared.http_api.app import HttpApi  # noqa: PLC0415
 
-        return HttpDoor(
+        return HttpApi(
             settings=self.settings,
             pipeline=self.pipeline,
             storage=self.storage,
-            ledger=self.shared_ledger("the HTTP door"),
+            ledger=self.ledger,
+        )
+
+    def redrive(self, *, later: bool) -> "Redrive":
+        """Return what runs records again; with `later`, the new ones are left to the sweep."""
+        from shared.processing.redrive import Redrive  # noqa: PLC0415
+
+        return Redrive(
+            claims=self.claims,
+            attempts=self.attempts,
+            policy=self.policy,
+            pipeline=self.pipeline,
+            clock=self.clock,
+            later=later,
         )
 
     def close(self) -> None:
         """Close the files and connections that were opened. The platform never asks for it."""
-        for ledger in self._ledgers.values():
-            ledger.close()
+        if self._ledger is not None:
+            self._ledger.close()
         if isinstance(self._transport, PooledTransport):
             self._transport.close()
+
+    def _build_webhook(self) -> "WebhookOutbox | None":
+        settings = self.settings
+        if settings.webhook_url is None or settings.webhook_secret is None:
+            return None
+        # Few deployments have a webhook.
+        from shared.webhook.outbox import WebhookOutbox  # noqa: PLC0415
+        from shared.webhook.sender import Endpoint, Sender  # noqa: PLC0415
+
+        endpoint = Endpoint(
+            url=settings.webhook_url.get_secret_value(),
+            key=webhook_key(settings.webhook_secret.get_secret_value()),
+            transport=self._transport,
+            clock=self.clock,
+        )
+        source = f"/repaint/{quote(settings.service_id, safe='')}"
+        sender = Sender(endpoint, source, self.clock)
+        return WebhookOutbox(sender, clock=self.clock, rng=self._rng)
 
 
 def _open_ledger(place: str, storage: Tos) -> Ledger:
     scheme, _, rest = place.partition("://")
     if scheme == "sqlite":
-        # Takes a while to import, and no function that is deployed has its ledger in a file.
+        # Slow to import, and no deployed function has its ledger in a file.
         from shared.ledger.sqlite import SqliteLedger  # noqa: PLC0415
 
         return SqliteLedger(Path(rest))
@@ -198,7 +218,7 @@ _current: Runtime | None = None
 
 
 def current_runtime() -> Runtime:
-    """Return this process's runtime, made from its environment by the first who asks.
+    """Return this process's runtime, built from its environment on the first call.
 
     Several requests run in one instance at the same time, hence the lock. Raises SettingsError,
     each time anew, until the settings are right.

@@ -128,8 +128,10 @@ class Settings(BaseModel):
     tos_region: Region | None = Field(default=None, alias="TOS_REGION")
     tos_endpoint: Endpoint | None = Field(default=None, alias="TOS_ENDPOINT")
     tos_public_endpoint: Endpoint | None = Field(default=None, alias="TOS_PUBLIC_ENDPOINT")
-    ledger: Annotated[str, AfterValidator(_check_ledger)] | None = Field(
-        default=None, alias="REPAINT_LEDGER"
+    ledger: Annotated[str, AfterValidator(_check_ledger)] = Field(
+        alias="REPAINT_LEDGER",
+        description="the place of the records, the same for every function, such as "
+        "tos://my-state-bucket/ledger/",
     )
     prefixes: Words = Field(default=(), alias="REPAINT_PREFIXES")
     suffixes: Annotated[Words, Field(min_length=1)] = Field(
@@ -175,10 +177,6 @@ class Settings(BaseModel):
         endpoint = self.tos_endpoint or f"https://tos-{region}.volces.com"
         public = self.tos_public_endpoint or endpoint.replace("ivolces.com", "volces.com")
         return endpoint, public
-
-    def ledger_for(self, bucket: str) -> str:
-        """Return where the record of an upload to `bucket` is kept."""
-        return self.ledger or f"tos://{bucket}/.repaint/"
 
 
 def load_settings(environment: Mapping[str, str]) -> Settings:

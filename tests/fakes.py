@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from shared.clients.http import Request, Response, Timeouts, Transport
 from shared.clients.tos import Tos
+from shared.delivery import Delivery
 from shared.errors import MaybeExecuted, NotExecuted
 from shared.ledger import Ledger
 from shared.logs import Log, build_log
@@ -35,6 +36,7 @@ ENVIRONMENT = {
     "VEIMAGEX_TEMPLATE": "tplv-serviceid-test.image",
     "VEIMAGEX_ENDPOINT": "https://imagex.example.com",
     "TOS_ENDPOINT": "https://tos.example.com",
+    "REPAINT_LEDGER": "tos://photos/.repaint/",
 }
 
 
@@ -369,19 +371,21 @@ class World:
         (upload,) = parse_uploads(event)
         assert isinstance(upload, Upload)
         runtime = runtime or self.runtime()
-        deadline = self.clock.now() + seconds
-        return runtime.pipeline.handle(upload, deadline=deadline, log=runtime.log)
+        return runtime.pipeline.handle(upload, self.delivery(runtime, seconds=seconds))
 
     def sweep(self, runtime: Runtime | None = None, *, seconds: float = 120) -> dict[str, int]:
         """Run one tick of the sweep, in a new process unless one is named."""
         runtime = runtime or self.runtime()
-        deadline = self.clock.now() + seconds
-        return runtime.sweep.run(self.ledger, deadline=deadline, log=runtime.log)
+        return runtime.sweep.run(self.delivery(runtime, seconds=seconds))
+
+    def delivery(self, runtime: Runtime, *, seconds: float = 120) -> Delivery:
+        """Return an invocation of `runtime` that has so many seconds left."""
+        return Delivery(runtime.ledger, runtime.storage, self.clock.now() + seconds, runtime.log)
 
     @property
     def ledger(self) -> Ledger:
-        """The ledger of the bucket that events come from."""
-        return self._watcher.ledger("photos", None)
+        """The ledger, as another process sees it."""
+        return self._watcher.ledger
 
     @cached_property
     def _watcher(self) -> Runtime:

@@ -1,14 +1,14 @@
-"""The door for the timer: finish what was parked."""
+"""The entry point for the timer: finish what was parked."""
 
 import gc
 
-# What is imported stays: to look through it for garbage, over and over, takes a tenth of a start.
+# Imported modules stay: searching them for garbage, over and over, takes a tenth of a cold start.
 gc.disable()
 
-import json
 from secrets import token_hex
 from typing import Any
 
+from shared.results import json_response
 from shared.runtime import current_runtime
 
 gc.freeze()
@@ -18,16 +18,10 @@ gc.enable()
 def handler(event: Any, context: Any) -> dict[str, Any]:
     """Take what is pending and due as far as it goes in this tick; return counts.
 
-    Raises SettingsError where the deployment is not set up. The event's payload means nothing.
+    Raises SettingsError if the settings are invalid. The event's payload means nothing.
     """
     del event
     runtime = current_runtime()
-    deadline = runtime.clock.now() + runtime.settings.deadline_seconds
-    ledger = runtime.shared_ledger("the sweep")
-    log = runtime.log.bind(request_id=getattr(context, "request_id", None) or token_hex(16))
-    counts = runtime.sweep.run(ledger, deadline=deadline, log=log)
-    return {
-        "statusCode": 200,
-        "headers": {"Content-Type": "application/json; charset=utf-8"},
-        "body": json.dumps({"results": counts}),
-    }
+    request_id = getattr(context, "request_id", None) or token_hex(16)
+    delivery = runtime.delivery(runtime.log.bind(request_id=request_id))
+    return json_response({"results": runtime.sweep.run(delivery)})

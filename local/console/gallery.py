@@ -13,8 +13,7 @@ from typing import Any
 from local.console.lines import Line, moment_of, text_in
 from local.console.uploads import Upload
 from local.vefaas.runtime import QueuedEvent, queued_event_id
-from shared.clients.objects import ObjectInfo
-from shared.clients.tos import Tos
+from shared.clients.tos import ObjectInfo, Tos
 from shared.errors import RepaintError
 from shared.ledger import Record
 from shared.uploads.events import Upload as Event

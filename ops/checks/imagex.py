@@ -10,7 +10,7 @@ from ops.checks.checks import Told, not_checked, ok, warning, wrong
 from ops.checks.refusals import code_of, is_denied, refused, said
 from ops.checks.wire import Wire
 from shared.clients.http import Response
-from shared.clients.outcome import error_of
+from shared.clients.imagex import error_of
 from shared.errors import ProbeFailed
 from shared.json_utils import as_object
 from shared.settings import Settings

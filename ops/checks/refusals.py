@@ -2,7 +2,7 @@
 
 from ops.checks.checks import Told, wrong
 from shared.clients.http import Response
-from shared.clients.outcome import error_of
+from shared.clients.imagex import error_of
 from shared.json_utils import as_object
 from shared.redaction import redact_text
 

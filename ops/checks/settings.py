@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from ops.checks.checks import Finding, State, ok, warning, wrong
 from shared.processing.turns import WRITE_SECONDS
 from shared.settings import DEFAULT_TOS_REGION, Settings, is_loopback_or_address
-from shared.uploads.placeholders import names_in
+from shared.uploads.presets import names_in
 
 # The model answers or gives up within that time (508/1359436).
 SERVER_SECONDS = 30.0

@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from ops.context import Choice
 from ops.ui.output import Exit, Refused, people, print_json
-from shared.clients.objects import ObjectInfo
+from shared.clients.tos import ObjectInfo
 from shared.errors import RejectedUpload
 from shared.ledger import Record
 from shared.processing.attempts import output_name

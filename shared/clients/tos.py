@@ -8,11 +8,11 @@ import hashlib
 import random
 import threading
 from collections.abc import Mapping
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from shared.clients.credentials import CredentialSource
 from shared.clients.http import Request, Response, Timeouts, Transport, time_of
-from shared.clients.objects import ListedObject, ObjectInfo, Page
 from shared.clock import Clock
 from shared.errors import ConditionFailed, MaybeExecuted, NoAnswer, ObjectMissing, TosError
 from shared.json_utils import as_object
@@ -23,6 +23,36 @@ from shared.uploads.metadata import META
 
 _PAUSES = (0.0, 0.2, 0.8)
 _ALREADY_EXISTS = "0017-00000004"  # document 6349/1189259
+
+
+class ObjectInfo(NamedTuple):
+    """What a HEAD tells. `etag` is without quotes, `size` in bytes, metadata not yet decoded."""
+
+    etag: str
+    size: int
+    content_type: str
+    version_id: str | None
+    metadata: Mapping[str, str]
+
+
+class ListedObject(NamedTuple):
+    """One entry of a listing; `metadata` as `ObjectInfo` has it, empty where it was not asked for.
+
+    `last_modified` is in ISO 8601.
+    """
+
+    key: str
+    etag: str
+    size: int
+    last_modified: str
+    metadata: Mapping[str, str] = {}
+
+
+class Page(NamedTuple):
+    """A part of a listing; `next_token` is None on the last one."""
+
+    objects: list[ListedObject]
+    next_token: str | None
 
 
 class Tos:

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from shared.clients.tos import Tos
+from shared.delivery import Delivery
 from shared.errors import RecordUnreadable, RepaintError
 from shared.http_api.openapi import openapi_document
 from shared.http_api.problems import Problem
@@ -28,7 +29,7 @@ from shared.http_api.schema import (
     shown,
 )
 from shared.http_api.validation import Asking
-from shared.ledger import Ledger, Record, find
+from shared.ledger import Ledger, Record, State, Status, find
 from shared.logs import Log
 from shared.processing.pipeline import Pipeline
 from shared.redaction import redact_text
@@ -40,8 +41,8 @@ _RETRY_SECONDS = "5"
 Answer = dict[str, Any]
 
 
-class HttpDoor:
-    """Answers requests; safe to use from several threads."""
+class HttpApi:
+    """Answers requests."""
 
     def __init__(
         self,
@@ -56,11 +57,11 @@ class HttpDoor:
         self._asking = Asking(settings, storage)
         self._ledger = ledger
 
-    def answer(self, event: object, *, request_id: str, deadline: float, log: Log) -> Answer:
+    def answer(self, event: object, *, request_id: str, delivery: Delivery) -> Answer:
         """Answer one request of the gateway; what goes wrong is a problem document."""
-        request = read_request(event)
+        request, log = read_request(event), delivery.log
         try:
-            answer = self._route(request, deadline, log)
+            answer = self._route(request, delivery)
         except Problem as problem:
             answer = _refusal(problem, request_id)
         except RepaintError as error:
@@ -80,7 +81,7 @@ class HttpDoor:
         )
         return answer
 
-    def _route(self, request: HttpRequest, deadline: float, log: Log) -> Answer:
+    def _route(self, request: HttpRequest, delivery: Delivery) -> Answer:
         if request.path != "/healthz" or not self._settings.http_tokens:
             authorize(request, self._settings.http_tokens)
         match request.method, request.path.strip("/").split("/"):
@@ -89,9 +90,9 @@ class HttpDoor:
             case "GET", ["openapi.json"]:
                 return _answer(200, self._openapi())
             case "POST", ["generations"]:
-                return self._post(request, deadline, log)
+                return self._post(request, delivery)
             case "GET", ["generations"]:
-                return self._list(request, log)
+                return self._list(request, delivery.log)
             case "GET", ["generations", record_id]:
                 return self._get(record_id)
             case _, ["healthz"] | ["openapi.json"] | ["generations", _]:
@@ -130,7 +131,7 @@ class HttpDoor:
             200, GenerationList(items=wanted, next_cursor=ids[-1] if len(ids) == PAGE else None)
         )
 
-    def _post(self, request: HttpRequest, deadline: float, log: Log) -> Answer:
+    def _post(self, request: HttpRequest, delivery: Delivery) -> Answer:
         document, key = read_json(request), idempotency_key(request)
         canonical = json.dumps(document, sort_keys=True, ensure_ascii=False)
         fingerprint = hashlib.sha256(canonical.encode()).hexdigest()
@@ -141,23 +142,17 @@ class HttpDoor:
             earlier = self._find(record_id)
             if earlier is not None and earlier.fingerprint != fingerprint:
                 raise Problem("key-reused", "This Idempotency-Key came with another body before.")
-            if earlier is not None and (earlier.state != "pending" or earlier.parked):
+            if earlier is not None and earlier.status is not Status.RUNNING:
                 return self._told(request, earlier)
-        if earlier is not None:
-            # Nothing is asked anew: the object, or the settings, may be others by now.
-            record = earlier.changed(owner=secrets.token_hex(8))
-        else:
-            record = self._asking.record(document, record_id, fingerprint)
-        result = self._pipeline.submit(
-            self._ledger, record, deadline=deadline, log=log, later=wants_async(request)
-        )
+        # An earlier request is not read anew: the object, or the settings, may be others by now.
+        record = earlier or self._asking.record(document, record_id, fingerprint)
+        result = self._pipeline.submit(record, delivery, later=wants_async(request))
         after = self._find(record_id)
         if after is None:
             raise _unavailable(redact_text(result.reason))
         if after.fingerprint != fingerprint:
             raise Problem("key-reused", "This Idempotency-Key came with another body before.")
-        running = after.state == "pending" and not after.parked
-        if running and after.owner != record.owner:
+        if result.held:
             raise Problem(
                 "still-running",
                 "A request with this Idempotency-Key is being worked on.",
@@ -168,7 +163,7 @@ class HttpDoor:
     def _told(self, request: HttpRequest, record: Record) -> Answer:
         """Answer with a record: 200 once it has ended, 202 before."""
         place = {"Location": f"{request.stage}/generations/{record.id}"}
-        if record.state == "pending":
+        if record.state == State.PENDING:
             return _answer(202, shown(record), place)
         return _answer(200, shown(record), place)
 

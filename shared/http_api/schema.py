@@ -207,18 +207,16 @@ class ProblemDocument(BaseModel):
 
 def shown(record: Record) -> Generation:
     """Return a record as a caller may see it."""
-    status: Any = record.state
-    if record.state == "pending":
-        status = record.parked or "running"
-    source = record.source or ""
+    address = record.source.address
+    is_url = address is not None and "://" in address
     return Generation(
         id=record.id,
-        status=status,
-        reason=record.reason,
-        bucket=record.bucket or None,
-        key=record.key or None,
-        image_url=source.partition("?")[0] if "://" in source else None,
-        store_uri=source if source and "://" not in source else None,
+        status=record.status.value,
+        reason=record.reason or "",
+        bucket=record.source.bucket,
+        key=record.source.key,
+        image_url=address.partition("?")[0] if address and is_url else None,
+        store_uri=None if is_url else address,
         prompt=record.instructions.prompt if record.instructions else None,
         image_urls=list(record.image_urls),
         store_uris=list(record.store_uris),
@@ -228,8 +226,8 @@ def shown(record: Record) -> Generation:
                 output=attempt.output,
                 sent_at=_moment(attempt.sent_at),
                 outcome=attempt.outcome,
-                code=attempt.code,
-                message=attempt.message,
+                code=attempt.code or "",
+                message=attempt.message or "",
             )
             for attempt in record.attempts
         ],

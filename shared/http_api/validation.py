@@ -1,7 +1,6 @@
 """From a request's body to the record of what is asked for, or everything that is wrong with it."""
 
 import re
-import secrets
 from collections.abc import Callable, Iterator
 
 from pydantic import ValidationError
@@ -12,7 +11,7 @@ from shared.errors import ObjectMissing, RejectedUpload
 from shared.http_api.problems import Problem
 from shared.http_api.schema import STORE_PATH, GenerationRequest, OwnModel
 from shared.json_utils import as_text, is_address, pointer_to, texts_in
-from shared.ledger import Record
+from shared.ledger import Record, Source
 from shared.redaction import redact_text
 from shared.settings import Settings
 from shared.uploads.eligibility import problems_of
@@ -47,7 +46,7 @@ class Asking:
         except ValidationError as error:
             raise _invalid(_field_errors(error) + errors) from None
         metadata: dict[str, str] = {}
-        etag, version_id = "", None
+        etag, version_id = None, None
         # Without its metadata, nothing can be said of what the request leaves to an object.
         is_looked_at = bool(asked.bucket and asked.key and not errors)
         if asked.bucket and asked.key and is_looked_at:
@@ -70,15 +69,16 @@ class Asking:
             raise _invalid(errors)
         return Record(
             id=record_id,
-            bucket=asked.bucket or "",
-            key=asked.key or "",
-            etag=etag,
-            version_id=version_id,
-            source=asked.image_url or asked.store_uri,
+            source=Source(
+                bucket=asked.bucket,
+                key=asked.key,
+                etag=etag,
+                version_id=version_id,
+                address=asked.image_url or asked.store_uri,
+            ),
             fingerprint=fingerprint,
             # One request, one generation, also where a preset makes several of an upload.
             instructions=instructions.model_copy(update={"variants": 1}),
-            owner=secrets.token_hex(8),
         )
 
     def _address_problems(self, document: object) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""The notice of what became of an upload, for as long as its receiver has not got it."""
+"""The outbox entry: an event for the webhook's endpoint that has not been delivered yet."""
 
 from typing import Any, Literal
 
@@ -6,39 +6,41 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from shared.errors import RecordUnreadable
 
-NoticeType = Literal["repaint.image.generated", "repaint.image.rejected", "repaint.image.parked"]
+EventType = Literal["repaint.image.generated", "repaint.image.rejected", "repaint.image.parked"]
 
 
-class Notice(BaseModel):
-    """That a record came to be in a state; what there is to tell of it is in the record.
+class OutboxEntry(BaseModel):
+    """That a record reached a state; the event's content is read from the record when it is sent.
 
-    `due_at` is when it is to be sent again unless it was delivered, `tries` how often it was to
-    be sent before that. Times are seconds since the epoch.
+    `due_at` is when it is sent again unless it was delivered, `tries` how often it was to be sent
+    before that. Times are seconds since the epoch.
     """
 
-    # A notice that a newer version wrote stays readable.
-    # Built when it is first used: few deployments have a receiver.
+    # An entry that a newer version wrote stays readable.
+    # Built when it is first used: few deployments have a webhook.
     model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
 
     id: str
     record: str
-    type: NoticeType
+    type: EventType
     created_at: float
     due_at: float
     tries: int
 
-    def shown(self) -> dict[str, Any]:
-        """Return what a line of the log tells of it."""
+    def log_fields(self) -> dict[str, Any]:
+        """Return the entry's fields of a log line."""
         return {"notice": self.id, "type": self.type, "tries": self.tries}
 
     def to_json(self) -> bytes:
-        """Write the notice as it is stored."""
+        """Return the entry as it is stored."""
         return self.model_dump_json().encode()
 
     @classmethod
-    def from_json(cls, text: bytes | str) -> "Notice":
-        """Read a stored notice. Raises RecordUnreadable."""
+    def from_json(cls, text: bytes | str) -> "OutboxEntry":
+        """Read a stored entry. Raises RecordUnreadable."""
         try:
             return cls.model_validate_json(text)
         except ValidationError:
-            raise RecordUnreadable("A notice in the ledger cannot be read: remove it.") from None
+            raise RecordUnreadable(
+                "An outbox entry in the ledger cannot be read: remove it."
+            ) from None

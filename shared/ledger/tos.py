@@ -1,21 +1,21 @@
 """The ledger in object storage: `pending/<id>.json` while unfinished, `done/<id>.json` afterwards.
 
-What was not told yet is in `notices/<id>.json`; see `shared.webhook`.
+What was not told yet is in `outbox/<id>.json`; see `shared.webhook`.
 
 Two orders of writing keep the promises, whatever dies between them:
 
-* A claim is made *before* the end record is looked for. The other way round, a delivery could
-  look (nothing yet), sleep while another finishes and removes its claim, and then claim and pay.
+* A claim is made *before* the end record is read. The other way round, a delivery could read
+  (nothing yet), sleep while another finishes and removes its claim, and then claim and pay.
 * The end record is written *before* the pending one is removed. Dying in between leaves a pending
-  record whose end record exists: whoever meets it sees the end record and removes the rest. The
+  record whose end record exists: the next reader sees the end record and removes the rest. The
   other way round, dying in between would forget a paid generation.
 
 A third one keeps what ended without an image from being lost among a million others: its mark,
 the empty `ended/<state>/<id>`, is written *before* the end record. Dying in between leaves a mark
 without such an end record, which readers pass over. The other way round, nobody would find it.
 
-Removing a pending record is not conditional, and need not be: it happens only when the end record
-exists, and nobody pays without having looked for that after claiming.
+Removing a pending record is not conditional, and need not be: it happens only if the end record
+exists, and nobody pays without having read that after claiming.
 
 The state bucket must not be versioned: conditional writes there are not documented.
 """
@@ -27,8 +27,9 @@ from contextlib import suppress
 from datetime import datetime
 from itertools import islice
 
-from shared.clients.objects import ListedObject
-from shared.clients.tos import Tos
+from typing_extensions import override
+
+from shared.clients.tos import ListedObject, Tos
 from shared.errors import (
     ConditionFailed,
     LeaseLost,
@@ -38,46 +39,46 @@ from shared.errors import (
     TosError,
 )
 from shared.json_utils import as_object, as_text
-from shared.ledger import Entry
-from shared.ledger.daily_cap import Spending
-from shared.ledger.outbox import Notice
+from shared.ledger import Entry, Ledger
+from shared.ledger.daily_cap import CapDocument
+from shared.ledger.outbox import OutboxEntry
 from shared.ledger.record import Record, Unmade
 
 
-class TosLedger:
+class TosLedger(Ledger):
     """Records below a prefix of a bucket."""
 
     def __init__(self, tos: Tos, bucket: str, prefix: str) -> None:
         self._tos = tos
         self._bucket = bucket
         self._prefix = prefix
-        self._spending = Spending(tos, bucket, f"{prefix}spent/")
+        self._cap = CapDocument(tos, bucket, f"{prefix}daily-cap/")
 
+    @override
     def create(self, record: Record) -> Entry | None:
-        """Write a claim where there is none; see `Ledger`."""
         try:
             return Entry(record, self._put(self._pending(record.id), record, create_only=True))
         except ConditionFailed:
             return self._own(record)
 
+    @override
     def pending(self, record_id: str) -> Entry | None:
-        """Return the pending record, if there is one."""
         try:
             body, etag = self._tos.get(self._bucket, self._pending(record_id))
         except ObjectMissing:
             return None
         return Entry(Record.from_json(body), etag)
 
+    @override
     def finished(self, record_id: str) -> Record | None:
-        """Return the end record, if there is one."""
         try:
             body, _ = self._tos.get(self._bucket, self._done(record_id))
         except ObjectMissing:
             return None
         return Record.from_json(body)
 
+    @override
     def replace(self, entry: Entry, record: Record) -> Entry:
-        """Put `record` in the place of `entry`; see `Ledger`."""
         try:
             return Entry(
                 record, self._put(self._pending(record.id), record, if_match=entry.version)
@@ -89,8 +90,8 @@ class TosLedger:
                 raise LeaseLost(f"The record {record.id} was changed by somebody else.") from None
             return own
 
+    @override
     def finish(self, entry: Entry, record: Record) -> Record:
-        """Write the end record, then remove the pending one; see `Ledger`."""
         if record.state != "generated":
             self._tos.put(self._bucket, f"{self._ended(record.state)}{record.id}", b"")
         stands = record
@@ -108,33 +109,33 @@ class TosLedger:
             self.drop(entry)
         return stands
 
+    @override
     def drop(self, entry: Entry) -> None:
-        """Remove a pending record whose end record exists."""
         self._tos.delete(self._bucket, self._pending(entry.record.id))
 
+    @override
     def pending_ids(self) -> Iterator[str]:
-        """Go through what is unfinished; see `Ledger`."""
         prefix = f"{self._prefix}pending/"
         found = sorted((listed.last_modified, listed.key) for listed in self._listed(prefix))
         return (_id_of(key) for _, key in found)
 
+    @override
     def pending_page(self, after: str, limit: int) -> list[str]:
-        """Return ids of what is unfinished; see `Ledger`."""
         prefix = f"{self._prefix}pending/"
         last = self._pending(after) if after else None
         found = islice(self._listed(prefix, start_after=last, limit=limit), limit)
         return [_id_of(listed.key) for listed in found]
 
+    @override
     def finished_ids(self, beginning: str = "") -> Iterator[tuple[str, float]]:
-        """Go through the ids of end records; see `Ledger`."""
         return self._timed(f"{self._prefix}done/{beginning}")
 
+    @override
     def ended_ids(self, state: Unmade) -> Iterator[tuple[str, float]]:
-        """Go through the ids of what ended so; see `Ledger`."""
         return self._timed(self._ended(state))
 
+    @override
     def reserve_name(self, name: str, record_id: str) -> str:
-        """Reserve an output name; see `Ledger`."""
         key = self._name(name)
         document = json.dumps({"name": name, "id": record_id}).encode()
         try:
@@ -144,8 +145,8 @@ class TosLedger:
             return self._holder(key)[0]
         return record_id
 
+    @override
     def move_name(self, name: str, holder: str, record_id: str) -> bool:
-        """Hand a reserved name over; see `Ledger`."""
         key = self._name(name)
         found, etag = self._holder(key)
         if found != holder:
@@ -158,48 +159,45 @@ class TosLedger:
             return self._holder(key)[0] == record_id
         return True
 
-    def spend(self, day: str, attempt: str, cap: int) -> bool:
-        """Count an attempt against the day's cap; see `Ledger`."""
-        return self._spending.spend(day, attempt, cap)
+    @override
+    def reserve(self, day: str, attempt: str, cap: int) -> bool:
+        return self._cap.reserve(day, attempt, cap)
 
-    def unspend(self, day: str, attempt: str) -> None:
-        """Take back the count of an attempt."""
-        self._spending.unspend(day, attempt)
+    @override
+    def release(self, day: str, attempt: str) -> None:
+        self._cap.release(day, attempt)
 
-    def spent(self, day: str) -> int:
-        """Return how many attempts count on a day."""
-        return self._spending.spent(day)
+    @override
+    def reserved(self, day: str) -> int:
+        return self._cap.reserved(day)
 
-    def put_notice(self, notice: Notice) -> None:
-        """Write a notice; see `Ledger`."""
-        self._tos.put(self._bucket, self._notice(notice.id), notice.to_json())
+    @override
+    def put_entry(self, entry: OutboxEntry) -> None:
+        self._tos.put(self._bucket, self._entry(entry.id), entry.to_json())
 
-    def notice(self, notice_id: str) -> Notice | None:
-        """Return a notice that is not delivered, if there is one of that id."""
+    @override
+    def entry(self, entry_id: str) -> OutboxEntry | None:
         try:
-            body, _ = self._tos.get(self._bucket, self._notice(notice_id))
+            body, _ = self._tos.get(self._bucket, self._entry(entry_id))
         except ObjectMissing:
             return None
-        return Notice.from_json(body)
+        return OutboxEntry.from_json(body)
 
-    def notice_ids(self) -> Iterator[str]:
-        """Go through what is not delivered; see `Ledger`."""
-        return (_id_of(listed.key) for listed in self._listed(f"{self._prefix}notices/"))
+    @override
+    def entry_ids(self) -> Iterator[str]:
+        return (_id_of(listed.key) for listed in self._listed(f"{self._prefix}outbox/"))
 
-    def drop_notice(self, notice_id: str) -> None:
-        """Remove a notice; see `Ledger`."""
-        self._tos.delete(self._bucket, self._notice(notice_id))
+    @override
+    def drop_entry(self, entry_id: str) -> None:
+        self._tos.delete(self._bucket, self._entry(entry_id))
 
+    @override
     def close(self) -> None:
         """Do nothing: the connections are the transport's."""
 
     def _listed(
         self, prefix: str, *, start_after: str | None = None, limit: int = 1000
     ) -> Iterator[ListedObject]:
-        """Go through what lies below `prefix`, a page of at most `limit` at a time.
-
-        A page may be shorter than was asked for, and more may follow.
-        """
         while True:
             page = self._tos.list_page(self._bucket, prefix, start_after=start_after, limit=limit)
             yield from page.objects
@@ -241,8 +239,8 @@ class TosLedger:
     def _pending(self, record_id: str) -> str:
         return f"{self._prefix}pending/{record_id}.json"
 
-    def _notice(self, notice_id: str) -> str:
-        return f"{self._prefix}notices/{notice_id}.json"
+    def _entry(self, entry_id: str) -> str:
+        return f"{self._prefix}outbox/{entry_id}.json"
 
     def _done(self, record_id: str) -> str:
         return f"{self._prefix}done/{record_id}.json"

@@ -1,47 +1,83 @@
-"""Output names that users choose: nothing is paid for one that is taken."""
+"""Names of outputs: made of the record's id, or chosen by the user and then reserved.
 
-from shared.errors import ProbeFailed
-from shared.ledger import Record
-from shared.processing.endings import Endings
-from shared.processing.outputs import Outputs
-from shared.processing.work import Work
+It is not documented whether veImageX refuses a clash of names before or after a generation is paid.
+With a name of its own for every attempt no two attempts can clash.
+"""
+
+from typing import NamedTuple
+
+from shared.clients.imagex_model import MAX_OUTPUT_BYTES
+from shared.ledger import Ledger, Record
 
 
-class Names:
-    """Settles who has a name; safe to use from several threads."""
+def output_name(prefix: str, record: Record, number: int) -> str:
+    """Return the name of attempt `number`'s output.
 
-    def __init__(self, outputs: Outputs, end: Endings) -> None:
-        self._outputs = outputs
-        self._end = end
+    A name that the user chose is the first attempt's; later ones get the upload's id and their
+    number put before the ending.
+    """
+    chosen = record.instructions.output if record.instructions else None
+    if not chosen:
+        return record.default_output(prefix, number)
+    if number == 1:
+        return prefix + chosen
+    # The end of the id: its beginning is the same for all records of an object.
+    suffixed = _suffixed(prefix, chosen, f"-{record.id[-8:]}-{number}")
+    return prefix + suffixed if suffixed else record.default_output(prefix, number)
 
-    def settle(self, work: Work, name: str, overwrite: bool) -> tuple[Record | None, str | None]:
-        """Find out whether a claim may store its output as `name`.
 
-        Returns the record to stop with, or else the `LastModified` of the file that is to be
-        overwritten, if there is one. The name is reserved in the ledger before it is looked for:
-        of two uploads that find no file, one would otherwise pay in vain.
-        """
-        record, ledger = work.record, work.ledger
-        holder = ledger.reserve_name(name, record.id)
-        if holder != record.id:
-            ended = ledger.finished(holder)
-            made = ended is not None and any(uri.endswith(f"/{name}") for uri in ended.store_uris)
-            if made and not overwrite:
-                reason = f"The upload {holder} has the output name {name!r}: choose another one."
-                return self._end.finish(work, "rejected", reason), None
-            # It ended without a file of that name, or its file is to be overwritten.
-            if ended is None or not ledger.move_name(name, holder, record.id):
-                reason = f"The upload {holder} is not done with the output name {name!r}."
-                return self._end.park(work, "deferred", "unsure", reason), None
-        try:
-            changed_at = self._outputs.changed_at(name)
-        except ProbeFailed as error:
-            reason = f"Whether {name} exists is not known: {error}"
-            return self._end.cannot_look(work, "deferred", reason, error), None
-        if changed_at is not None and not overwrite:
-            reason = (
-                f"An output {name!r} exists already: choose another name, or set "
-                "x-tos-meta-overwrite to true."
-            )
-            return self._end.finish(work, "rejected", reason), None
-        return None, changed_at
+def redriven_name(prefix: str, record_id: str, chosen: str | None) -> str | None:
+    """Return the name to choose instead of `chosen` if an earlier record may have used that.
+
+    None, as for `chosen`, if the output gets a default name.
+    """
+    return _suffixed(prefix, chosen, f"-{record_id[-8:]}") if chosen else None
+
+
+def variant_name(prefix: str, chosen: str | None, variant: int) -> str | None:
+    """Return the name of a variant's output if `chosen` is the first one's.
+
+    None, as for `chosen`, if the output gets a default name.
+    """
+    return _suffixed(prefix, chosen, f"-{variant}") if chosen and variant > 1 else chosen
+
+
+def _suffixed(prefix: str, chosen: str, suffix: str) -> str | None:
+    """Put `suffix` before a name's ending, if need be in place of its last letters.
+
+    None if even so it would be too long.
+    """
+    folder, slash, name = chosen.rpartition("/")
+    stem, dot, ending = name.rpartition(".") if "." in name[1:] else (name, "", "")
+    rest = f"{suffix}{dot}{ending}"
+    room = MAX_OUTPUT_BYTES - len(f"{prefix}{folder}{slash}{rest}".encode())
+    if room < 1:
+        return None
+    return f"{folder}{slash}{stem.encode()[:room].decode(errors='ignore')}{rest}"
+
+
+class NotReserved(NamedTuple):
+    """A record does not get the name that its user chose; `for_good` if that cannot change."""
+
+    reason: str
+    for_good: bool
+
+
+def reserve(ledger: Ledger, record_id: str, name: str, *, overwrite: bool) -> NotReserved | None:
+    """Reserve a chosen name for a record; None if the record has it.
+
+    Raises what the ledger raises.
+    """
+    holder = ledger.reserve_name(name, record_id)
+    if holder == record_id:
+        return None
+    ended = ledger.finished(holder)
+    made = ended is not None and any(uri.endswith(f"/{name}") for uri in ended.store_uris)
+    if made and not overwrite:
+        taken = f"The upload {holder} has the output name {name!r}: choose another one."
+        return NotReserved(taken, for_good=True)
+    # It ended without a file of that name, or its file is to be overwritten.
+    if ended is None or not ledger.move_name(name, holder, record_id):
+        waits = f"The upload {holder} is not done with the output name {name!r}."
+        return NotReserved(waits, for_good=False)
+    return None

@@ -1,154 +1,201 @@
-"""The one way from an upload to its end state."""
+"""How an upload is processed: from an event's upload to its result, which is logged once."""
 
-import secrets
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote
 
-from shared.clients.objects import ObjectInfo
-from shared.clients.tos import Tos
+from shared.clients.tos import ObjectInfo, Tos
 from shared.clock import Clock
-from shared.errors import CredentialsError, ObjectMissing, RejectedUpload, RepaintError, TosError
-from shared.ledger import Ledger, Record
-from shared.logs import Log, tell_misconfigured
-from shared.processing.claims import Claims
-from shared.processing.generation import Generation
-from shared.processing.trace import Trace, is_denied
+from shared.delivery import Delivery
+from shared.errors import (
+    CredentialsError,
+    ObjectMissing,
+    RejectedUpload,
+    RepaintError,
+    SettingsError,
+    TosError,
+)
+from shared.ledger import Record, Source
+from shared.logs import Log, log_configuration_refused
+from shared.processing.attempts import Attempts
+from shared.processing.claims import Claim, Claims
 from shared.processing.variants import write_siblings
-from shared.processing.work import Work
 from shared.redaction import redact_text
-from shared.results import Result, Status, incomplete, result_of
+from shared.results import Result, ResultStatus, duplicate_of, incomplete, result_of
 from shared.settings import Settings
-from shared.uploads.eligibility import problems_of
-from shared.uploads.events import Upload
-from shared.uploads.filters import outside
+from shared.uploads.eligibility import outside, problems_of
+from shared.uploads.events import Unreadable, Upload
 from shared.uploads.instructions import Instructions, resolve
 from shared.uploads.metadata import GENERATED_MARK, META, decoded, identity, recognised
-from shared.webhook import Notices
 
-# Of one upload's variants, besides the first; more would only wait for their turns.
-SIBLINGS_AT_ONCE = 8
+if TYPE_CHECKING:
+    from shared.webhook import WebhookOutbox
 
-Start = Callable[[Ledger, Trace], None]
+UPLOADS_AT_ONCE = 8
+# Of one upload; more would only wait for their slots.
+VARIANTS_AT_ONCE = 9
+
+Found = TypeVar("Found")
+
+
+@dataclass(slots=True)
+class DeliveryContext:
+    """What is known so far of the upload in hand, for a result if processing it is cut short."""
+
+    bucket: str | None = None
+    key: str | None = None
+    record: str | None = None
+    variant: int | None = None
+    claim: Claim | None = None
+
+    def incomplete(self, reason: str) -> Result:
+        """Return that this delivery was cut short and has to come again."""
+        attempts = len(self.claim.record.attempts) if self.claim else 0
+        return Result(
+            "incomplete", self.bucket, self.key, self.record, reason,
+            attempts=attempts, variant=self.variant,
+        )  # fmt: skip
 
 
 class Pipeline:
-    """Takes uploads to their end; safe to use from several threads.
-
-    `storage` returns object storage in a region, `ledger` the ledger for an upload to a bucket in
-    a region.
-    """
+    """Takes uploads to their end. Thread-safe."""
 
     def __init__(
         self,
         *,
         settings: Settings,
-        storage: Callable[[str | None], Tos],
-        ledger: Callable[[str, str | None], Ledger],
         claims: Claims,
-        generation: Generation,
-        notices: Notices,
+        attempts: Attempts,
+        webhook: "WebhookOutbox | None",
         clock: Clock,
     ) -> None:
         self._settings = settings
-        self._storage = storage
-        self._ledger = ledger
         self._claims = claims
-        self._generation = generation
-        self._notices = notices
+        self._attempts = attempts
+        self._webhook = webhook
         self._clock = clock
 
-    def handle(self, upload: Upload, *, deadline: float, log: Log) -> list[Result]:
-        """Take one upload as far as it goes before `deadline` (seconds since the epoch).
+    def handle_all(
+        self, uploads: Sequence[Upload | Unreadable], delivery: Delivery
+    ) -> list[list[Result]]:
+        """Process the uploads of one event, several at a time; see `handle`."""
 
-        Returns what became of it, or of each of its variants where a preset asks for several.
-        Never raises for what can happen to an upload: status `incomplete` means that it has to be
+        def handle(upload: Upload | Unreadable) -> list[Result]:
+            if isinstance(upload, Unreadable):
+                # Delivering it again would not make it readable: it is logged and counts as done.
+                context = DeliveryContext(upload.bucket, upload.key)
+                refused = Result("rejected", upload.bucket, upload.key, reason=upload.reason)
+                return [self._finished(refused, context, delivery, self._clock.now())]
+            return self.handle(upload, delivery)
+
+        if len(uploads) < 2:
+            return [handle(upload) for upload in uploads]
+        with ThreadPoolExecutor(min(len(uploads), UPLOADS_AT_ONCE)) as pool:
+            return list(pool.map(handle, uploads))
+
+    def handle(self, upload: Upload, delivery: Delivery) -> list[Result]:
+        """Take one upload as far as it goes before the delivery's deadline.
+
+        Returns its result, or one for each of its variants if a preset asks for several. Never
+        raises for what can happen to an upload: status `incomplete` means that it has to be
         delivered again. Logs exactly one `delivery.finished` for each result.
         """
-        log = log.bind(bucket=upload.bucket, key=upload.key)
-        trace = Trace(upload.bucket, upload.key)
-        siblings: list[Future[Result]] = []
-        # Without variants nothing is submitted, and no thread begins.
-        with ThreadPoolExecutor(SIBLINGS_AT_ONCE) as pool:
-
-            def start(ledger: Ledger, sibling: Trace) -> None:
-                siblings.append(pool.submit(self._resume, ledger, sibling, deadline, log))
-
-            def handle() -> Result:
-                return self._handle(upload, deadline, log, trace, start)
-
-            return [self._told(handle, trace, log), *(each.result() for each in siblings)]
-
-    def _told(
-        self, do: Callable[[], Result], trace: Trace, log: Log, *, waits: bool = True
-    ) -> Result:
-        """Do one delivery's work for one upload, and tell how it ended: the log, then the receiver.
-
-        With `waits` false, an answer that somebody waits for does not wait for the receiver.
-        """
         started = self._clock.now()
-        try:
-            result = do()
-        except RepaintError as error:
-            # The ledger or object storage cannot be reached, or the lease was lost: not paying.
-            if isinstance(error, CredentialsError) or is_denied(error):
-                tell_misconfigured(trace.bound(log), str(error))
-            result = trace.incomplete(str(error))
-        except Exception as error:  # noqa: BLE001 - a mistake of ours must not hide other uploads
-            trace.bound(log).exception("upload.failed")
-            result = trace.incomplete(redact_text(f"{type(error).__name__}: {error}"))
-        log = log.bind(bucket=result.bucket, key=result.key, record=result.record)
-        if result.variant is not None:
-            log = log.bind(variant=result.variant)
-        if result.status in ("skipped", "rejected"):
-            event = {"skipped": "upload.skipped", "rejected": "upload.rejected"}[result.status]
-            log.info(event, reason=result.reason)
-        write = log.warning if result.status == "incomplete" else log.info
-        write(
-            "delivery.finished",
-            status=result.status,
-            reason=result.reason,
-            attempts=result.attempts,
-            duration_ms=round((self._clock.now() - started) * 1000),
-            **result.addresses(),
-        )
-        work = trace.work
-        if work and work.news:
-            self._notices.try_first(
-                work.ledger, *work.news, deadline=work.deadline, log=log, waits=waits
-            )
-        return result
+        delivery = delivery.bind(bucket=upload.bucket, key=upload.key)
+        context = DeliveryContext(upload.bucket, upload.key)
+        records = self._guarded(lambda: self._records(upload, delivery, context), context, delivery)
+        if isinstance(records, Result):
+            return [self._finished(records, context, delivery, started)]
+        first = records[0]
 
-    def _handle(
-        self, upload: Upload, deadline: float, log: Log, trace: Trace, start: Start
+        def process(record: Record) -> Result:
+            if record is first:
+                return self._process(
+                    lambda bound: self._claims.claim(record, bound), context, delivery, started
+                )
+            sibling = DeliveryContext(upload.bucket, upload.key, record.id, record.variant)
+            return self._resume(sibling, delivery)
+
+        if len(records) == 1:
+            return [process(first)]
+        with ThreadPoolExecutor(min(len(records), VARIANTS_AT_ONCE)) as pool:
+            return list(pool.map(process, records))
+
+    def submit(self, record: Record, delivery: Delivery, *, later: bool = False) -> Result:
+        """Take a caller's record as far as it goes, or with `later` leave it to the sweep."""
+        context = DeliveryContext(record.source.bucket, record.source.key, record.id)
+
+        def claim(bound: Delivery) -> Claim | Result:
+            if later:
+                return self._claims.defer(record, bound)
+            return self._claims.claim(record, bound)
+
+        # The caller waits for the answer, so the answer does not wait for the webhook.
+        return self._process(claim, context, delivery, self._clock.now(), waits=False)
+
+    def resume(self, record_id: str, delivery: Delivery, *, early: bool = False) -> Result:
+        """Go on with a pending record, as the sweep does; see `handle`.
+
+        A parked one that is not due yet is left alone, unless `early`.
+        """
+        return self._resume(DeliveryContext(record=record_id), delivery, early=early)
+
+    def _resume(
+        self, context: DeliveryContext, delivery: Delivery, *, early: bool = False
     ) -> Result:
-        def ended(status: Status, reason: str) -> Result:
-            return Result(status, upload.bucket, upload.key, reason=reason)
+        record_id = context.record or ""
 
-        if not upload.is_creation:
-            return ended("skipped", f"{upload.name} is not the creation of an object.")
-        # Whether an event's key is percent-encoded is not documented: both readings count.
-        readings = (upload.key, unquote(upload.key))
-        reasons = [outside(self._settings, upload.bucket, key) for key in readings]
-        if all(reasons):
-            return ended("skipped", str(reasons[0]))
-        storage = self._storage(upload.region)
-        try:
-            key, info = _find(storage, upload)
-        except ObjectMissing:
-            return ended("skipped", "The object is gone.")
-        reason = outside(self._settings, upload.bucket, key)
-        if reason:
-            return ended("skipped", reason)
-        if GENERATED_MARK in info.metadata:
-            return ended("skipped", f"The object is an output of Repaint ({META}{GENERATED_MARK}).")
-        if upload.etag not in (None, info.etag):
-            return ended("superseded", "The object was overwritten; its own event follows.")
+        def claim(bound: Delivery) -> Claim | Result:
+            entry = bound.ledger.pending(record_id)
+            if entry is None:
+                ended = bound.ledger.finished(record_id)
+                if ended is not None:
+                    return duplicate_of(ended)
+                return Result("duplicate", None, None, record_id, "It ended meanwhile.")
+            source = entry.record.source
+            context.bucket, context.key = source.bucket, source.key
+            bound = bound.bind(bucket=source.bucket, key=source.key)
+            return self._claims.take_over(entry, bound, early=early)
 
-        metadata = recognised(info.metadata)
-        record_id = identity(upload.bucket, key, info.version_id or info.etag, metadata)
-        log, trace.record = log.bind(record=record_id), record_id
+        return self._process(claim, context, delivery, self._clock.now())
+
+    def _process(
+        self,
+        claim: Callable[[Delivery], Claim | Result],
+        context: DeliveryContext,
+        delivery: Delivery,
+        started: float,
+        *,
+        waits: bool = True,
+    ) -> Result:
+        """Claim a record and carry the claim out; log the result."""
+        delivery = delivery.bind(record=context.record)
+
+        def run() -> Result:
+            claimed = claim(delivery)
+            if isinstance(claimed, Result):
+                return claimed
+            context.claim = claimed
+            return result_of(self._attempts.run(claimed))
+
+        result = self._guarded(run, context, delivery)
+        return self._finished(result, context, delivery, started, waits=waits)
+
+    def _records(
+        self, upload: Upload, delivery: Delivery, context: DeliveryContext
+    ) -> list[Record] | Result:
+        """Return the upload's record and those of its further variants, or why there is none."""
+        found = self._find_object(upload, delivery)
+        if isinstance(found, Result):
+            return found
+        key, info = found
+        record_id = identity(
+            upload.bucket, key, info.version_id or info.etag, recognised(info.metadata)
+        )
+        context.record = record_id
         problems = problems_of(key, info)
         instructions: Instructions | str | None = None
         try:
@@ -156,90 +203,134 @@ class Pipeline:
         except RejectedUpload as error:
             problems += error.reasons
         if isinstance(instructions, str):
-            return ended("skipped", instructions)
-        record = Record(
-            id=record_id,
+            return _ended("skipped", upload, instructions)
+        source = Source(
             bucket=upload.bucket,
             key=key,
             etag=info.etag,
             version_id=info.version_id,
             region=upload.region,
-            instructions=None if problems else instructions,
-            reason=" ".join(problems),
-            owner=secrets.token_hex(8),
         )
-        return self._carry_out(self._claim_all(record, deadline, log, trace, start), trace)
-
-    def _claim_all(
-        self, record: Record, deadline: float, log: Log, trace: Trace, start: Start
-    ) -> Result | Work:
-        """Claim an upload, and start what goes on beside it: its further variants."""
-        ledger = self._ledger(record.bucket, record.region)
-        # The upload's own claim comes last: see `variants` for what that prevents.
-        siblings = write_siblings(ledger, record, self._settings.output_prefix, self._claims.left)
+        record = Record(
+            id=record_id,
+            source=source,
+            instructions=None if problems else instructions,
+            reason=" ".join(problems) or None,
+        )
+        if record.variant is None:
+            return [record]
+        # The upload's own claim comes last: see `variants` for the interleaving that it prevents.
+        siblings = write_siblings(record, delivery.ledger, self._claims)
         if siblings is None:
-            return incomplete(record, "Not all of its variants could be written down.")
-        trace.variant = 1 if siblings else None
-        claim = self._claims.claim(ledger, record, deadline, log)
-        for number, sibling in enumerate(siblings, 2):
-            start(ledger, Trace(record.bucket, record.key, sibling, number))
-        return claim
+            return incomplete(record, "Not all of its variants could be written.")
+        context.variant = record.variant
+        return [record, *siblings]
 
-    def submit(
-        self, ledger: Ledger, record: Record, *, deadline: float, log: Log, later: bool = False
+    def _find_object(self, upload: Upload, delivery: Delivery) -> tuple[str, ObjectInfo] | Result:
+        """Return the key and the headers of an upload's object, or why it is left alone."""
+        if not upload.is_creation:
+            return _ended("skipped", upload, f"{upload.name} is not the creation of an object.")
+        # Whether an event's key is percent-encoded is not documented: both readings count.
+        readings = list(dict.fromkeys((upload.key, unquote(upload.key))))
+        reasons = [outside(self._settings, upload.bucket, key) for key in readings]
+        if all(reasons):
+            return _ended("skipped", upload, str(reasons[0]))
+        try:
+            key, info = _head(delivery.storage(upload.region), upload.bucket, readings)
+        except ObjectMissing:
+            return _ended("skipped", upload, "The object is gone.")
+        reason = reasons[readings.index(key)]
+        if reason:
+            return _ended("skipped", upload, reason)
+        if GENERATED_MARK in info.metadata:
+            mark = f"{META}{GENERATED_MARK}"
+            return _ended("skipped", upload, f"The object is an output of Repaint ({mark}).")
+        if upload.etag not in (None, info.etag):
+            reason = "The object was overwritten; its own event follows."
+            return _ended("superseded", upload, reason)
+        return key, info
+
+    def _guarded(
+        self, do: Callable[[], Found], context: DeliveryContext, delivery: Delivery
+    ) -> Found | Result:
+        """Return an incomplete result for an error: nothing is paid, and it is delivered again."""
+        log = delivery.log.bind(bucket=context.bucket, key=context.key, record=context.record)
+        try:
+            return do()
+        except RepaintError as error:
+            # The ledger or object storage cannot be reached, or the lease was lost.
+            denied = isinstance(error, TosError) and error.status in (401, 403)
+            if denied or isinstance(error, CredentialsError):
+                log_configuration_refused(log, str(error))
+            return context.incomplete(str(error))
+        except Exception as error:
+            log.exception("upload.failed")
+            return context.incomplete(redact_text(f"{type(error).__name__}: {error}"))
+
+    def _finished(
+        self,
+        result: Result,
+        context: DeliveryContext,
+        delivery: Delivery,
+        started: float,
+        *,
+        waits: bool = True,
     ) -> Result:
-        """Take a caller's record as far as it goes, or with `later` leave it to the sweep."""
-        log = log.bind(record=record.id)
-        trace = Trace(record.bucket or None, record.key or None, record.id)
-
-        def go() -> Result:
-            if later:
-                return self._claims.leave(ledger, record)
-            return self._carry_out(self._claims.claim(ledger, record, deadline, log), trace)
-
-        return self._told(go, trace, log, waits=False)
-
-    def resume(
-        self, ledger: Ledger, record_id: str, *, deadline: float, log: Log, early: bool = False
-    ) -> Result:
-        """Go on with a pending record, as the sweep does; see `handle`.
-
-        A parked one that is not due yet is left alone, unless `early`.
-        """
-        return self._resume(ledger, Trace(record=record_id), deadline, log, early=early)
-
-    def _resume(
-        self, ledger: Ledger, trace: Trace, deadline: float, log: Log, *, early: bool = False
-    ) -> Result:
-        log = log.bind(record=trace.record)
-
-        def go() -> Result:
-            claim = self._claims.take_up(ledger, trace, deadline, log, early=early)
-            return self._carry_out(claim, trace)
-
-        return self._told(go, trace, log)
-
-    def _carry_out(self, claim: Result | Work, trace: Trace) -> Result:
-        """Take a claim as far as it goes; what is a result already, stays it."""
-        if isinstance(claim, Result):
-            return claim
-        trace.work = claim
-        return result_of(self._generation.run(claim))
+        """Log a result, then send the webhook's event if one was written; return the result."""
+        log_result(delivery.log, result, duration_seconds=self._clock.now() - started)
+        claim = context.claim
+        if self._webhook is not None and claim is not None and claim.pending_webhook is not None:
+            self._webhook.send_first(*claim.pending_webhook, claim.delivery, waits=waits)
+        return result
 
 
-def _find(storage: Tos, upload: Upload) -> tuple[str, ObjectInfo]:
-    """Look at the object; return the key it was found under, and what the look told.
+def log_result(log: Log, result: Result, *, duration_seconds: float = 0.0) -> None:
+    """Log how a delivery's work for one upload ended, in one line `delivery.finished`."""
+    log = log.bind(bucket=result.bucket, key=result.key, record=result.record)
+    if result.variant is not None:
+        log = log.bind(variant=result.variant)
+    if result.status == "skipped":
+        log.info("upload.skipped", reason=result.reason)
+    if result.status == "rejected":
+        # Without a record, it was not even an upload that could be read.
+        write = log.info if result.record else log.error
+        write("upload.rejected", reason=result.reason)
+    write = log.warning if result.status == "incomplete" else log.info
+    write(
+        "delivery.finished",
+        status=result.status,
+        reason=result.reason,
+        attempts=result.attempts,
+        duration_ms=round(duration_seconds * 1000),
+        **result.image_fields(),
+    )
 
-    An event's key is used as it is, and on a 404 tried once more decoded. Raises TosError where
-    there is not even the bucket: a wrong region must not pass for an object that is gone.
+
+def log_unconfigured(
+    uploads: Sequence[Upload | Unreadable], error: SettingsError, log: Log
+) -> None:
+    """Log that the uploads of an event have to come again, because the settings are invalid."""
+    for upload in uploads:
+        log_result(log, Result("incomplete", upload.bucket, upload.key, reason=str(error)))
+
+
+def _ended(status: ResultStatus, upload: Upload, reason: str) -> Result:
+    """Return the result of an upload that has no record."""
+    return Result(status, upload.bucket, upload.key, reason=reason)
+
+
+def _head(storage: Tos, bucket: str, keys: Sequence[str]) -> tuple[str, ObjectInfo]:
+    """Read an object's headers; return the key it was found under, and the headers.
+
+    An event's key is used as it is, and on a 404 tried once more decoded. Raises TosError if there
+    is not even the bucket: a wrong region must not pass for an object that is gone.
     """
-    for key in dict.fromkeys((upload.key, unquote(upload.key))):
+    for key in keys:
         with suppress(ObjectMissing):
-            return key, storage.head(upload.bucket, key)
-    if not storage.has_bucket(upload.bucket):
+            return key, storage.head(bucket, key)
+    if not storage.has_bucket(bucket):
         raise TosError(
-            f"There is no bucket {upload.bucket} in this region: check TOS_REGION and "
-            "TOS_ENDPOINT.",
+            f"There is no bucket {bucket} in this region: check TOS_REGION and TOS_ENDPOINT.",
             status=403,
         )
-    raise ObjectMissing(f"There is no {upload.bucket}/{upload.key}.", status=404)
+    raise ObjectMissing(f"There is no {bucket}/{keys[0]}.", status=404)

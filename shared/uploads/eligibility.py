@@ -1,10 +1,10 @@
-"""Whether an object can be repainted at all, as far as a HEAD tells."""
+"""Which objects are repainted: by their keys, then by the answer to a HEAD request."""
 
 from pathlib import PurePosixPath
 
 from shared.clients.imagex_model import MAX_IMAGE_BYTES
-from shared.clients.objects import ObjectInfo
-from shared.settings import SUPPORTED_SUFFIXES
+from shared.clients.tos import ObjectInfo
+from shared.settings import SUPPORTED_SUFFIXES, Settings
 
 SUPPORTED_TYPES = frozenset(
     f"image/{name}"
@@ -17,6 +17,18 @@ SUPPORTED_TYPES = frozenset(
 _UNKNOWN_TYPES = frozenset(
     ("", "application/octet-stream", "binary/octet-stream", "application/x-www-form-urlencoded")
 )
+
+
+def outside(settings: Settings, bucket: str, key: str) -> str | None:
+    """Return why this deployment ignores an object, None if it does not."""
+    scheme, _, place = settings.ledger.partition("://")
+    if scheme == "tos" and f"{bucket}/{key}".startswith(place):
+        return f"The object belongs to Repaint's own state ({place})."
+    if settings.prefixes and not key.startswith(settings.prefixes):
+        return f"The key begins with none of REPAINT_PREFIXES ({', '.join(settings.prefixes)})."
+    if not key.lower().endswith(tuple(suffix.lower() for suffix in settings.suffixes)):
+        return f"The key ends with none of REPAINT_SUFFIXES ({', '.join(settings.suffixes)})."
+    return None
 
 
 def problems_of(key: str, info: ObjectInfo) -> list[str]:

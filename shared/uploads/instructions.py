@@ -27,8 +27,7 @@ from shared.clients.imagex_model import (
 from shared.errors import RejectedUpload
 from shared.settings import Settings
 from shared.uploads.metadata import META
-from shared.uploads.placeholders import values_for
-from shared.uploads.presets import OF_PRESET, Preset, preset_for
+from shared.uploads.presets import OF_PRESET, Preset, preset_for, values_for
 
 _YES, _NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 

@@ -72,12 +72,12 @@ def variant_id(record_id: str, variant: int) -> str:
     return record_id[:OBJECT_DIGITS] + _digest([record_id, "variant", variant], 12)
 
 
-def again_id(record_id: str) -> str:
+def redrive_id(record_id: str) -> str:
     """Return the id of the record that runs this one again; it begins as all of its object's do.
 
     It follows from the old one alone: however often that is asked for, there is one.
     """
-    return record_id[:OBJECT_DIGITS] + _digest(["again", record_id], 12)
+    return record_id[:OBJECT_DIGITS] + _digest(["redrive", record_id], 12)
 
 
 def _digest(parts: list[Any], digits: int) -> str:

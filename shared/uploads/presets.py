@@ -4,8 +4,10 @@ They are JSON, in the setting itself or in a file, and all of it is checked on s
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from string import Formatter
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -33,7 +35,6 @@ from shared.clients.imagex_model import (
 )
 from shared.json_utils import is_utf8
 from shared.uploads.metadata import META
-from shared.uploads.placeholders import OF_KEY, expand, names_in, placeholder_problem
 
 # The folder that holds `shared/`: in a deployed function the root of its zip.
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,6 +43,39 @@ MAX_VARIANTS = 16
 OF_PRESET = "The preset for"
 # Alike enough to be what was meant.
 _LIKENESS = 0.55
+
+# Placeholders in a preset's texts: `{prompt}`, `{filename}`, `{stem}`, `{any-metadata-key}`;
+# `{{` and `}}` are the braces themselves.
+OF_KEY = ("filename", "stem")
+_PARSE = Formatter().parse
+_NAME = re.compile(r"(?![0-9]+$)[a-z0-9-]+")
+_WRITE = "write {prompt}, {filename}, {stem} or the name of a metadata key (a-z, 0-9 and -)"
+
+
+def placeholder_problem(text: str) -> str | None:
+    """Return the problem with the placeholders of a text, None if there is none."""
+    try:
+        parts = list(_PARSE(text))
+    except ValueError as error:
+        brace = "}" if str(error).startswith("Single '}'") else "{"
+        return f"a {brace!r} stands alone: write {brace * 2!r} for the brace itself"
+    for _, name, spec, conversion in parts:
+        if name is not None and (spec or conversion or not _NAME.fullmatch(name)):
+            written = name + (f"!{conversion}" if conversion else "") + (f":{spec}" if spec else "")
+            return f"{'{' + written + '}'!r} is no placeholder: {_WRITE}"
+    return None
+
+
+def names_in(text: str) -> list[str]:
+    """Return the names of a text's placeholders in their order, each once."""
+    return list(dict.fromkeys(name for _, name, _, _ in _PARSE(text) if name is not None))
+
+
+def expand(text: str, values: Mapping[str, str]) -> str:
+    """Replace placeholders with their values; placeholders inside a value are not expanded."""
+    return "".join(
+        literal + ("" if name is None else values[name]) for literal, name, _, _ in _PARSE(text)
+    )
 
 
 def _check_placeholders(text: str) -> str:
@@ -195,3 +229,18 @@ def unknown_field(place: Sequence[str]) -> str:
 
 def _request_key(model: Model | None) -> dict[str, str]:
     return {} if model is None else {"req_key": model.req_key}
+
+
+def values_for(key: str, metadata: Mapping[str, str], default_prompt: str | None) -> dict[str, str]:
+    """Return what placeholders stand for; what is empty is not there.
+
+    `metadata` as `metadata.decoded` returns it.
+    """
+    filename = key.rpartition("/")[2]
+    values = {name: value.strip() for name, value in metadata.items()}
+    values |= {
+        "prompt": values.get("prompt") or default_prompt or "",
+        "filename": filename,
+        "stem": PurePosixPath(filename).stem,
+    }
+    return {name: value for name, value in values.items() if value}

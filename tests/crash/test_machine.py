@@ -203,7 +203,8 @@ class Uploads(RuleBasedStateMachine):
         for record_id in world.ledger.pending_ids():
             entry = world.ledger.pending(record_id)
             assert entry is not None
-            assert entry.record.cause == "exhausted", entry.record
+            assert entry.record.park is not None
+            assert entry.record.park.cause == "exhausted", entry.record
         for event in self.events_made:
             assert {result.status for result in world.deliver_all(event)} <= {
                 "duplicate", "in_doubt", "superseded", "skipped",
@@ -225,7 +226,7 @@ class Uploads(RuleBasedStateMachine):
             if record.state in {"generated", "rejected"}:
                 assert f"{record.id}-{record.state}" in told | dropped
         pending = set(self.world.ledger.pending_ids())
-        assert {one.partition("-")[0] for one in self.world.ledger.notice_ids()} <= pending
+        assert {one.partition("-")[0] for one in self.world.ledger.entry_ids()} <= pending
 
 
 TestUploads = Uploads.TestCase

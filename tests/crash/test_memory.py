@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from shared.errors import MaybeExecuted, NotExecuted
+from shared.ledger import State
 from tests import fakes
 from tests.crash import interruption
 from tests.crash.interruption import (
@@ -118,11 +119,7 @@ def test_a_sweep_killed_anywhere_loses_nothing(worlds: Callable[[], World], kill
         world.clock.advance(LEASE_SECONDS)
         runtime = process(world, plan)
         try:
-            runtime.sweep.run(
-                runtime.ledger("photos", None),
-                deadline=world.clock.now() + 120,
-                log=runtime.log,
-            )
+            runtime.sweep.run(world.delivery(runtime))
         except Killed:
             assert plan.met
         world.finish()
@@ -289,7 +286,7 @@ def test_an_upload_that_is_rejected_is_found_among_the_others_wherever_it_was_ki
         world.clock.advance(LEASE_SECONDS)
         again = world.deliver(event)
         assert again.status in {"rejected", "duplicate"}, again
-        assert [again.record] == [found for found, _ in world.ledger.ended_ids("rejected")], n
+        assert [again.record] == [found for found, _ in world.ledger.ended_ids(State.REJECTED)], n
         if not plan.met:
             assert n > 3
             return

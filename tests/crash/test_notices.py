@@ -63,7 +63,7 @@ def check(world: World, witness: Witness, event: dict[str, Any], where: str) -> 
     assert told[ended.state], where
     # One process died, or one request broke.
     assert set(told.values()) <= {1, 2}, where
-    assert [] == list(world.ledger.notice_ids()), where
+    assert [] == list(world.ledger.entry_ids()), where
 
 
 @pytest.mark.parametrize("upload", [generated, rejected, refused, parked])
@@ -95,9 +95,7 @@ def test_a_sweep_killed_anywhere_leaves_nothing_untold_and_tells_nothing_that_is
         world.clock.advance(61)
         runtime = process(world, plan)
         try:
-            runtime.sweep.run(
-                runtime.ledger("photos", None), deadline=world.clock.now() + 120, log=runtime.log
-            )
+            runtime.sweep.run(world.delivery(runtime))
         except Killed:
             assert plan.met
         check(world, witness, event, f"sweep killed {kill} {n}")

@@ -253,7 +253,7 @@ def stage(
         runtime = Runtime(environment, credentials=Fixed(key))
         stack.callback(runtime.close)
         worker = stack.enter_context(Worker(environment))
-        yield Stage(cloud, worker, runtime.ledger("", None), numbers)
+        yield Stage(cloud, worker, runtime.ledger, numbers)
 
 
 @pytest.fixture(scope="module")

@@ -32,7 +32,10 @@ class Witness:
         # Read in this order: it may end meanwhile.
         pending = self.world.ledger.pending(record_id)
         record = self.world.ledger.finished(record_id) or (pending.record if pending else None)
-        was_so = record is not None and what in ("parked" if record.park_told else "", record.state)
+        was_so = record is not None and what in (
+            "parked" if record.park_reported else "",
+            record.state,
+        )
         if not was_so:
             # Raised here, it would only be one more receiver that fails.
             self.untrue.append((event, record))

@@ -159,24 +159,16 @@ class Process:
         (upload,) = parse_uploads(event)
         if isinstance(upload, Unreadable):
             raise TypeError(upload.reason)
-        (result,) = self.runtime.pipeline.handle(
-            upload, deadline=self._deadline, log=self.runtime.log
-        )
+        (result,) = self.runtime.pipeline.handle(upload, self.runtime.delivery())
         tell(result=result._asdict())
 
     def sweep(self) -> None:
         """Do what `functions/sweep` does."""
-        ledger = self.runtime.ledger("", None)
-        counts = self.runtime.sweep.run(ledger, deadline=self._deadline, log=self.runtime.log)
-        tell(result=counts)
+        tell(result=self.runtime.sweep.run(self.runtime.delivery()))
 
     def close(self) -> None:
         self.runtime.close()
         self._pool.close()
-
-    @property
-    def _deadline(self) -> float:
-        return self.runtime.clock.now() + self.runtime.settings.deadline_seconds
 
     def _open_ledger(self, place: str, tos: Tos) -> Ledger:
         scheme, _, rest = place.partition("://")

@@ -13,6 +13,7 @@ import pytest
 from local.cloud import UPLOADS_BUCKET, Cloud, assemble
 from local.imagex import FaultSettings
 from local.vefaas.runtime import FunctionSpec, Invocation
+from shared.ledger import Lease, State
 
 CAT = (Path(__file__).parents[2] / "examples" / "images" / "chelsea.png").read_bytes()
 
@@ -157,11 +158,11 @@ def test_an_upload_that_must_come_again_fails_the_delivery_and_the_others_are_do
     held = cloud.runtime()
     first = invoke(cloud, event("uploads/three.png"))
     record_id = results(first)[0]["record"]
-    ledger = held.ledger(UPLOADS_BUCKET, None)
+    ledger = held.ledger
     ended = ledger.finished(record_id)
     assert ended is not None
     held.storage(None).delete("repaint-state", f"ledger/done/{record_id}.json")
-    claim = ended.changed(state="pending", owner="another", lease_until=4e9)
+    claim = ended.changed(state=State.PENDING, lease=Lease(owner="another", until=4e9))
     assert ledger.create(claim) is not None
 
     again = invoke(cloud, event("uploads/three.png", "uploads/four.png"))

@@ -13,7 +13,7 @@ import pytest
 
 from shared.clients.http import Request, Response, Timeouts
 from shared.errors import ConditionFailed, MaybeExecuted
-from shared.processing.turns import CONNECT_SECONDS, SEND_GRACE_SECONDS
+from shared.processing.claims import CONNECT_SECONDS, SEND_GRACE_SECONDS
 from shared.settings import Settings
 from tests import fakes
 from tests.fakes import FakeCloud, World
@@ -320,7 +320,9 @@ def test_two_processes_that_count_at_the_same_moment_stay_within_the_cap(
     world.environment["REPAINT_DAILY_CAP"] = "1"
     first, second = (world.cloud.upload(f"{n}.png", prompt="a cat") for n in range(2))
     others: list[str] = []
-    before_next(world, "PUT /.repaint/spent/", lambda: others.append(world.deliver(second).status))
+    before_next(
+        world, "PUT /.repaint/daily-cap/", lambda: others.append(world.deliver(second).status)
+    )
 
     assert world.deliver(first).status == "deferred"
     assert others == ["generated"]

@@ -10,7 +10,7 @@ from ops.checks.live.report import Fact
 from ops.checks.refusals import code_of
 from ops.checks.wire import Wire
 from shared.clients.http import Response
-from shared.clients.outcome import error_of
+from shared.clients.imagex import error_of
 from shared.json_utils import as_object
 from shared.settings import Settings
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from shared.clients.objects import ListedObject
+from shared.clients.tos import ListedObject
 
 _SCHEMA = """
 CREATE TABLE ended (id TEXT PRIMARY KEY, at REAL NOT NULL) WITHOUT ROWID;

@@ -10,12 +10,11 @@ from datetime import datetime
 from ops.records.backfill.memory import Memory
 from ops.records.backfill.plan import Plan
 from shared.clients.imagex_model import MAX_IMAGE_BYTES
-from shared.clients.objects import ListedObject
-from shared.clients.tos import Tos
+from shared.clients.tos import ListedObject, Tos
 from shared.errors import RejectedUpload
 from shared.ledger import Ledger
 from shared.settings import Settings
-from shared.uploads.filters import outside
+from shared.uploads.eligibility import outside
 from shared.uploads.instructions import resolve
 from shared.uploads.metadata import (
     GENERATED_MARK,

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from ops.context import Deployment
 from ops.records.redrive.successor import NotRunAgain, successor
 from ops.records.words import place_of, stage_of
-from shared.clients.outcome import Generated
+from shared.clients.imagex import Generated
 from shared.errors import LeaseLost, ProbeFailed, RepaintError
 from shared.ledger import Attempt, Entry, Record, find
 from shared.logs import Log

@@ -2,7 +2,7 @@
 
 from ops.context import Deployment
 from ops.records.words import place_of
-from shared.clients.objects import ObjectInfo
+from shared.clients.tos import ObjectInfo
 from shared.errors import ObjectMissing, RejectedUpload
 from shared.json_utils import is_address, texts_in
 from shared.ledger import Ledger, Record, find

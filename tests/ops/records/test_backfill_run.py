@@ -12,7 +12,7 @@ from ops.records.backfill.plan import Plan
 from ops.records.backfill.work import Pool, Run
 from ops.ui.progress import Meter, span
 from ops.ui.tally import Tally
-from shared.clients.objects import ListedObject
+from shared.clients.tos import ListedObject
 from shared.results import Result
 from shared.uploads.events import Upload
 from tests.fakes import START, FakeClock

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from shared.clients.http import Response
+from shared.clients.imagex import Failed, Generated, read_outcome
 from shared.clients.imagex_errors import Verdict
-from shared.clients.outcome import Failed, Generated, read_outcome
 
 MODEL: dict[Verdict, list[Any]] = {
     Verdict.REFUSED: [

@@ -44,9 +44,8 @@ def event(method: str, path: str, body: Any = None, **headers: str) -> dict[str,
 
 def ask(world: World, sent: Any, runtime: Any = None, *, seconds: float = 120) -> dict[str, Any]:
     runtime = runtime or world.runtime()
-    answer: dict[str, Any] = runtime.http().answer(
-        sent, request_id="r1", deadline=world.clock.now() + seconds, log=runtime.log
-    )
+    delivery = world.delivery(runtime, seconds=seconds)
+    answer: dict[str, Any] = runtime.http_api.answer(sent, request_id="r1", delivery=delivery)
     answer["document"] = json.loads(answer["body"])
     return answer
 
@@ -449,7 +448,7 @@ def test_what_is_pending_is_listed_in_pages_and_by_its_status(world: World) -> N
 def test_a_record_that_cannot_be_read_hides_no_other_one_of_the_list(world: World) -> None:
     ids = [post(world, SOURCE, Prefer="respond-async")["document"]["id"] for _ in range(2)]
     runtime = world.runtime()
-    ledger = runtime.shared_ledger("a test")
+    ledger = runtime.ledger
     if isinstance(ledger, SqliteLedger):
         with ledger._transaction() as connection:
             connection.execute("UPDATE records SET json = '{}' WHERE id = ?", (ids[0],))
@@ -469,9 +468,9 @@ def test_a_caller_sees_no_query_of_an_address_and_no_secret(world: World) -> Non
     assert answer["document"]["image_url"] == "https://pictures.example.org/c.png"
     assert "hush" not in answer["body"] + world.lines.text
     assert world.cloud.bodies[0]["ImageUrl"] == secret["image_url"]
-    record = world.runtime().http()._find(answer["document"]["id"])
+    record = world.runtime().http_api._find(answer["document"]["id"])
     assert record is not None
-    assert record.source == "https://pictures.example.org/c.png"
+    assert record.source.address == "https://pictures.example.org/c.png"
 
 
 def test_no_query_of_a_further_picture_is_kept_or_told(world: World) -> None:
@@ -485,7 +484,7 @@ def test_no_query_of_a_further_picture_is_kept_or_told(world: World) -> None:
 
     assert answer["document"]["status"] == "rejected"
     assert further == world.cloud.bodies[0]["ReqJson"]["mask"]["url"]
-    record = world.runtime().http()._find(answer["document"]["id"])
+    record = world.runtime().http_api._find(answer["document"]["id"])
     assert record is not None
     assert "hush" not in answer["body"] + world.lines.text + record.to_json().decode()
 
@@ -578,4 +577,4 @@ def test_one_request_makes_one_picture_also_where_an_upload_makes_several(world:
     assert (200, "generated") == (answer["statusCode"], answer["document"]["status"])
     (body,) = world.cloud.bodies
     assert (-1, 1) == (body["ReqJson"]["seed"], len(world.cloud.charges))
-    assert [] == list(world.runtime().ledger("", None).pending_ids())
+    assert [] == list(world.runtime().ledger.pending_ids())

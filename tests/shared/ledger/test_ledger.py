@@ -14,12 +14,30 @@ import pytest
 from shared.clients.http import Request, Response
 from shared.clients.tos import Tos
 from shared.errors import LeaseLost, LedgerFailed, MaybeExecuted, RecordUnreadable
-from shared.ledger import Attempt, EndState, Ledger, Notice, Record, Unmade, find
+from shared.ledger import (
+    Attempt,
+    Cause,
+    EndState,
+    Lease,
+    Ledger,
+    OutboxEntry,
+    Park,
+    Record,
+    Source,
+    State,
+    Status,
+    Unmade,
+    find,
+)
 from shared.ledger.sqlite import SqliteLedger
 from shared.ledger.tos import TosLedger
 from tests.fakes import START, FakeCloud, StaticCredentials
 
-RECORD = Record(id="a" * 32, bucket="photos", key="猫.png", etag="e", owner="me")
+RECORD = Record(
+    id="a" * 32,
+    source=Source(bucket="photos", key="猫.png", etag="e"),
+    lease=Lease(owner="me", until=0.0),
+)
 
 
 def tos_ledger(cloud: FakeCloud) -> TosLedger:
@@ -49,7 +67,7 @@ def test_a_claim_is_made_once(ledger: Ledger) -> None:
     entry = ledger.create(RECORD)
 
     assert entry is not None
-    assert ledger.create(RECORD.changed(owner="other")) is None
+    assert ledger.create(RECORD.changed(lease=Lease(owner="other", until=0.0))) is None
     assert ledger.pending(RECORD.id) == entry
     assert ledger.finished(RECORD.id) is None
 
@@ -58,7 +76,12 @@ def test_a_record_keeps_everything_that_was_written(ledger: Ledger) -> None:
     attempt = Attempt(number=1, output="repaint/a-1", sent_at=1.5)
     entry = ledger.create(RECORD)
     assert entry is not None
-    entry = ledger.replace(entry, RECORD.with_attempt(attempt).changed(parked="in_doubt"))
+    entry = ledger.replace(
+        entry,
+        RECORD.with_attempt(attempt).changed(
+            park=Park(status=Status.IN_DOUBT, cause=Cause.UNSURE, due_at=0.0)
+        ),
+    )
 
     assert ledger.pending(RECORD.id) == entry
     assert entry.record.attempts == (attempt,)
@@ -67,18 +90,18 @@ def test_a_record_keeps_everything_that_was_written(ledger: Ledger) -> None:
 def test_who_read_an_older_version_cannot_write(ledger: Ledger) -> None:
     first = ledger.create(RECORD)
     assert first is not None
-    second = ledger.replace(first, RECORD.changed(owner="taker"))
+    second = ledger.replace(first, RECORD.changed(lease=Lease(owner="taker", until=0.0)))
 
     with pytest.raises(LeaseLost):
-        ledger.replace(first, RECORD.changed(owner="stale"))
+        ledger.replace(first, RECORD.changed(lease=Lease(owner="stale", until=0.0)))
     assert ledger.pending(RECORD.id) == second
 
 
 def test_an_end_state_never_changes(ledger: Ledger) -> None:
     first = ledger.create(RECORD)
     assert first is not None
-    ended = ledger.finish(first, RECORD.changed(state="generated", store_uris=("u",)))
-    again = ledger.finish(first, RECORD.changed(state="rejected"))
+    ended = ledger.finish(first, RECORD.changed(state=State.GENERATED, store_uris=("u",)))
+    again = ledger.finish(first, RECORD.changed(state=State.REJECTED))
 
     assert ended == again == ledger.finished(RECORD.id)
     assert ledger.pending(RECORD.id) is None
@@ -87,7 +110,7 @@ def test_an_end_state_never_changes(ledger: Ledger) -> None:
 def test_nobody_writes_to_a_finished_record(ledger: Ledger) -> None:
     entry = ledger.create(RECORD)
     assert entry is not None
-    ledger.finish(entry, RECORD.changed(state="generated"))
+    ledger.finish(entry, RECORD.changed(state=State.GENERATED))
 
     with pytest.raises(LeaseLost):
         ledger.replace(entry, RECORD)
@@ -99,7 +122,7 @@ def test_only_what_is_unfinished_is_gone_through(ledger: Ledger) -> None:
         entry = ledger.create(RECORD.changed(id=record_id))
         assert entry is not None
         if number % 5:
-            ledger.finish(entry, entry.record.changed(state="generated"))
+            ledger.finish(entry, entry.record.changed(state=State.GENERATED))
 
     assert ids[::5] == list(ledger.pending_ids())
 
@@ -110,7 +133,7 @@ def test_what_has_ended_is_gone_through_by_the_beginning_of_its_id(ledger: Ledge
         entry = ledger.create(RECORD.changed(id=record_id, updated_at=START))
         assert entry is not None
         if number % 5:
-            ledger.finish(entry, entry.record.changed(state="generated"))
+            ledger.finish(entry, entry.record.changed(state=State.GENERATED))
     ended = [record_id for number, record_id in enumerate(ids) if number % 5]
 
     assert sorted(ended) == [found for found, _ in ledger.finished_ids()]
@@ -120,34 +143,40 @@ def test_what_has_ended_is_gone_through_by_the_beginning_of_its_id(ledger: Ledge
     assert [] == list(ledger.finished_ids("f"))
 
 
-def test_a_notice_stays_as_it_was_written_last_until_it_is_removed(ledger: Ledger) -> None:
-    notice = Notice(
+def test_an_outbox_entry_stays_as_it_was_written_last_until_it_is_removed(ledger: Ledger) -> None:
+    entry = OutboxEntry(
         id=f"{RECORD.id}-parked", record=RECORD.id, type="repaint.image.parked",
         created_at=START, due_at=START + 60, tries=1,
     )  # fmt: skip
-    again = notice.model_copy(update={"due_at": START + 180, "tries": 2})
-    other = notice.model_copy(update={"id": f"{'b' * 32}-parked", "record": "b" * 32})
-    assert ledger.notice(notice.id) is None
-    for written in (notice, other, again):
-        ledger.put_notice(written)
+    again = entry.model_copy(update={"due_at": START + 180, "tries": 2})
+    other = entry.model_copy(update={"id": f"{'b' * 32}-parked", "record": "b" * 32})
+    assert ledger.entry(entry.id) is None
+    for written in (entry, other, again):
+        ledger.put_entry(written)
 
-    assert [notice.id, other.id] == sorted(ledger.notice_ids())
-    assert (again, other) == (ledger.notice(notice.id), ledger.notice(other.id))
+    assert [entry.id, other.id] == sorted(ledger.entry_ids())
+    assert (again, other) == (ledger.entry(entry.id), ledger.entry(other.id))
     assert [] == list(ledger.pending_ids())
-    ledger.drop_notice(notice.id)
-    ledger.drop_notice(notice.id)
-    assert ledger.notice(notice.id) is None
-    assert [other.id] == list(ledger.notice_ids())
+    ledger.drop_entry(entry.id)
+    ledger.drop_entry(entry.id)
+    assert ledger.entry(entry.id) is None
+    assert [other.id] == list(ledger.entry_ids())
 
 
 def test_what_ended_without_an_image_is_found_among_what_was_generated(ledger: Ledger) -> None:
-    states: list[EndState] = ["generated", "rejected", "generated", "skipped", "superseded"]
+    states: list[EndState] = [
+        State.GENERATED,
+        State.REJECTED,
+        State.GENERATED,
+        State.SKIPPED,
+        State.SUPERSEDED,
+    ]
     ids: dict[EndState, list[str]] = {}
     for number in range(40):
         state = states[number % 5]
         ids.setdefault(state, []).append(f"{number:032x}")
         finish(ledger, f"{number:032x}", state)
-    unmade: list[Unmade] = ["rejected", "skipped", "superseded"]
+    unmade: list[Unmade] = [State.REJECTED, State.SKIPPED, State.SUPERSEDED]
 
     for state in unmade:
         assert [(found, START) for found in ids[state]] == list(ledger.ended_ids(state))
@@ -156,18 +185,18 @@ def test_what_ended_without_an_image_is_found_among_what_was_generated(ledger: L
 def test_an_end_that_another_one_stood_in_the_way_of_is_no_end(ledger: Ledger) -> None:
     entry = ledger.create(RECORD)
     assert entry is not None
-    ledger.finish(entry, RECORD.changed(state="generated"))
-    ledger.finish(entry, RECORD.changed(state="rejected"))
+    ledger.finish(entry, RECORD.changed(state=State.GENERATED))
+    ledger.finish(entry, RECORD.changed(state=State.REJECTED))
 
-    found = [ledger.finished(record_id) for record_id, _ in ledger.ended_ids("rejected")]
-    assert [] == [record for record in found if record and record.state == "rejected"]
+    found = [ledger.finished(record_id) for record_id, _ in ledger.ended_ids(State.REJECTED)]
+    assert [] == [record for record in found if record and record.state == State.REJECTED]
 
 
 def test_the_end_record_is_found_before_the_pending_one(ledger: Ledger) -> None:
     entry = ledger.create(RECORD)
     assert entry is not None
     assert find(ledger, RECORD.id) == RECORD
-    ended = ledger.finish(entry, RECORD.changed(state="skipped"))
+    ended = ledger.finish(entry, RECORD.changed(state=State.SKIPPED))
 
     assert find(ledger, RECORD.id) == ended
     assert find(ledger, "b" * 32) is None
@@ -183,7 +212,7 @@ def test_of_many_that_take_over_one_wins(ledger: Ledger, racers: int) -> None:
     def take(owner: str) -> None:
         barrier.wait()
         try:
-            ledger.replace(entry, RECORD.changed(owner=owner))
+            ledger.replace(entry, RECORD.changed(lease=Lease(owner=owner, until=0.0)))
         except LeaseLost:
             return
         won.append(owner)
@@ -228,11 +257,11 @@ def test_an_own_write_whose_answer_was_lost_is_recognised() -> None:
     entry = ledger.create(RECORD)
     assert entry is not None
     lose()
-    entry = ledger.replace(entry, RECORD.changed(owner="me again"))
+    entry = ledger.replace(entry, RECORD.changed(lease=Lease(owner="me again", until=0.0)))
     lose()
-    ended = ledger.finish(entry, entry.record.changed(state="generated"))
+    ended = ledger.finish(entry, entry.record.changed(state=State.GENERATED))
 
-    assert ended == entry.record.changed(state="generated")
+    assert ended == entry.record.changed(state=State.GENERATED)
     assert ledger.pending(RECORD.id) is None
 
 
@@ -262,7 +291,7 @@ def test_a_page_is_full_even_where_object_storage_answers_in_smaller_ones() -> N
 def test_the_mark_of_an_end_is_there_before_the_end() -> None:
     cloud = FakeCloud()
     ledger = tos_ledger(cloud)
-    finish(ledger, RECORD.id, "rejected")
+    finish(ledger, RECORD.id, State.REJECTED)
 
     written = [name for name in cloud.requests if name.startswith("PUT")]
     assert [
@@ -274,7 +303,7 @@ def test_the_mark_of_an_end_is_there_before_the_end() -> None:
 
 def test_what_was_generated_costs_no_mark() -> None:
     cloud = FakeCloud()
-    finish(tos_ledger(cloud), RECORD.id, "generated")
+    finish(tos_ledger(cloud), RECORD.id, State.GENERATED)
 
     assert not [name for name in cloud.requests if "/ended/" in name]
 
@@ -284,14 +313,14 @@ def test_a_file_of_before_tells_as_well_what_ended_how_and_a_damaged_record_does
 ) -> None:
     path = tmp_path / "ledger.db"
     with closing(SqliteLedger(path)) as ledger:
-        finish(ledger, "a" * 32, "rejected")
-        finish(ledger, "b" * 32, "generated")
+        finish(ledger, "a" * 32, State.REJECTED)
+        finish(ledger, "b" * 32, State.GENERATED)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("DROP INDEX unmade")
         connection.execute("INSERT INTO records VALUES ('damaged', 1, 1, 0.0, '{')")
 
     with closing(SqliteLedger(path)) as ledger:
-        assert [("a" * 32, START)] == list(ledger.ended_ids("rejected"))
+        assert [("a" * 32, START)] == list(ledger.ended_ids(State.REJECTED))
 
 
 def steps_of(ledger: SqliteLedger, look: Callable[[Ledger], object]) -> int:
@@ -307,16 +336,16 @@ def test_in_a_file_it_costs_as_much_whatever_else_is_finished(tmp_path: Path, of
     look: dict[str, Callable[[Ledger], object]] = {
         "pending ids": lambda ledger: list(ledger.pending_ids()),
         "a page of them": lambda ledger: ledger.pending_page("", 100),
-        "what was rejected": lambda ledger: list(ledger.ended_ids("rejected")),
+        "what was rejected": lambda ledger: list(ledger.ended_ids(State.REJECTED)),
     }
     steps = []
     for finished in (10, 2000):
         with closing(SqliteLedger(tmp_path / f"{finished}.db")) as ledger:
-            row = '(?, 1, 1, 0.0, \'{"state": "generated"}\')'
+            row = "(?, 1, 1, 0.0, '{\"state\": State.GENERATED}')"
             ids = [(f"{n:032x}",) for n in range(finished)]
             ledger._connection.executemany(f"INSERT INTO records VALUES {row}", ids)
             ledger.create(RECORD)
-            finish(ledger, "f" * 32, "rejected")
+            finish(ledger, "f" * 32, State.REJECTED)
             steps.append(steps_of(ledger, look[of]))
 
     assert steps[0] == steps[1]

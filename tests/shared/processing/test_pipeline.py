@@ -9,9 +9,11 @@ import pytest
 
 from shared.clients.imagex_model import output_name_problem
 from shared.errors import NotExecuted
-from shared.processing.attempts import output_name
+from shared.ledger import Record, Source
+from shared.processing.output_names import output_name
 from shared.results import Result
 from shared.uploads.events import Upload, parse_uploads
+from shared.uploads.instructions import Instructions
 from shared.uploads.metadata import object_id
 from tests import fakes
 from tests.fakes import World
@@ -29,9 +31,7 @@ def deliver(world: World, event: dict[str, Any], *, seconds: float = 120, **env:
     (upload,) = parse_uploads(event)
     assert isinstance(upload, Upload)
     runtime = world.runtime(environment=env)
-    (result,) = runtime.pipeline.handle(
-        upload, deadline=world.clock.now() + seconds, log=runtime.log
-    )
+    (result,) = runtime.pipeline.handle(upload, world.delivery(runtime, seconds=seconds))
     return result
 
 
@@ -68,7 +68,7 @@ def test_the_claim_is_written_before_anything_is_paid(world: World) -> None:
     def note(name: str, request: Any) -> None:
         if name == "GetCVImageGenerateResult":
             seen.extend(key for _, key in world.cloud.objects if "/pending/" in key)
-            ledger = world.runtime().ledger("photos", None)
+            ledger = world.runtime().ledger
             claim = ledger.pending(next(ledger.pending_ids()))
             assert claim is not None
             assert json.loads(request.body)["Outputs"] == [claim.record.attempts[0].output]
@@ -216,7 +216,7 @@ def test_bad_input_is_rejected_with_every_reason_and_kept_in_the_ledger(
     for reason in reasons:
         assert reason in result.reason
     assert world.cloud.charges == []
-    kept = world.runtime().ledger("photos", None).finished(result.record or "")
+    kept = world.runtime().ledger.finished(result.record or "")
     assert kept is not None
     assert ("rejected", result.reason) == (kept.state, kept.reason)
 
@@ -366,7 +366,9 @@ def test_a_delivery_that_is_cut_short_still_tells_its_record_and_attempts() -> N
 
 def test_a_later_name_for_a_chosen_one_fits_whatever_its_length() -> None:
     for chosen in ("a" * 165 + "/x.png", "x." + "y" * 165, "漫" * 57, "a/b/c.png", ".hidden"):
-        names = [output_name("repaint/", "f" * 32, chosen, number) for number in (1, 2, 3)]
+        instructions = Instructions(prompt="a cat", output=chosen, template="t")
+        record = Record(id="f" * 32, source=Source(), instructions=instructions)
+        names = [output_name("repaint/", record, number) for number in (1, 2, 3)]
         assert len(set(names)) == 3
         assert [None] * 3 == [output_name_problem(name) for name in names]
 
@@ -386,7 +388,7 @@ def test_a_call_without_an_answer_is_looked_for_and_found(world: World) -> None:
     assert result.status == "generated"
     assert len(world.cloud.charges) == 1
     (made,) = world.lines.named("image.generated")
-    assert made["found_by_looking"] is True
+    assert made["recovered_by_probe"] is True
     assert len(world.lines.named("attempt.unknown")) == 1
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from shared.ledger import Record
-from shared.uploads.metadata import again_id, object_id
+from shared.uploads.metadata import object_id, redrive_id
 from tests import fakes
 from tests.fakes import World
 
@@ -25,7 +25,7 @@ def parked(world: World) -> Record:
     result = world.deliver(world.cloud.upload(prompt="a cat"))
     entry = world.ledger.pending(result.record or "")
     assert entry is not None
-    named = entry.record.changed(again_as=again_id(entry.record.id))
+    named = entry.record.changed(redriven_as=redrive_id(entry.record.id))
     return world.ledger.replace(entry, named).record
 
 
@@ -33,7 +33,10 @@ def test_the_one_that_is_run_again_ends_and_pays_nothing_once_the_other_is_there
     world: World,
 ) -> None:
     old = parked(world)
-    new = old.changed(id=old.again_as, again_of=old.id, again_as="", due_at=0.0)
+    assert old.redriven_as is not None
+    assert old.park is not None
+    due = old.park.model_copy(update={"due_at": 0.0})
+    new = old.changed(id=old.redriven_as, redrive_of=old.id, redriven_as=None, park=due)
     assert world.ledger.create(new) is not None
     world.clock.advance(3601)
     world.sweep()
@@ -54,14 +57,14 @@ def test_one_whose_other_was_never_written_goes_on_as_it_was(world: World) -> No
 
     ended = world.ledger.finished(old.id)
     assert ended is not None
-    assert ("generated", "") == (ended.state, ended.again_as)
+    assert ("generated", None) == (ended.state, ended.redriven_as)
     assert [f"repaint/{old.id}-1"] == world.cloud.charges
 
 
 def test_the_id_of_the_other_follows_from_the_old_one_and_is_the_objects() -> None:
     first = object_id("photos", "a.png") + "0" * 12
-    second = again_id(first)
+    second = redrive_id(first)
 
     assert (32, first[:20]) == (len(second), second[:20])
-    assert second == again_id(first)
-    assert 3 == len({first, second, again_id(second)})
+    assert second == redrive_id(first)
+    assert 3 == len({first, second, redrive_id(second)})

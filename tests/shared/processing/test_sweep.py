@@ -258,7 +258,7 @@ def test_spending_that_cannot_be_read_is_not_taken_for_none() -> None:
     with World() as world:
         world.environment["REPAINT_DAILY_CAP"] = "1"
         world.deliver(world.cloud.upload("1.png", prompt="a cat"))
-        (key,) = [k for k in world.cloud.objects if "/spent/" in k[1]]
+        (key,) = [k for k in world.cloud.objects if "/daily-cap/" in k[1]]
         world.cloud.objects[key] = fakes.StoredObject(b"<garbage>", {}, 9)
         result = world.deliver(world.cloud.upload("2.png", prompt="a cat"))
 

@@ -9,7 +9,8 @@ import pytest
 
 from shared.clients.http import Request, Response
 from shared.clients.imagex_model import output_name_problem
-from shared.processing.attempts import name_of_variant
+from shared.ledger import Lease
+from shared.processing.output_names import variant_name
 from shared.results import Result
 from shared.uploads.metadata import object_id, variant_id
 from tests import fakes
@@ -189,7 +190,7 @@ def test_a_sibling_that_the_sweep_is_at_already_does_not_hold_the_first_variant_
             world.deliver_all(event, process(world, Plan(died_at, interruption.killed_after)))
     entry = world.ledger.pending(siblings[0])
     assert entry is not None
-    world.ledger.replace(entry, entry.record.changed(parked=None, owner="x", lease_until=4e9))
+    world.ledger.replace(entry, entry.record.changed(park=None, lease=Lease(owner="x", until=4e9)))
 
     results = world.deliver_all(event)
 
@@ -204,7 +205,7 @@ def test_a_sibling_that_is_worked_on_elsewhere_fails_the_delivery_and_the_others
     _, second, _ = records(world.deliver_all(event, seconds=1))
     entry = world.ledger.pending(second)
     assert entry is not None
-    world.ledger.replace(entry, entry.record.changed(parked=None, owner="x", lease_until=4e9))
+    world.ledger.replace(entry, entry.record.changed(park=None, lease=Lease(owner="x", until=4e9)))
 
     results = world.deliver_all(event)
 
@@ -363,7 +364,7 @@ def test_a_later_attempt_of_a_chosen_name_is_no_other_variants(world: World) -> 
 
 @pytest.mark.parametrize("chosen", ["a" * 165 + "/x.png", "x." + "y" * 165, "漫" * 57, ".hidden"])
 def test_a_variants_name_fits_whatever_the_length_of_the_chosen_one(chosen: str) -> None:
-    names = [name_of_variant("repaint/", chosen, number) for number in range(1, 17)]
+    names = [variant_name("repaint/", chosen, number) for number in range(1, 17)]
 
     kept = [name for name in names if name is not None]
     assert len(kept) == len(set(kept)) > 0

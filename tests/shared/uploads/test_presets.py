@@ -55,7 +55,7 @@ def test_presets_are_read_from_a_file_that_is_named(tmp_path: Path) -> None:
 
 
 def test_a_relative_path_begins_at_the_functions_root() -> None:
-    assert (ROOT / "shared" / "presets.py").is_file()
+    assert (ROOT / "shared" / "uploads" / "presets.py").is_file()
     (problem,) = told("no/presets.json")
     assert problem == (
         f"is wrong: the file {ROOT}/no/presets.json cannot be read (No such file or directory)."
@@ -114,6 +114,9 @@ def test_one_preset_that_is_no_list_is_told() -> None:
         ),
         ({"prompt": "a style} cat"}, "a '}' stands alone: write '}}' for the brace itself."),
         ({"prompt": "{a{b}}"}, "a '{' stands alone"),
+        ({"prompt": "{a!}"}, "a '{' stands alone"),
+        ({"prompt": "{a[0]}"}, "'{a[0]}' is no placeholder"),
+        ({"prompt": "{a:{b}}"}, "'{a:{b}}' is no placeholder"),
         (
             {"prompt": "a {} cat"},
             "'{}' is no placeholder: write {prompt}, {filename}, {stem} or the name of a metadata",

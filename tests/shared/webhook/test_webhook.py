@@ -11,7 +11,7 @@ import pytest
 
 from shared.clients.http import Request, Response
 from shared.errors import NotExecuted
-from shared.ledger import Notice
+from shared.ledger import Lease, OutboxEntry
 from shared.runtime import Runtime
 from shared.signing import Credentials
 from tests import fakes
@@ -44,7 +44,7 @@ def inbox(world: World) -> Inbox:
 
 
 def waiting(world: World) -> list[str]:
-    return list(world.ledger.notice_ids())
+    return list(world.ledger.entry_ids())
 
 
 def generate(world: World, key: str = "uploads/cat.png", **how: Any) -> str:
@@ -164,7 +164,8 @@ def test_what_is_parked_is_told_the_first_time_and_then_how_it_ended(
     assert again is not None
     world.finish()
 
-    assert ("deferred", "configuration") == (first.status, again.record.cause)
+    assert again.record.park is not None
+    assert ("deferred", "configuration") == (first.status, again.record.park.cause)
     assert {f"{first.record}-parked": 1, f"{first.record}-generated": 1} == inbox.ids
     parked = inbox.events[0].get_data()
     assert isinstance(parked, dict)
@@ -178,7 +179,7 @@ def test_without_a_receiver_nobody_pays_a_request_for_notices(world: World) -> N
     world.deliver(world.cloud.upload("later.png", prompt="a cat"), seconds=20)
     world.finish()
 
-    assert [] == [name for name in world.cloud.requests if "notices" in name]
+    assert [] == [name for name in world.cloud.requests if "outbox" in name]
     assert [] == waiting(world)
 
 
@@ -266,8 +267,8 @@ def test_a_park_of_yesterday_that_is_being_worked_on_is_not_dropped_untold(
     world.clock.advance(DAY + 3600)
     entry = world.ledger.pending(result.record or "")
     assert entry is not None
-    until = world.clock.now() + 50
-    world.ledger.replace(entry, entry.record.changed(parked=None, owner="x", lease_until=until))
+    lease = Lease(owner="x", until=world.clock.now() + 50)
+    world.ledger.replace(entry, entry.record.changed(park=None, lease=lease))
     world.sweep()
 
     assert [f"{result.record}-parked"] == waiting(world)
@@ -352,7 +353,7 @@ def test_an_end_that_cannot_be_noted_down_is_not_written_and_the_image_is_found_
     event = world.cloud.upload(prompt="a cat")
 
     def refuse(name: str, _request: Request) -> None:
-        if name.startswith("PUT /.repaint/notices/"):
+        if name.startswith("PUT /.repaint/outbox/"):
             raise NotExecuted("down")
 
     world.cloud.interfere = refuse
@@ -365,9 +366,9 @@ def test_an_end_that_cannot_be_noted_down_is_not_written_and_the_image_is_found_
     assert {f"{result.record}-generated": 1} == inbox.ids
 
 
-def notice(record: str, what: Any, created_at: float = START) -> Notice:
+def notice(record: str, what: Any, created_at: float = START) -> OutboxEntry:
     kind: Any = f"repaint.image.{what}"
-    return Notice(
+    return OutboxEntry(
         id=f"{record}-{what}", record=record, type=kind,
         created_at=created_at, due_at=created_at, tries=1,
     )  # fmt: skip
@@ -387,7 +388,7 @@ def test_what_did_not_happen_yet_waits_and_what_happened_otherwise_is_removed_un
         notice(made, "parked", now),
         notice("f" * 32, "generated", now),
     ):
-        world.ledger.put_notice(told)
+        world.ledger.put_entry(told)
     sweep_for(world, 300)
 
     assert [] == inbox.events
@@ -411,12 +412,12 @@ def test_a_notice_that_cannot_be_read_keeps_no_other_one_from_being_told(
     inbox.statuses = [503]
     record = generate(world)
     damaged = fakes.StoredObject(b"{", {}, 1)
-    world.cloud.objects["photos", ".repaint/notices/damaged.json"] = damaged
+    world.cloud.objects["photos", ".repaint/outbox/damaged.json"] = damaged
     sweep_for(world, 120)
 
     assert {f"{record}-generated": 1} == inbox.ids
     line = world.lines.named("notice.failed")[-1]
-    assert ("damaged", "A notice in the ledger cannot be read: remove it.") == (
+    assert ("damaged", "An outbox entry in the ledger cannot be read: remove it.") == (
         line["notice"],
         line["reason"],
     )
@@ -489,7 +490,7 @@ def test_a_ledger_that_cannot_be_listed_keeps_no_upload_from_being_finished(
     result = world.deliver(world.cloud.upload(prompt="a cat"), seconds=20)
 
     def refuse(_name: str, request: Request) -> None:
-        if "notices" in request.url and request.method == "GET":
+        if "outbox" in request.url and request.method == "GET":
             raise NotExecuted("down")
 
     world.cloud.interfere = refuse
@@ -555,9 +556,7 @@ def test_who_asked_by_http_gets_the_answer_before_the_receiver_has_answered(
         "headers": {"Authorization": "Bearer t", "Content-Type": "application/json"},
         "body": json.dumps({"image_url": "https://example.org/cat.png", "prompt": "a cat"}),
     }
-    answer = runtime.http().answer(
-        asked, request_id="r1", deadline=world.clock.now() + 120, log=runtime.log
-    )
+    answer = runtime.http_api.answer(asked, request_id="r1", delivery=world.delivery(runtime))
 
     assert 200 == answer["statusCode"]
     record = json.loads(answer["body"])["id"]
@@ -575,4 +574,4 @@ def test_who_asked_by_http_gets_the_answer_before_the_receiver_has_answered(
 def test_a_notice_that_a_newer_version_wrote_can_be_read() -> None:
     text = notice("a" * 32, "parked").to_json().decode()
 
-    assert notice("a" * 32, "parked") == Notice.from_json(f'{text[:-1]}, "more": 1}}')
+    assert notice("a" * 32, "parked") == OutboxEntry.from_json(f'{text[:-1]}, "more": 1}}')

@@ -1,10 +1,9 @@
-"""The pace of paid calls: one adaptive limit for all threads of an instance.
+"""The rate of paid calls: one adaptive limiter for all threads of an instance.
 
-How many calls a second the provider takes is not documented (veImageX's add-ons take 5 by
-default), and other instances share it. So the pace begins there, or at the limit that is set,
-falls when a call is refused for its pace, climbs back fast to just below where that happened, and
-from there on slowly. It climbs with the time and not with the calls: more calls in a second would
-let it outrun every refusal.
+How many calls a second the provider accepts is not documented (veImageX's add-ons accept 5 by
+default), and other instances share it. So the rate begins there, or at the configured limit, falls
+when a call is throttled, recovers fast to just below where that happened, and from there on slowly.
+It recovers with time and not with calls: more calls in a second would let it outrun every refusal.
 """
 
 import threading
@@ -17,8 +16,8 @@ _FALL, _BELOW = 0.7, 0.97
 _CLIMB, _CREEP = 1.12, 1.003  # in a second
 
 
-class Pace:
-    """Hands out turns; safe to use from several threads. `max_qps` is never exceeded."""
+class RateLimiter:
+    """Hands out call slots, at most `max_qps` a second."""
 
     def __init__(self, clock: Clock, max_qps: float | None = None) -> None:
         self._clock = clock
@@ -36,15 +35,15 @@ class Pace:
         """The calls a second that are allowed now."""
         return self._rate
 
-    def wait(self) -> float:
-        """Return how many seconds the next turn is away, without taking it."""
+    def wait_seconds(self) -> float:
+        """Return the seconds until the next slot, without taking it."""
         with self._lock:
             return max(0.0, self._next - self._clock.now())
 
-    def take(self) -> float:
-        """Take a turn now and return 0, or return how many seconds the next one is away.
+    def try_acquire(self) -> float:
+        """Take a slot now and return 0, or return the seconds until the next one.
 
-        Turns are not handed out ahead: those would go out at a pace that has fallen since.
+        Slots are not handed out ahead: those would go out at a rate that has fallen since.
         """
         with self._lock:
             now = self._clock.now()
@@ -53,8 +52,19 @@ class Pace:
             self._next = now + 1.0 / self._rate
             return 0.0
 
-    def refused(self) -> None:
-        """Slow down. Calls that were on their way at the old pace count once."""
+    def acquire(self, *, until: float) -> bool:
+        """Wait for a slot; return False if none comes by `until` (seconds since the epoch).
+
+        The rate is read again after each wait: it may have changed, and others wait as well.
+        """
+        while (wait := self.try_acquire()) > 0:
+            if self._clock.now() + wait > until:
+                return False
+            self._clock.sleep(wait)
+        return True
+
+    def on_throttled(self) -> None:
+        """Slow down. Calls that were under way at the old rate count once."""
         with self._lock:
             now = self._clock.now()
             if now - self._fell_at < 1.0:
@@ -63,8 +73,8 @@ class Pace:
             self._ceiling = self._rate * _BELOW
             self._rate = max(min(_SLOWEST, self._rate), self._rate * _FALL)
 
-    def accepted(self) -> None:
-        """Recover: fast up to where it was refused, slowly beyond. Idle time does not count."""
+    def on_accepted(self) -> None:
+        """Recover: fast up to the refused rate, slowly beyond. Idle time is not counted."""
         with self._lock:
             now = self._clock.now()
             seconds, self._climbed_at = min(1.0, now - self._climbed_at), now
