@@ -37,7 +37,7 @@ class World:
         self.folder = folder
         self.keys = KeyRing()
         self.store = tos.ObjectStore(folder / "tos")
-        self.book = imagex.Book(folder / "imagex")
+        self.book = imagex.BillingRecords(folder / "imagex")
         self.faults = imagex.Faults(faults or imagex.FaultSettings(latency_seconds=0.0))
         self.storage = Front(tos.application(self.store, self.keys, region=REGION))
         self.provider = Front(

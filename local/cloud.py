@@ -32,8 +32,8 @@ from local.builtin_functions import (
 )
 from local.imagex.generate import Painter
 from local.imagex.restyle import restyle
-from local.keys import KeyRing, kept, kept_credentials
-from local.policy import Policies
+from local.keys import KeyRing, load_or_create, load_or_create_credentials
+from local.permissions import Authorizer
 from local.server import Server
 from local.vefaas import api as vefaas
 from local.vefaas.runtime import DeliverySettings, Platform
@@ -70,7 +70,7 @@ class Cloud:
     `environment` adds to the functions' settings or overrides them. `on_log` is called with a
     function's name and each of its lines. `scale` is that of the upload function and the sweep.
     `book` is veImageX's instead of one in `folder`, `paint` its model. A `bare` cloud runs deployed
-    functions only; `plane` are the settings of its control plane. `role_policies` define what roles
+    functions only; `plane` are the settings of its control plane. `authorizer` decides what roles
     may do: a function works with the role that it was deployed with, a built-in one with a role of
     its own name. Raises OSError if a port is taken, RuntimeError if another cloud runs in `folder`,
     or if functions are deployed there and it is not bare.
@@ -86,19 +86,19 @@ class Cloud:
         environment: Mapping[str, str] | None = None,
         on_log: Callable[[str, str], None] | None = None,
         scale: Scale = Scale(),  # noqa: B008 (it has no state)
-        book: imagex.Book | None = None,
+        book: imagex.BillingRecords | None = None,
         paint: Painter = restyle,
         bare: bool = False,
         plane: vefaas.PlaneSettings | None = None,
-        role_policies: Mapping[str, Mapping[str, Any]] | None = None,
+        authorizer: Authorizer | None = None,
     ) -> None:
         self.folder = folder.resolve()
         self.folder.mkdir(parents=True, exist_ok=True)
         self.keys = KeyRing()
-        self.credentials = self.keys.add(kept_credentials(self.folder / "credentials.json"))
-        self.policies = Policies(self.keys, role_policies)
+        key_file = self.folder / "credentials.json"
+        self.credentials = self.keys.add(load_or_create_credentials(key_file))
         self.store = tos.ObjectStore(self.folder / "tos")
-        self.book = book or imagex.Book(self.folder / "imagex")
+        self.book = book or imagex.BillingRecords(self.folder / "imagex")
         self.faults = imagex.Faults(faults)
         self.platform = Platform(
             self.folder / "faas", keys=self.keys, settings=delivery, on_log=on_log
@@ -129,7 +129,7 @@ class Cloud:
                 region=REGION,
                 on_event=self._enqueue,
                 is_released=lambda function: function in self.platform.functions,
-                policies=self.policies,
+                authorizer=authorizer,
             ),
             ports.tos,
         )
@@ -142,15 +142,15 @@ class Cloud:
                 domain=DOMAIN,
                 template=TEMPLATE,
                 paint=paint,
-                policies=self.policies,
+                authorizer=authorizer,
             ),
             ports.imagex,
         )
         self.vefaas = Server(
-            vefaas.application(self.plane, self.keys, region=REGION, policies=self.policies),
+            vefaas.application(self.plane, self.keys, region=REGION, authorizer=authorizer),
             ports.vefaas,
         )
-        self.http_token = kept(self.folder / "http-token", secrets.token_urlsafe(24))
+        self.http_token = load_or_create(self.folder / "http-token", secrets.token_urlsafe(24))
         self.gateway = Server(
             gateway.application(
                 lambda event: self.platform.invoke(gateway.upstream(self.platform.functions), event)

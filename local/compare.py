@@ -1,4 +1,4 @@
-"""Put a picture and its repainted version side by side, for people to look at."""
+"""Place a picture and its repainted version side by side."""
 
 from io import BytesIO
 from pathlib import Path

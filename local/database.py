@@ -1,4 +1,4 @@
-"""A SQLite file: one connection under one lock, closed when nobody holds it any more."""
+"""A SQLite file: one connection under one lock, closed when it is no longer referenced."""
 
 import sqlite3
 import threading
@@ -25,19 +25,19 @@ class Database:
         if exclusive:
             self._connection.execute("PRAGMA locking_mode=EXCLUSIVE")
         self._connection.execute("PRAGMA journal_mode=WAL")
-        # A commit survives the process's death; one lost with the power is none that mattered.
+        # A commit survives the death of the process; a power failure may lose the last ones.
         self._connection.execute("PRAGMA synchronous=NORMAL")
         self._connection.executescript(schema)
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """Lend the connection for queries."""
+        """Yield the connection for queries."""
         with self._lock:
             yield self._connection
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Lend the connection for changes that happen together or, on an exception, not at all."""
+        """Yield the connection for changes that are all made or, on an exception, none of them."""
         with self._lock:
             self._connection.execute("BEGIN IMMEDIATE")
             try:

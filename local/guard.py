@@ -1,4 +1,4 @@
-"""Who may drive what listens on loopback: this machine's programs and its own pages, no other's."""
+"""Refuse requests of foreign pages to servers on loopback."""
 
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -6,15 +6,15 @@ from urllib.parse import urlsplit
 from starlette.requests import HTTPConnection
 
 NAMES = ("127.0.0.1", "localhost", "::1")
-REFUSAL = "Only programs of this machine, and the pages that this address serves, may ask here."
+REFUSAL = "Only programs on this machine and the pages of this server may send requests here."
 
 
 def is_ours(request: HTTPConnection) -> bool:
-    """Say whether a request comes from this machine and from no other site's page.
+    """Check that a request comes from this machine, and not from another site's page.
 
-    A foreign name that was made to resolve to loopback would be its own origin: so the host has
-    to be loopback by name as well. A browser tells of requests that carry no origin, as those
-    for a picture do, where they come from (`Sec-Fetch-Site`).
+    A foreign name that resolves to loopback would be its own origin, so the host has to be
+    loopback by name, too. For requests without an origin, such as those for a picture, a browser
+    sends the relation to the page they come from (`Sec-Fetch-Site`).
     """
     host = request.headers.get("host", "")
     origin = request.headers.get("origin")
@@ -32,9 +32,9 @@ def is_ours(request: HTTPConnection) -> bool:
 
 
 def _is_followed_link(request: HTTPConnection) -> bool:
-    """Say whether a person opens the address from elsewhere, such as a terminal in a browser.
+    """Check whether a person followed a link, such as one in a terminal in a browser.
 
-    Looking changes nothing here, and the page that sent them cannot read what they see.
+    That changes nothing here, and the page with the link cannot read the response.
     """
-    asked = [request.headers.get(f"sec-fetch-{name}") for name in ("mode", "dest")]
-    return request.scope["method"] == "GET" and asked == ["navigate", "document"]
+    fetch = [request.headers.get(f"sec-fetch-{name}") for name in ("mode", "dest")]
+    return request.scope["method"] == "GET" and fetch == ["navigate", "document"]

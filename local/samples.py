@@ -1,4 +1,4 @@
-"""The sample photographs, and what to make of each."""
+"""The sample photographs and their prompts."""
 
 from pathlib import Path
 

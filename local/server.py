@@ -23,12 +23,14 @@ Application = Callable[
 LOOPBACK = "127.0.0.1"
 
 CLOSE_CONNECTION = "repaint.close_connection"
-"""The ASGI extension by which an application hangs up: what was sent is flushed, nothing follows.
-It then waits for `http.disconnect` and returns."""
+"""The ASGI extension with which an application closes the connection once its output is sent.
+
+It then waits for `http.disconnect` and returns.
+"""
 
 
 class _Protocol(H11Protocol):
-    """HTTP as uvicorn speaks it; an application can hang up, and date its answers itself."""
+    """uvicorn's HTTP; an application can close the connection, and set its own Date."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own does
         super().connection_made(transport)
@@ -51,13 +53,13 @@ class _Protocol(H11Protocol):
 
 
 class Server:
-    """An application being served at `address` from entering the context to leaving it.
+    """Serves an application at `address` while the context is entered.
 
-    `port` 0 takes any free one. Raises OSError where the port is taken.
+    `port` 0 means any free one. Raises OSError if the port is taken.
     """
 
     def __init__(self, application: Application, port: int = 0) -> None:
-        # Named as TCP, it gets TCP_NODELAY from asyncio; without, each answer takes 40 ms more.
+        # Declared as TCP, it gets TCP_NODELAY from asyncio; else each response takes 40 ms more.
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._socket.bind((LOOPBACK, port))
@@ -68,7 +70,7 @@ class Server:
             uvicorn.Config(
                 application,
                 http=_Protocol,  # on h11, pure Python: the same on every system
-                date_header=False,  # uvicorn's would stand beside an application's own
+                date_header=False,  # uvicorn's would be sent beside an application's own
                 log_config=None,
                 access_log=False,
                 lifespan="on",
@@ -81,7 +83,7 @@ class Server:
         )
 
     def __enter__(self) -> Self:
-        # The socket listens already: a request made from now on waits in its backlog.
+        # The socket listens already: a request that is sent now waits in its backlog.
         self._thread.start()
         return self
 

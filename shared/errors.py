@@ -20,6 +20,8 @@ The outcome of the paid call is none of these: it is a value (`outcome.Outcome`)
 "unknown" is a state to act on and not a failure.
 """
 
+from typing import NamedTuple
+
 
 class RepaintError(Exception):
     """Everything this project raises on purpose."""
@@ -42,15 +44,29 @@ class CredentialsError(RepaintError):
     """No access key was found anywhere."""
 
 
-class RejectedUpload(RepaintError):
-    """An upload can never be generated as it is.
+class Problem(NamedTuple):
+    """A reason to reject an upload.
 
-    `reasons` has a sentence for each thing that is wrong.
+    `message` goes on after the name of `field`, a key of the metadata; if that is "", it is a
+    whole sentence.
     """
 
-    def __init__(self, reasons: list[str]) -> None:
-        self.reasons = reasons
-        super().__init__(" ".join(reasons))
+    field: str
+    message: str
+
+    def __str__(self) -> str:
+        """Return the sentence that the uploader reads."""
+        name = self.field.replace("_", "-")
+        return f"x-tos-meta-{name} {self.message}" if name else self.message
+
+
+class RejectedUpload(RepaintError):
+    """An upload can never be generated as it is; `reasons` are the problems as sentences."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = problems
+        self.reasons = [str(problem) for problem in problems]
+        super().__init__(" ".join(self.reasons))
 
 
 class NoAnswer(RepaintError):

@@ -52,7 +52,7 @@ def redact(value: Any, name: str = "") -> Any:
 
 def hide_queries(text: str, value: Any) -> str:
     """Replace, in `text`, the queries of every address in a value of JSON's types."""
-    for _, address in texts_in(value):
+    for address in texts_in(value):
         if is_address(address):
             text = hide_query(text, address)
     return text

@@ -89,7 +89,8 @@ class Runtime:
             daily_cap=self.settings.daily_cap,
         )
         self.pipeline = Pipeline(
-            settings=self.settings,
+            key_filter=self.settings.key_filter,
+            defaults=self.settings.defaults,
             claims=self.claims,
             attempts=self.attempts,
             webhook=self._webhook,

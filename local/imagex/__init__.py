@@ -1,7 +1,18 @@
-"""A local veImageX that stands in for GetCVImageGenerateResult and judges those who call it."""
+"""A local veImageX that stands in for GetCVImageGenerateResult and keeps billing records.
+
+Its objects may be used from several threads.
+"""
 
 from local.imagex.app import application
-from local.imagex.book import Book, Call, Charge, StoredFile
+from local.imagex.billing import ApiCall, BillingRecords, Charge, OutputFile
 from local.imagex.faults import Faults, FaultSettings
 
-__all__ = ["Book", "Call", "Charge", "FaultSettings", "Faults", "StoredFile", "application"]
+__all__ = [
+    "ApiCall",
+    "BillingRecords",
+    "Charge",
+    "FaultSettings",
+    "Faults",
+    "OutputFile",
+    "application",
+]

@@ -1,4 +1,4 @@
-"""The stand-in's own addresses, `/_local/…`: its faults and its book, for this machine alone."""
+"""The stand-in's own routes, `/_local/…`: faults and billing records, for this machine alone."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -11,14 +11,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from local.guard import REFUSAL, is_ours
-from local.imagex.book import Book
+from local.imagex.billing import BillingRecords
 from local.imagex.faults import Faults, FaultSettings
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def routes(book: Book, faults: Faults) -> list[Route]:
-    """Return the routes of the stand-in's own addresses."""
+def routes(billing: BillingRecords, faults: Faults) -> list[Route]:
+    """Return the stand-in's own routes."""
 
     async def show_faults(_: Request) -> Response:
         return JSONResponse(faults.settings.model_dump(mode="json"))
@@ -33,11 +33,11 @@ def routes(book: Book, faults: Faults) -> list[Route]:
         return JSONResponse(settings.model_dump(mode="json"))
 
     async def charges(_: Request) -> Response:
-        entries = await run_in_threadpool(book.charges)
+        entries = await run_in_threadpool(billing.charges)
         return JSONResponse([asdict(entry) for entry in entries])
 
     async def calls(_: Request) -> Response:
-        entries = await run_in_threadpool(book.calls)
+        entries = await run_in_threadpool(billing.calls)
         return JSONResponse([asdict(entry) for entry in entries])
 
     return [

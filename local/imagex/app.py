@@ -14,19 +14,19 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from local import permissions
-from local.imagex import admin, answers, broken
-from local.imagex.answers import ModelRefusal
-from local.imagex.book import Book
+from local.imagex import admin, fault_responses
+from local.imagex.billing import BillingRecords
+from local.imagex.errors import IMAGEX_CODES, ModelError
+from local.imagex.fault_responses import BrokenResponse
 from local.imagex.faults import Faults
-from local.imagex.generate import BrokenAnswer, Generator, Painter
-from local.imagex.reading import ACTIONS, Reader
+from local.imagex.generate import Generator, Painter
+from local.imagex.read_actions import ACTIONS, ReadRequest
+from local.imagex.request import NORMAL, ServiceProfile
 from local.imagex.restyle import restyle
-from local.imagex.rules import NORMAL, Service
-from local.imagex.source import Sources
+from local.imagex.source import SourceFetcher
 from local.keys import KeyRing
 from local.openapi import Received, Refusal, envelope, new_request_id, verify
-from local.policy import Policies
+from local.permissions import Authorizer, RequestedAction, denial
 from shared.clock import Clock, SystemClock
 
 SERVICE = "ImageX"
@@ -34,7 +34,7 @@ GENERATE = ("GetCVImageGenerateResult", "2023-05-01")
 
 
 def application(
-    book: Book,
+    billing: BillingRecords,
     keys: KeyRing,
     faults: Faults,
     *,
@@ -49,30 +49,23 @@ def application(
     service_status: str = NORMAL,
     domain_status: str = NORMAL,
     paint: Painter = restyle,
-    policies: Policies | None = None,
+    authorizer: Authorizer | None = None,
 ) -> Starlette:
-    """Make the application; to be served by `local.server.Server`, which can hang up.
+    """Return the application; to be served by `local.server.Server`, which can hang up.
 
-    `clock` dates the answers and the book. `resolve` maps host names of sources to ports on
-    loopback; sources on other hosts are refused unless `reach_out`. `overwrite_switch` is the
-    service's 重名覆盖上传; the two statuses are what it says of itself and of its domain, nothing
-    else. `paint` stands in for the model. `policies` say what the keys of roles may do.
+    `clock` dates the responses and the billing records. `resolve` maps host names of sources to
+    ports on loopback; sources on other hosts are refused unless `reach_out`. `overwrite_switch` is
+    the service's 重名覆盖上传; the two statuses are reported and have no other effect. `paint`
+    stands in for the model. `authorizer` decides about
+    the keys of roles.
     """
     clock = clock or SystemClock()
-    service = Service(service_id, domain, template, overwrite_switch, service_status, domain_status)
-    sources = Sources(resolve, reach_out=reach_out)
-    generator = Generator(
-        book=book,
-        faults=faults,
-        service=service,
-        sources=sources,
-        clock=clock,
-        paint=paint,
-        late=set(),
+    service = ServiceProfile(
+        service_id, domain, template, overwrite_switch, service_status, domain_status
     )
-    api = _Api(
-        book, keys, faults, generator, Reader(book, service, region), region, clock, policies
-    )
+    sources = SourceFetcher(resolve, reach_out=reach_out)
+    generator = Generator(billing, faults, service, sources, clock, paint)
+    api = _ImagexApi(billing, keys, faults, generator, service, region, clock, authorizer)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -82,8 +75,8 @@ def application(
 
     return Starlette(
         routes=[
-            Route("/", api.answer, methods=["GET", "POST", "PUT", "DELETE"]),
-            *admin.routes(book, faults),
+            Route("/", api.call, methods=["GET", "POST", "PUT", "DELETE"]),
+            *admin.routes(billing, faults),
             Route("/{address:path}", api.picture, methods=["GET"]),
         ],
         middleware=[Middleware(_Dated, clock=clock)],
@@ -92,22 +85,22 @@ def application(
 
 
 @dataclass(frozen=True, slots=True)
-class _Api:
-    book: Book
+class _ImagexApi:
+    billing: BillingRecords
     keys: KeyRing
     faults: Faults
     generator: Generator
-    reader: Reader
+    service: ServiceProfile
     region: str
     clock: Clock
-    policies: Policies | None
+    authorizer: Authorizer | None
 
-    async def answer(self, request: Request) -> Response:
-        """Answer one request to the API, and enter it into the book before the answer leaves."""
+    async def call(self, request: Request) -> Response:
+        """Answer one request to the API, and record it before the response is sent."""
         try:
             received = await Received.read(request)
         except ClientDisconnect:
-            return Response()  # nobody is there to read it, and nothing was asked for
+            return Response()  # the client is gone, and sent no whole request
         query = dict(received.query)
         action, version = query.get("Action", ""), query.get("Version", "")
         at = self.clock.now()
@@ -125,10 +118,10 @@ class _Api:
             result = await self._dispatch(request, query, received.body, request_id)
             outcome, response = "OK", JSONResponse(wrapped(result))
         except Refusal as refusal:
-            is_imagex = refusal.number in answers.IMAGEX_CODES
+            is_imagex = refusal.number in IMAGEX_CODES
             outcome = str(refusal.number) if is_imagex else refusal.code
             response = JSONResponse(wrapped(error=refusal), refusal.status)
-        except ModelRefusal as refusal:
+        except ModelError as refusal:
             outcome = str(refusal.code)
             if self.faults.settings.model_errors == "error":
                 error = refusal.as_gateway_error()
@@ -138,21 +131,24 @@ class _Api:
                 response = JSONResponse(
                     wrapped({"ImageUrls": [], "StoreUris": [], "RespJson": failed})
                 )
-        except BrokenAnswer as fault:
+        except BrokenResponse as fault:
             outcome = fault.fault
-            response = broken.response(outcome, wrapped(fault.result))
-        await run_in_threadpool(self.book.note, action, at, outcome, request_id)
+            response = fault_responses.response(outcome, wrapped(fault.result))
+        await run_in_threadpool(self.billing.record_call, action, at, outcome, request_id)
         return response
 
     def _authorize(self, access_key: str, query: Mapping[str, str]) -> None:
-        asked = permissions.of_imagex(query, self.region)
-        if self.policies and (denied := self.policies.refusal(access_key, asked)):
+        # The resources have the names that the official client gives them in policies. A request
+        # without a ServiceId is about any service.
+        resource = f"ServiceId/{query.get('ServiceId') or '*'}"
+        action = f"ImageX:{query.get('Action', 'Unknown')}"
+        requested = [RequestedAction.of(action, self.region, resource)]
+        if denied := denial(self.authorizer, self.keys, access_key, requested):
             raise Refusal("AccessDenied", denied)
 
     async def _dispatch(
         self, request: Request, query: Mapping[str, str], body: bytes, request_id: str
     ) -> dict[str, Any]:
-        host = request.headers["host"]
         name = (query.get("Action", ""), query.get("Version", ""))
         expected = "POST" if name == GENERATE else "GET"
         if name != GENERATE and name not in ACTIONS:
@@ -161,20 +157,22 @@ class _Api:
             )
         if request.method != expected:
             raise Refusal("MethodNotAllowed", f"{name[0]} is called by {expected}.")
+        host = request.headers["host"]
         if name == GENERATE:
             return await self.generator.generate(body, query.get("ServiceId"), request_id, host)
         if self.faults.is_probe_failing():
             raise Refusal("InternalError", "Injected by the local stand-in's settings.")
-        return await run_in_threadpool(ACTIONS[name], self.reader, query, host)
+        read = ReadRequest(self.billing, self.service, self.region, host, query)
+        return await run_in_threadpool(read.answer, name)
 
     async def picture(self, request: Request) -> Response:
-        """Show a stored picture at `/<StoreUri>~<template>`; templates change nothing here."""
-        found = await run_in_threadpool(self.reader.picture, request.path_params["address"])
-        if found is None:
+        """Return the picture at `/<StoreUri>~<template>`; templates change nothing here."""
+        uri, _, template = request.path_params["address"].rpartition("~")
+        file = await run_in_threadpool(self.billing.find_uri, uri)
+        if file is None or template.partition(".")[0] != self.service.template.partition(".")[0]:
             return PlainTextResponse("There is no such picture.\n", 404)
-        file, content = found
         headers = {
-            # A name may be overwritten: ask each time, and be told that nothing changed.
+            # A name may be overwritten: clients revalidate each time.
             "Cache-Control": "no-cache",
             "ETag": f'"{file.digest}"',
             "Last-Modified": formatdate(file.last_modified, usegmt=True),
@@ -182,11 +180,12 @@ class _Api:
         }
         if request.headers.get("if-none-match") == headers["ETag"]:
             return Response(status_code=304, headers=headers)
+        content = await run_in_threadpool(self.billing.picture, file)
         return Response(content, media_type=file.content_type, headers=headers)
 
 
 class _Dated:
-    """Date every answer by the application's own clock, which clients correct theirs by."""
+    """Sets the Date of every response by the application's clock: clients adjust theirs to it."""
 
     def __init__(self, app: ASGIApp, clock: Clock) -> None:
         self._app = app

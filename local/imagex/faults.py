@@ -1,21 +1,21 @@
-"""Failures on demand: what the next calls run into, by script or by chance.
+"""Faults on demand: how the next calls fail, by script or by chance.
 
-A call whose signature and body are in order draws one fault:
+A call whose signature and body are valid draws one fault:
 
-none                    nothing goes wrong
+none                    no fault
 lose_answer             the image is made, charged and stored; the connection closes unanswered
 lose_request            the connection closes unanswered and nothing is made
 commit_late             the connection closes at once; made, charged and stored later
 charge_without_storing  charged, nothing is stored, InternalError
-garbage                 made, charged and stored; the answer is no JSON
-truncated               made, charged and stored; the answer is cut short
-http_502 (any 4xx, 5xx) a proxy's page instead of the API's answer
+garbage                 made, charged and stored; the response is not JSON
+truncated               made, charged and stored; the response is cut short
+http_502 (any 4xx, 5xx) a proxy's page instead of the API's response
 50500 (any model code)  the model's error
 600011 (any six digits) veImageX's error
 InternalError …         the gateway's error, any code of `openapi.CODES`
 
-An error of the last four kinds that leaves open whether the image was made is drawn together
-with whether it was: `executed_before_error`.
+An error of the last four kinds that leaves open whether the image was made comes after it was
+made with the probability `executed_before_error`.
 """
 
 import random
@@ -49,16 +49,16 @@ _OUTCOME_UNKNOWN = re.compile(
 def _check_name(name: str) -> None:
     if name not in NAMED and name not in CODES and _NUMBERED.fullmatch(name) is None:
         raise ValueError(
-            f"{name!r} is no fault; there are {', '.join(NAMED)}, http_NNN, the model's and "
+            f"{name!r} is not a fault; there are {', '.join(NAMED)}, http_NNN, the model's and "
             f"veImageX's numbers, and the codes {', '.join(CODES)}"
         )
 
 
 class FaultSettings(BaseModel):
-    """What goes wrong, and how often. Times are in seconds.
+    """The faults and their probabilities. Times are in seconds.
 
-    The probabilities are shares of all calls, so that together they are at most 1. `script`
-    comes before them: the next calls meet its faults in turn.
+    The probabilities are shares of all calls, at most 1 in total. `script` comes before them: the
+    next calls meet its faults in turn.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -71,7 +71,7 @@ class FaultSettings(BaseModel):
     qps: float | None = Field(default=None, gt=0)
     concurrency: int | None = Field(default=None, ge=0)
     throttled_as: Literal["gateway", "model", "alternate"] = "alternate"
-    """How a call over `qps` is told: FlowLimitExceeded, the model's 50429, or each in turn."""
+    """The error of a call over `qps`: FlowLimitExceeded, the model's 50429, or each in turn."""
     lose_answer: Probability = 0.0
     lose_request: Probability = 0.0
     commit_late: Probability = 0.0
@@ -79,7 +79,7 @@ class FaultSettings(BaseModel):
     charge_without_storing: Probability = 0.0
     error_rates: dict[str, Probability] = {}
     executed_before_error: Probability = 0.0
-    """How likely an injected error that leaves the outcome open comes after the work was done."""
+    """The probability that an injected error that leaves the outcome open comes after the work."""
     model_errors: Literal["answer", "error"] = "answer"
     """HTTP 200 with the code in RespJson, or HTTP 400 with the code inside Error.Message."""
     empty_resp_json: bool = False
@@ -87,25 +87,25 @@ class FaultSettings(BaseModel):
     charge_refused_output: bool = False
     """Whether an output that failed review is charged."""
     charge_name_clash: bool = True
-    """Whether a name that is taken is refused after the model was paid, or before."""
+    """Whether a name that is taken is refused after the model is paid, or before."""
     probe_errors: Probability = 0.0
-    """How likely a reading action answers InternalError."""
+    """The probability that a reading action answers InternalError."""
     script: tuple[str, ...] = ()
     seed: int | None = None
-    """Start chance anew from here when these settings are put in place."""
+    """Restart the random numbers from this seed when these settings are put in place."""
 
     @model_validator(mode="after")
     def _check(self) -> "FaultSettings":
         for name in (*self.error_rates, *self.script):
             _check_name(name)
         for name in self.error_rates.keys() & set(NAMED) - {"garbage", "truncated"}:
-            raise ValueError(f"{name!r} is no error; set its own field")
+            raise ValueError(f"{name!r} is not an error; set its own field")
         if sum(self.shares().values()) > 1 + 1e-9:
             raise ValueError("the probabilities of the faults are more than 1 together")
         return self
 
     def shares(self) -> dict[str, float]:
-        """Return each fault that chance may choose and its probability."""
+        """Return each fault that may be drawn, and its probability."""
         return {
             "lose_answer": self.lose_answer,
             "lose_request": self.lose_request,
@@ -116,7 +116,7 @@ class FaultSettings(BaseModel):
 
 
 class Faults:
-    """The settings in place, and the chance they play with; safe to use from several threads."""
+    """The settings in place, and the random numbers by which faults are drawn."""
 
     def __init__(
         self, settings: FaultSettings | None = None, chance: random.Random | None = None
@@ -129,12 +129,12 @@ class Faults:
 
     @property
     def settings(self) -> FaultSettings:
-        """The settings in place, with what is left of the script."""
+        """The settings in place, with the rest of the script."""
         with self._lock:
             return self._settings.model_copy(update={"script": tuple(self._script)})
 
     def replace(self, settings: FaultSettings) -> None:
-        """Put `settings` in the place of all the old ones."""
+        """Replace all settings."""
         with self._lock:
             self._settings = settings
             self._script = deque(settings.script)
@@ -144,7 +144,7 @@ class Faults:
                 self._chance.seed(settings.seed)
 
     def draw(self) -> tuple[str, bool]:
-        """Choose the next call's fault, and whether its work is done all the same."""
+        """Draw the next call's fault, and whether its work is done all the same."""
         with self._lock:
             fault = self._script.popleft() if self._script else self._by_chance()
             executed = fault in ("none", "lose_answer", "garbage", "truncated")
@@ -161,13 +161,13 @@ class Faults:
         return "none"
 
     def latency(self) -> float:
-        """Choose how long the next call takes, in seconds."""
+        """Draw the duration of the next call, in seconds."""
         with self._lock:
             jitter = self._settings.latency_jitter_seconds
             return self._settings.latency_seconds + self._chance.uniform(0, jitter)
 
     def is_probe_failing(self) -> bool:
-        """Choose whether the next reading action fails."""
+        """Draw whether the next reading action fails."""
         with self._lock:
             return self._chance.random() < self._settings.probe_errors
 
@@ -177,7 +177,7 @@ class Faults:
             return self._chance.randrange(2**31)
 
     def admit(self, now: float) -> str | None:
-        """Let a call in, to be followed by `leave`; or say which code refuses it."""
+        """Admit a call, which `leave` ends, and return None; or return the code that refuses it."""
         with self._lock:
             limit = self._settings.concurrency
             if limit is not None and self._running >= limit:
@@ -188,7 +188,7 @@ class Faults:
             return None
 
     def leave(self) -> None:
-        """End a call that was let in."""
+        """End a call that was admitted."""
         with self._lock:
             self._running -= 1
 

@@ -1,6 +1,6 @@
-"""Refuse by marker words in the prompt, where the real model's review would refuse.
+"""Refuse prompts with marker words, in place of the real model's review.
 
-| marker | code | what it stands for |
+| marker | code | meaning |
 |---|---|---|
 | `[refuse]`, 违禁 | 50412 | the prompt failed review |
 | `[refuse-words]`, 敏感词 | 50413 | the prompt holds sensitive words |
@@ -10,12 +10,12 @@
 | `[review-down]`, 审核故障 | 50520 | the review itself failed |
 | `[not-activated]`, 未开通 | 50400 | the model is not activated |
 | `[refuse-output]`, 违规结果 | 50511 | the output failed review, always |
-| `[refuse-output-once]`, 违规一次 | 50511 | the same, for the first seed tried on a source alone |
+| `[refuse-output-once]`, 违规一次 | 50511 | the same, only for the first seed tried on a source |
 """
 
 from collections.abc import Callable
 
-from local.imagex.answers import ModelRefusal
+from local.imagex.errors import ModelError
 
 BEFORE: dict[str, int] = {
     "[refuse]": 50412,
@@ -33,28 +33,28 @@ BEFORE: dict[str, int] = {
     "[not-activated]": 50400,
     "未开通": 50400,
 }
-"""Markers that refuse before anything is made."""
+"""Markers that refuse before an image is made."""
 
 AFTER: dict[str, int] = {"[refuse-output]": 50511, "违规结果": 50511}
-"""Markers that refuse what was made."""
+"""Markers that refuse the image."""
 
 AFTER_ONCE: dict[str, int] = {"[refuse-output-once]": 50511, "违规一次": 50511}
-"""Markers that refuse the first thing that was made of a source."""
+"""Markers that refuse the first image of a source."""
 
 
 def review_input(prompt: str) -> None:
-    """Raise ModelRefusal where a marker refuses the prompt or the input."""
+    """Raise ModelError if a marker refuses the prompt or the input."""
     for marker, code in BEFORE.items():
         if marker in prompt:
-            raise ModelRefusal(code)
+            raise ModelError(code)
 
 
-def review_output(prompt: str, is_first: Callable[[], bool]) -> ModelRefusal | None:
-    """Say why the output is refused, or None; `is_first` tells whether it is its source's first."""
+def review_output(prompt: str, is_first: Callable[[], bool]) -> ModelError | None:
+    """Return the error that refuses the output, or None; `is_first` checks if it is a first one."""
     for marker, code in AFTER.items():
         if marker in prompt:
-            return ModelRefusal(code)
+            return ModelError(code)
     for marker, code in AFTER_ONCE.items():
         if marker in prompt and is_first():
-            return ModelRefusal(code)
+            return ModelError(code)
     return None

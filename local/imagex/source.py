@@ -1,4 +1,4 @@
-"""Fetch the picture that a call names, from this machine alone unless told otherwise."""
+"""Fetch the source picture of a request, by default from this machine alone."""
 
 import ipaddress
 import time
@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import urllib3
 from urllib3.exceptions import HTTPError
 
-from local.imagex.answers import ModelRefusal
+from local.imagex.errors import ModelError
 from local.server import LOOPBACK
 
 MAX_SOURCE_BYTES = 35 * 1024 * 1024
@@ -19,13 +19,13 @@ _TRIES = 3
 _CHUNK_BYTES = 1 << 16
 
 
-class Sources:
-    """Where source pictures are read from.
+class SourceFetcher:
+    """Fetches source pictures.
 
     Hosts on loopback (`127.0.0.1`, `localhost`, and any name under them, such as the local TOS's
-    `photos.127.0.0.1:8302`) are connected to directly, with the `Host` header as the address has
-    it: no name server knows them all. `resolve` maps further hosts, and names under them, to a
-    port on loopback. Others are refused unless `reach_out`: the local cloud stays at home.
+    `photos.127.0.0.1:8302`) are connected to directly, with the URL's `Host` header: no name
+    server knows them all. `resolve` maps further hosts, and names under them, to a
+    port on loopback. Others are refused unless `reach_out`: the local cloud stays on this machine.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Sources:
         )
 
     def fetch(self, address: str) -> bytes:
-        """Return the bytes at `address`; raises ModelRefusal where there are none to have."""
+        """Return the bytes at `address`; raises ModelError if they cannot be read."""
         parts = urlsplit(address)
         host = parts.hostname or ""
         target = parts.path or "/"
@@ -53,7 +53,7 @@ class Sources:
         elif self._reach_out:
             origin = (parts.scheme, host, port)
         else:
-            raise ModelRefusal(
+            raise ModelError(
                 50204, f"the host {host} is not on this machine, and the local cloud stays on it"
             )
         netloc = parts.netloc.rpartition("@")[2]
@@ -69,17 +69,17 @@ class Sources:
                 return body
             if 0 < status < 500:
                 break
-            # A fault of the storage's that passes is no fault of the picture's.
+            # The storage's error may be transient.
             time.sleep(0.05 * 2**attempt)
-        raise ModelRefusal(50204, f"the source at {host} could not be read: {problem}")
+        raise ModelError(50204, f"the source at {host} could not be read: {problem}")
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         self._pool.clear()
 
     def _get(self, origin: tuple[str, str, int], target: str, netloc: str) -> tuple[int, bytes]:
         scheme, host, port = origin
-        # Not by the whole address: urllib3 would tidy its path, which is part of a signature.
+        # Not by the whole URL: urllib3 would normalise its path, which is part of a signature.
         response = self._pool.connection_from_host(host, port, scheme).request(
             "GET",
             target,
@@ -94,7 +94,7 @@ class Sources:
                 body += chunk
                 if len(body) > MAX_SOURCE_BYTES:
                     response.close()
-                    raise ModelRefusal(50205, f"the source is over {MAX_SOURCE_BYTES} bytes")
+                    raise ModelError(50205, f"the source is over {MAX_SOURCE_BYTES} bytes")
         return response.status, bytes(body)
 
 

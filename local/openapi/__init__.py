@@ -1,6 +1,6 @@
-"""What the platform's OpenAPI services share: the signature, the envelope, the gateway's errors."""
+"""The parts that the platform's OpenAPI services share: signature, envelope, gateway errors."""
 
-from local.openapi.answers import CODES, Refusal, envelope, new_request_id
-from local.openapi.auth import Received, verify
+from local.openapi.responses import CODES, Refusal, envelope, new_request_id
+from local.openapi.signature import Received, verify
 
 __all__ = ["CODES", "Received", "Refusal", "envelope", "new_request_id", "verify"]

@@ -1,7 +1,10 @@
-"""Object storage on a laptop: a local TOS that the official SDK talks to unchanged."""
+"""Object storage on a laptop: a local TOS that the official SDK talks to unchanged.
+
+Its objects may be used from several threads.
+"""
 
 from local.tos.app import application
-from local.tos.errors import TosError
+from local.tos.errors import TosRefusal
 from local.tos.store import ObjectStore
 
-__all__ = ["ObjectStore", "TosError", "application"]
+__all__ = ["ObjectStore", "TosRefusal", "application"]

@@ -1,4 +1,4 @@
-"""Which bucket and key a request means."""
+"""The bucket and key that a request addresses."""
 
 import re
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, unquote, unquote_to_bytes
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from local.tos.errors import TosError, invalid
+from local.tos.errors import TosRefusal, invalid
 
 MAX_KEY_BYTES = 1024
 _HOST = re.compile(
@@ -18,17 +18,17 @@ _ABSOLUTE = re.compile(rb"https?://[^/?#]*", re.IGNORECASE)
 
 
 class AbsoluteForm:
-    """Turns `PUT http://host/key`, as clients write to a proxy, into `PUT /key`.
+    """Turns `PUT http://host/key`, the form of a request to a proxy, into `PUT /key`.
 
-    The official SDK, told to use a proxy, reaches this server that way without any name having to
-    be resolved. The Host header stays as it is: it is what the client has signed.
+    With this server as its proxy, the official SDK reaches it without resolving a name. The Host
+    header stays as it is: the client has signed it.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on in the form that a server is addressed in."""
+        """Pass the request on in origin form."""
         if scope["type"] == "http" and (match := _ABSOLUTE.match(scope["raw_path"])):
             raw = scope["raw_path"][match.end() :] or b"/"
             scope = {**scope, "raw_path": raw, "path": unquote(raw.decode("latin-1"))}
@@ -37,20 +37,20 @@ class AbsoluteForm:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """What a request addresses: the service, a bucket (`key` empty) or an object."""
+    """The service (`bucket` empty), a bucket (`key` empty) or an object; `query` is decoded."""
 
     host: str
-    bucket: str | None
+    bucket: str
     key: str
     query: dict[str, str]
 
 
-def address(scope: Scope) -> Address:
-    """Read a request's address. Raises TosError where it is none of object storage."""
+def address_of(scope: Scope) -> Address:
+    """Return a request's address. Raises TosRefusal if it is not one of object storage."""
     host = next((v.decode("latin-1") for n, v in scope["headers"] if n == b"host"), "")
     match = _HOST.fullmatch(host)
     if match is None:
-        raise TosError(
+        raise TosRefusal(
             HTTPStatus.BAD_REQUEST,
             "InvalidHost",
             f"The host {host!r} is not object storage: address a bucket as "
@@ -63,6 +63,7 @@ def address(scope: Scope) -> Address:
     if len(key.encode()) > MAX_KEY_BYTES:
         raise invalid(f"The key is longer than {MAX_KEY_BYTES} bytes of UTF-8; shorten it.")
     query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
-    if key and match["bucket"] is None:
+    bucket = match["bucket"] or ""
+    if key and not bucket:
         raise invalid("The address has a key and no bucket; put the bucket before the host.")
-    return Address(host, match["bucket"], key, query)
+    return Address(host, bucket, key, query)

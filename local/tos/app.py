@@ -1,9 +1,10 @@
-"""The local object storage as an application: verify, find who answers, say no in a sentence."""
+"""Object storage as an application: verify, authorize, dispatch, and turn errors into responses."""
 
 import logging
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from http import HTTPStatus
 
 from starlette.applications import Starlette
@@ -14,18 +15,16 @@ from starlette.responses import Response
 from starlette.routing import Router
 from starlette.types import Receive, Scope, Send
 
-from local import permissions
 from local.keys import KeyRing
-from local.policy import Policies
-from local.tos import auth
-from local.tos.addressing import AbsoluteForm, Address, address
-from local.tos.answers import answer, empty
+from local.permissions import Authorizer, denial
+from local.tos import auth, responses
+from local.tos.addressing import AbsoluteForm, address_of
 from local.tos.bucket_api import BucketApi
-from local.tos.call import Body, Call
-from local.tos.errors import TosError
-from local.tos.notifications import Origin
+from local.tos.errors import TosRefusal
+from local.tos.events import EventOrigin, EventOutbox, OnEvent
 from local.tos.object_api import ObjectApi
-from local.tos.outbox import OnEvent, Outbox
+from local.tos.permissions import requested_actions
+from local.tos.request import RequestBody, TosRequest
 from local.tos.store import ObjectStore
 from shared.clock import Clock, SystemClock
 
@@ -39,54 +38,50 @@ def application(
     region: str = "cn-beijing",
     on_event: OnEvent | None = None,
     is_released: Callable[[str], bool] | None = None,
-    policies: Policies | None = None,
+    authorizer: Authorizer | None = None,
     clock: Clock = SystemClock(),  # noqa: B008 (it has no state)
 ) -> Starlette:
     """Return object storage as an application.
 
     `on_event` is called with an event's whole envelope and the id of a function, once for each
     function that a notification rule of the bucket sends it to: after the object is stored, in a
-    worker thread, holding no lock. An event that it did not take is delivered at the next start.
-    `is_released` says whether a function may be the destination of a rule; without it any may.
-    `policies` say what the keys of roles may do.
+    worker thread, holding no lock. An event for which it raised is delivered at the next start.
+    `is_released` checks whether a function may be the destination of a rule; without it any may.
+    `authorizer` decides about the keys of roles.
     """
-    outbox = Outbox(store.index, on_event) if on_event else None
+    outbox = EventOutbox(store.index, on_event)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        if outbox:
-            await run_in_threadpool(outbox.deliver_left)
+        await run_in_threadpool(outbox.deliver_remaining)
         yield
 
-    gateway = _Gateway(store, keys, region, outbox, is_released, policies, clock)
     starlette = Starlette(middleware=[Middleware(AbsoluteForm)], lifespan=lifespan)
-    # What is routed by are host and query; every path is the key of some object.
-    starlette.router.default = gateway
+    # Requests are routed by host and query; every path is the key of some object.
+    starlette.router.default = _Gateway(
+        keys,
+        region,
+        authorizer,
+        clock,
+        BucketApi(store, outbox, region, is_released),
+        ObjectApi(store, outbox),
+        has_listener=on_event is not None,
+    )
     return starlette
 
 
+@dataclass(frozen=True, slots=True)
 class _Gateway:
-    """Answers every request."""
-
-    def __init__(
-        self,
-        store: ObjectStore,
-        keys: KeyRing,
-        region: str,
-        outbox: Outbox | None,
-        is_released: Callable[[str], bool] | None,
-        policies: Policies | None,
-        clock: Clock,
-    ) -> None:
-        self._keys = keys
-        self._policies = policies
-        self._region = region
-        self._clock = clock
-        self._buckets = BucketApi(store, outbox, region, is_released)
-        self._objects = ObjectApi(store, outbox)
+    keys: KeyRing
+    region: str
+    authorizer: Authorizer | None
+    clock: Clock
+    buckets: BucketApi
+    objects: ObjectApi
+    has_listener: bool
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, with a refusal if need be, never with a traceback."""
+        """Respond to every request, with an error if need be, never with a traceback."""
         if scope["type"] != "http":
             await Router().not_found(scope, receive, send)
             return
@@ -94,19 +89,19 @@ class _Gateway:
         headers = {
             name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
         }
-        body = Body(receive, headers)
+        body = RequestBody(receive, headers)
         try:
-            response = await self._answer(scope, headers, body, request_id)
+            response = await self._respond(scope, headers, body, request_id)
         except ClientDisconnect:
             return
-        except TosError as refusal:
+        except TosRefusal as refusal:
             await body.drain()
-            response = _refusal(refusal, request_id)
+            response = _error(refusal, request_id)
         except Exception:  # noqa: BLE001 (the last resort: no client sees a traceback)
             _log.exception("request %s failed", request_id)
             await body.drain()
-            response = _refusal(
-                TosError(
+            response = _error(
+                TosRefusal(
                     HTTPStatus.INTERNAL_SERVER_ERROR,
                     "InternalError",
                     "The local object storage failed; its log has the reason under the request id.",
@@ -115,41 +110,39 @@ class _Gateway:
             )
         if scope["method"] == "HEAD" and response.status_code >= HTTPStatus.BAD_REQUEST:
             # The official SDK waits for as many bytes as are announced, and HEAD brings none.
-            response = empty(status=response.status_code)
+            response = responses.empty(status=response.status_code)
         response.headers["x-tos-request-id"] = request_id
         response.headers["x-tos-id-2"] = "local"
         await response(scope, receive, send)
 
-    async def _answer(
-        self, scope: Scope, headers: dict[str, str], body: Body, request_id: str
+    async def _respond(
+        self, scope: Scope, headers: dict[str, str], body: RequestBody, request_id: str
     ) -> Response:
-        where: Address = address(scope)
-        arrived = auth.Arrived(scope["method"], where.host, where.key, where.query, headers)
-        verified = auth.verify(arrived, self._keys, region=self._region, now=self._clock.now())
+        method, address = scope["method"], address_of(scope)
+        now = self.clock.now()
+        verified = auth.verify(method, address, headers, self.keys, region=self.region, now=now)
         source_ip = scope["client"][0] if scope["client"] else ""
-        call = Call(
-            method=scope["method"],
-            bucket=where.bucket or "",
-            key=where.key,
-            query=where.query,
+        origin = EventOrigin(self.region, request_id, source_ip, verified.access_key)
+        request = TosRequest(
+            method=method,
+            bucket=address.bucket,
+            key=address.key,
+            query=address.query,
             headers=headers,
             body=body,
             payload_sha256=verified.payload_sha256,
-            origin=Origin(self._region, request_id, source_ip, verified.access_key),
+            origin=origin if self.has_listener else None,
         )
-        if self._policies:
-            refusal = self._policies.refusal(verified.access_key, permissions.of_tos(call))
-            if refusal:
-                raise TosError(HTTPStatus.FORBIDDEN, "AccessDenied", refusal)
-        if where.bucket is None:
-            return await self._buckets.service(call)
-        if not where.key:
-            return await self._buckets.bucket(call)
-        return await self._objects.object(call)
+        requested = requested_actions(request, self.region)
+        if denied := denial(self.authorizer, self.keys, verified.access_key, requested):
+            raise TosRefusal(HTTPStatus.FORBIDDEN, "AccessDenied", denied)
+        if request.key:
+            return await self.objects.object(request)
+        return await (self.buckets.bucket if request.bucket else self.buckets.service)(request)
 
 
-def _refusal(refusal: TosError, request_id: str) -> Response:
-    return answer(
+def _error(refusal: TosRefusal, request_id: str) -> Response:
+    return responses.json_body(
         {
             "Code": refusal.code,
             "RequestId": request_id,

@@ -1,7 +1,7 @@
 """Verify the signature of every request, as object storage does.
 
-A signature is verified by making it anew from the request as it arrived and the secret of the key
-that it names. It comes in a header or, in a presigned address, in the query.
+The signature is computed again from the request as received and the secret of the access key that
+it names. It is in a header or, in a presigned URL, in the query.
 """
 
 import calendar
@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from local.keys import KeyRing
-from local.tos.errors import TosError
-
-# What signing puts together is what is put together anew here.
+from local.tos.addressing import Address
+from local.tos.errors import TosRefusal
 from shared.signing import (
     TOS_ALGORITHM,
     UNSIGNED_PAYLOAD,
@@ -38,31 +37,16 @@ _MOMENT = re.compile(r"\d{8}T\d{6}Z")
 
 
 @dataclass(frozen=True, slots=True)
-class Arrived:
-    """A request as it arrived.
-
-    `key` and `query` are decoded; header names are in lower case, their values the bytes that
-    were sent, read as latin-1.
-    """
-
-    method: str
-    host: str
-    key: str
-    query: Mapping[str, str]
-    headers: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
 class Verified:
-    """Who made the request, and the SHA-256 that its body must have, None where it is unsigned."""
+    """The access key that signed, and the SHA-256 of the body, None if the body is not signed."""
 
     access_key: str
     payload_sha256: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class _Claim:
-    """What a request says of its signature, wherever it says so."""
+class _SignatureParts:
+    """The parts of a signature, from the header or the query."""
 
     scope: re.Match[str]
     signed: list[str]
@@ -73,69 +57,90 @@ class _Claim:
     expires: str | None
 
 
-def verify(request: Arrived, keys: KeyRing, *, region: str, now: float) -> Verified:
-    """Return who signed the request. Raises TosError where that cannot be established."""
-    if "authorization" in request.headers:
-        claim = _from_header(request)
-    elif "X-Tos-Signature" in request.query:
-        claim = _from_query(request)
+def verify(
+    method: str,
+    address: Address,
+    headers: Mapping[str, str],
+    keys: KeyRing,
+    *,
+    region: str,
+    now: float,
+) -> Verified:
+    """Return the access key that signed the request. Raises TosRefusal if it is not verified.
+
+    The names of `headers` are in lower case, their values the bytes that were sent, read as
+    latin-1.
+    """
+    if "authorization" in headers:
+        parts = _from_header(headers, address.query)
+    elif "X-Tos-Signature" in address.query:
+        parts = _from_query(headers, address.query)
     else:
         raise _refused(
             "AccessDenied", "The request is not signed; sign it with an access key and its secret."
         )
-    credentials = _credentials(claim, keys)
-    _check_scope(claim, region)
-    _check_time(claim, now)
-    payload = request.headers.get("x-tos-content-sha256", UNSIGNED_PAYLOAD)
-    if not hmac.compare_digest(claim.signature, _expected(request, claim, credentials, payload)):
+    credentials = _credentials(parts, keys)
+    _check_scope(parts, region)
+    _check_time(parts, now)
+    payload = headers.get("x-tos-content-sha256", UNSIGNED_PAYLOAD)
+    signed = {name: _text(headers.get(name, "")) for name in parts.signed}
+    expected = signature(
+        TOS_ALGORITHM,
+        canonical_request(method, object_path(address.key), parts.query, signed, payload),
+        credentials.secret_key,
+        parts.moment,
+        parts.scope["region"],
+        "tos",
+    )
+    if not hmac.compare_digest(parts.signature, expected):
         raise _refused(
             "SignatureDoesNotMatch",
-            "The signature is not that of this request: check the secret, and that nothing that is "
-            "signed (method, host, key, query, headers) was changed afterwards.",
+            "The signature is not that of this request: check the secret, and that no signed part "
+            "(method, host, key, query, headers) was changed afterwards.",
         )
     return Verified(credentials.access_key, None if payload == UNSIGNED_PAYLOAD else payload)
 
 
-def _from_header(request: Arrived) -> _Claim:
-    match = _AUTHORIZATION.fullmatch(request.headers["authorization"])
+def _from_header(headers: Mapping[str, str], query: Mapping[str, str]) -> _SignatureParts:
+    match = _AUTHORIZATION.fullmatch(headers["authorization"])
     if match is None:
         raise _refused(
             "InvalidAuthorization",
             f"Authorization must be '{TOS_ALGORITHM} Credential=…, SignedHeaders=…, Signature=…'.",
         )
     signed = match["signed"].split(";")
-    needed = {"host", *(name for name in request.headers if name.startswith("x-tos-"))}
+    needed = {"host", *(name for name in headers if name.startswith("x-tos-"))}
     if missing := sorted(needed - set(signed)):
         raise _refused(
             "SignatureDoesNotMatch",
             f"These headers must be signed and are not: {', '.join(missing)}; sign them too.",
         )
-    return _Claim(
+    return _SignatureParts(
         scope=match,
         signed=signed,
         signature=match["signature"],
-        moment=request.headers.get("x-tos-date", ""),
-        token=request.headers.get("x-tos-security-token", ""),
-        query=request.query,
+        moment=headers.get("x-tos-date", ""),
+        token=headers.get("x-tos-security-token", ""),
+        query=query,
         expires=None,
     )
 
 
-def _from_query(request: Arrived) -> _Claim:
-    query = dict(request.query)
+def _from_query(headers: Mapping[str, str], address_query: Mapping[str, str]) -> _SignatureParts:
+    query = dict(address_query)
     signature = query.pop("X-Tos-Signature")
     scope = _CREDENTIAL.fullmatch(query.get("X-Tos-Credential", ""))
     signed = query.get("X-Tos-SignedHeaders", "").split(";")
-    # Whoever was given an address to write one object must not choose what to copy into it.
-    if "x-tos-copy-source" in request.headers and "x-tos-copy-source" not in signed:
+    # The holder of a URL to write one object must not choose an object to copy into it.
+    if "x-tos-copy-source" in headers and "x-tos-copy-source" not in signed:
         raise _refused("SignatureDoesNotMatch", "x-tos-copy-source must be signed; sign it too.")
     if scope is None or query.get("X-Tos-Algorithm") != TOS_ALGORITHM or "host" not in signed:
         raise _refused(
             "InvalidAuthorization",
-            f"A presigned address needs X-Tos-Algorithm={TOS_ALGORITHM}, X-Tos-Credential, and "
+            f"A presigned URL needs X-Tos-Algorithm={TOS_ALGORITHM}, X-Tos-Credential, and "
             "X-Tos-SignedHeaders with the host among them.",
         )
-    return _Claim(
+    return _SignatureParts(
         scope=scope,
         signed=signed,
         signature=signature,
@@ -146,14 +151,14 @@ def _from_query(request: Arrived) -> _Claim:
     )
 
 
-def _credentials(claim: _Claim, keys: KeyRing) -> Credentials:
-    credentials = keys.find(claim.scope["key"])
+def _credentials(parts: _SignatureParts, keys: KeyRing) -> Credentials:
+    credentials = keys.find(parts.scope["key"])
     if credentials is None:
         raise _refused(
             "InvalidAccessKeyId",
-            f"There is no access key {claim.scope['key']!r}; use one that the local cloud issued.",
+            f"There is no access key {parts.scope['key']!r}; use one that the local cloud issued.",
         )
-    if not hmac.compare_digest(claim.token.encode(), (credentials.session_token or "").encode()):
+    if not hmac.compare_digest(parts.token.encode(), (credentials.session_token or "").encode()):
         raise _refused(
             "InvalidSecurityToken",
             "The session token is not the one that belongs to the access key; send exactly the "
@@ -162,14 +167,14 @@ def _credentials(claim: _Claim, keys: KeyRing) -> Credentials:
     return credentials
 
 
-def _check_scope(claim: _Claim, region: str) -> None:
-    if claim.scope["region"] != region or claim.scope["service"] != "tos":
+def _check_scope(parts: _SignatureParts, region: str) -> None:
+    if parts.scope["region"] != region or parts.scope["service"] != "tos":
         raise _refused(
             "SignatureDoesNotMatch",
-            f"The signature is for {claim.scope['region']}/{claim.scope['service']}; sign for "
+            f"The signature is for {parts.scope['region']}/{parts.scope['service']}; sign for "
             f"{region}/tos.",
         )
-    if not _MOMENT.fullmatch(claim.moment) or not claim.moment.startswith(claim.scope["date"]):
+    if not _MOMENT.fullmatch(parts.moment) or not parts.moment.startswith(parts.scope["date"]):
         raise _refused(
             "SignatureDoesNotMatch",
             "The date of the signature must be like 20250101T000000Z, and that of its credential "
@@ -177,24 +182,24 @@ def _check_scope(claim: _Claim, region: str) -> None:
         )
 
 
-def _check_time(claim: _Claim, now: float) -> None:
+def _check_time(parts: _SignatureParts, now: float) -> None:
     try:
-        signed_at = calendar.timegm(time.strptime(claim.moment, "%Y%m%dT%H%M%SZ"))
+        signed_at = calendar.timegm(time.strptime(parts.moment, "%Y%m%dT%H%M%SZ"))
     except ValueError:
-        raise _refused("SignatureDoesNotMatch", f"{claim.moment!r} is no moment.") from None
+        raise _refused("SignatureDoesNotMatch", f"{parts.moment!r} is not a time.") from None
     late = now - signed_at
-    if claim.expires is None:
+    if parts.expires is None:
         skewed = abs(late) > MAX_SKEW_SECONDS
     else:
         skewed = late < -MAX_SKEW_SECONDS
-        if not re.fullmatch(r"\d{1,6}", claim.expires) or not (
-            1 <= int(claim.expires) <= MAX_EXPIRES_SECONDS
+        if not re.fullmatch(r"\d{1,6}", parts.expires) or not (
+            1 <= int(parts.expires) <= MAX_EXPIRES_SECONDS
         ):
             raise _refused(
                 "AccessDenied", f"X-Tos-Expires must be between 1 and {MAX_EXPIRES_SECONDS}."
             )
-        if late > int(claim.expires):
-            raise _refused("AccessDenied", "The presigned address has expired; make a new one.")
+        if late > int(parts.expires):
+            raise _refused("AccessDenied", "The presigned URL has expired; make a new one.")
     if skewed:
         raise _refused(
             "RequestTimeTooSkewed",
@@ -203,23 +208,8 @@ def _check_time(claim: _Claim, now: float) -> None:
         )
 
 
-def _expected(request: Arrived, claim: _Claim, credentials: Credentials, payload: str) -> str:
-    signed = {name: _text(request.headers.get(name, "")) for name in claim.signed}
-    canonical = canonical_request(
-        request.method, object_path(request.key), claim.query, signed, payload
-    )
-    return signature(
-        TOS_ALGORITHM,
-        canonical,
-        credentials.secret_key,
-        claim.moment,
-        claim.scope["region"],
-        "tos",
-    )
-
-
 def _text(value: str) -> str:
-    # Signers hash text as UTF-8. What was sent is UTF-8 as a rule; some HTTP clients send latin-1.
+    # Signers hash text as UTF-8. Most HTTP clients send UTF-8, some latin-1.
     sent = value.encode("latin-1")
     try:
         return sent.decode()
@@ -227,5 +217,5 @@ def _text(value: str) -> str:
         return value
 
 
-def _refused(code: str, message: str) -> TosError:
-    return TosError(HTTPStatus.FORBIDDEN, code, message)
+def _refused(code: str, message: str) -> TosRefusal:
+    return TosRefusal(HTTPStatus.FORBIDDEN, code, message)

@@ -1,4 +1,4 @@
-"""The requests to the service and to a bucket."""
+"""Requests to the service and to a bucket."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -8,34 +8,41 @@ from urllib.parse import quote
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from local.tos import listing, notifications
-from local.tos.answers import OWNER, answer, empty, iso, quoted
-from local.tos.call import Call
-from local.tos.errors import TosError, invalid, method_not_allowed, not_implemented
-from local.tos.outbox import Outbox
-from local.tos.records import Stored
+from local.tos import listing, notification_rules, responses
+from local.tos.errors import TosRefusal, invalid, method_not_allowed, not_implemented
+from local.tos.events import EventOutbox
+from local.tos.request import TosRequest
 from local.tos.store import ObjectStore
+from local.tos.versions import StoredObject
 
 _META = "x-tos-meta-"
-_LIST_PARAMETERS = (
-    "prefix",
-    "delimiter",
-    "start-after",
-    "continuation-token",
-    "max-keys",
-    "encoding-type",
-    "fetch-owner",
-    "fetch-meta",
-)
+_SETTINGS = ("versioning", "notification_v2")
+_CHANGES = (("PUT", "versioning"), ("PUT", "notification_v2"), ("POST", "delete"))
+_OPERATIONS: dict[str, tuple[str, ...]] = {
+    "GET": (
+        *_SETTINGS,
+        "list-type",
+        "prefix",
+        "delimiter",
+        "start-after",
+        "continuation-token",
+        "max-keys",
+        "encoding-type",
+        "fetch-owner",
+        "fetch-meta",
+    ),
+    "PUT": _SETTINGS,
+    "POST": ("delete",),
+}
 
 
 class BucketApi:
-    """Answers requests without a key."""
+    """Responds to requests without a key."""
 
     def __init__(
         self,
         store: ObjectStore,
-        outbox: Outbox | None,
+        outbox: EventOutbox,
         region: str,
         is_released: Callable[[str], bool] | None = None,
     ) -> None:
@@ -44,111 +51,115 @@ class BucketApi:
         self._region = region
         self._is_released = is_released
 
-    async def service(self, call: Call) -> Response:
-        """Answer a request without a bucket: list the buckets."""
-        call.operation()
-        if call.method != "GET":
-            raise method_not_allowed(call.method, "the service")
+    async def service(self, request: TosRequest) -> Response:
+        """Respond to a request without a bucket: list the buckets."""
+        request.operation()
+        if request.method != "GET":
+            raise method_not_allowed(request.method, "the service")
         buckets = await run_in_threadpool(self._store.buckets.all)
         endpoint = f"tos-{self._region}"
-        return answer(
+        return responses.json_body(
             {
                 "Buckets": [
                     {
                         "Name": bucket.name,
                         "Location": self._region,
-                        "CreationDate": iso(bucket.created),
+                        "CreationDate": responses.iso(bucket.created),
                         "ExtranetEndpoint": f"{endpoint}.volces.com",
                         "IntranetEndpoint": f"{endpoint}.ivolces.com",
                     }
                     for bucket in buckets
                 ],
-                "Owner": OWNER,
+                "Owner": responses.OWNER,
             }
         )
 
-    async def bucket(self, call: Call) -> Response:
-        """Answer a request to a bucket."""
-        match call.method, call.operation(*_operations(call.method)):
-            case "PUT", "versioning":
-                settings = await self._settings(call)
-                await run_in_threadpool(
-                    self._store.buckets.set_versioning, call.bucket, settings.get("Status")
-                )
-                return empty()
-            case "PUT", "notification_v2":
-                settings = await self._settings(call)
-                return await run_in_threadpool(self._put_rules, call, settings)
-            case "POST", "delete":
-                request = await self._settings(call)
-                return await run_in_threadpool(self._delete_many, call, request)
-            case "PUT" | "HEAD" | "GET" | "DELETE" as method, operation:
-                handler = self._handler(method, operation)
-                return await run_in_threadpool(handler, call)
-            case "POST", _:
-                raise not_implemented("upload by an HTML form")
-            case method, _:
-                raise method_not_allowed(method, "a bucket")
+    async def bucket(self, request: TosRequest) -> Response:
+        """Respond to a request to a bucket."""
+        method, operation = request.method, request.operation(*_OPERATIONS.get(request.method, ()))
+        if (method, operation) in _CHANGES:
+            document = await request.body.json(request.payload_sha256)
+            if not isinstance(document, dict):
+                raise invalid("The body must be a JSON object.")
+            return await run_in_threadpool(self._change, request, operation, document)
+        if method == "POST":
+            raise not_implemented("upload by an HTML form")
+        handlers = {
+            "GET": self._list,
+            "GET versioning": self._get_versioning,
+            "GET notification_v2": self._get_rules,
+            "PUT": self._create,
+            "HEAD": self._head,
+            "DELETE": self._delete,
+        }
+        handler = handlers.get(f"{method} {operation}") or handlers.get(method)
+        if handler is None:
+            raise method_not_allowed(method, "a bucket")
+        return await run_in_threadpool(handler, request)
 
-    def _handler(self, method: str, operation: str) -> Callable[[Call], Response]:
-        match method, operation:
-            case "GET", "versioning":
-                return self._get_versioning
-            case "GET", "notification_v2":
-                return self._get_rules
-            case "GET", _:
-                return self._list
-            case "PUT", _:
-                return self._create
-            case "DELETE", _:
-                return self._delete
-            case _:
-                return self._head
-
-    async def _settings(self, call: Call) -> dict[str, Any]:
-        value = await call.body.json(call.payload_sha256)
-        if not isinstance(value, dict):
-            raise invalid("The body must be a JSON object.")
-        return value
-
-    def _create(self, call: Call) -> Response:
-        if not self._store.buckets.create(call.bucket):
-            raise TosError(
+    def _create(self, request: TosRequest) -> Response:
+        if not self._store.buckets.create(request.bucket):
+            raise TosRefusal(
                 HTTPStatus.CONFLICT,
                 "BucketAlreadyExists",
-                f"There is a bucket {call.bucket!r} already; use it, or choose another name.",
+                f"There is a bucket {request.bucket!r} already; use it, or choose another name.",
             )
-        return empty({"location": f"/{call.bucket}"})
+        return responses.empty({"location": f"/{request.bucket}"})
 
-    def _head(self, call: Call) -> Response:
-        self._store.buckets.get(call.bucket)
-        return empty({"x-tos-bucket-region": self._region, "x-tos-storage-class": "STANDARD"})
+    def _head(self, request: TosRequest) -> Response:
+        self._store.buckets.get(request.bucket)
+        return responses.empty(
+            {"x-tos-bucket-region": self._region, "x-tos-storage-class": "STANDARD"}
+        )
 
-    def _delete(self, call: Call) -> Response:
-        self._store.buckets.delete(call.bucket)
-        return empty(status=HTTPStatus.NO_CONTENT)
+    def _delete(self, request: TosRequest) -> Response:
+        self._store.buckets.delete(request.bucket)
+        return responses.empty(status=HTTPStatus.NO_CONTENT)
 
-    def _get_versioning(self, call: Call) -> Response:
-        return answer({"Status": self._store.buckets.get(call.bucket).versioning})
+    def _get_versioning(self, request: TosRequest) -> Response:
+        return responses.json_body({"Status": self._store.buckets.get(request.bucket).versioning})
 
-    def _get_rules(self, call: Call) -> Response:
-        bucket = self._store.buckets.get(call.bucket)
-        return answer({"Rules": bucket.rules, "Version": bucket.rules_version})
+    def _get_rules(self, request: TosRequest) -> Response:
+        bucket = self._store.buckets.get(request.bucket)
+        return responses.json_body({"Rules": bucket.rules, "Version": bucket.rules_version})
 
-    def _put_rules(self, call: Call, settings: dict[str, Any]) -> Response:
-        # The official SDK leaves Rules out where there are none.
-        rules = notifications.validated(settings.get("Rules", []))
-        for rule, function in notifications.destinations(rules):
+    def _change(self, request: TosRequest, operation: str, document: dict[str, Any]) -> Response:
+        if operation == "versioning":
+            self._store.buckets.set_versioning(request.bucket, document.get("Status"))
+            return responses.empty()
+        if operation == "delete":
+            return self._delete_many(request, document)
+        # The official SDK leaves Rules out if there are none.
+        rules = notification_rules.validated(document.get("Rules", []))
+        for rule, function in notification_rules.destinations(rules):
             if self._is_released and not self._is_released(function):
                 raise invalid(
                     f"Rule {rule!r}: there is no function {function!r} that was ever released; "
                     "release it once before a rule calls it."
                 )
-        version = self._store.buckets.set_rules(call.bucket, rules, settings.get("Version"))
-        return answer({"Version": version})
+        version = self._store.buckets.set_rules(request.bucket, rules, document.get("Version"))
+        return responses.json_body({"Version": version})
 
-    def _list(self, call: Call) -> Response:
-        query = call.query
+    def _delete_many(self, request: TosRequest, document: dict[str, Any]) -> Response:
+        objects = document.get("Objects")
+        if (
+            not isinstance(objects, list)
+            or len(objects) > listing.MAX_KEYS
+            or not all(isinstance(o, dict) and isinstance(o.get("Key"), str) for o in objects)
+        ):
+            raise invalid(
+                f'The body must be {{"Objects": [{{"Key": "…"}}, …]}}, at most {listing.MAX_KEYS}.'
+            )
+        for item in objects:
+            _, events = self._store.delete(
+                request.bucket, item["Key"], item.get("VersionId") or None, origin=request.origin
+            )
+            self._outbox.deliver(events)
+        deleted = [] if document.get("Quiet") else [{"Key": item["Key"]} for item in objects]
+        return responses.json_body({"Deleted": deleted, "Error": []})
+
+    def _list(self, request: TosRequest) -> Response:
+        query = request.query
         if query.get("list-type") != "2":
             raise not_implemented("listing but by ?list-type=2")
         try:
@@ -160,67 +171,34 @@ class BucketApi:
                 "max-keys must be a number, and continuation-token one that a listing returned."
             ) from None
         page = self._store.list(
-            call.bucket,
+            request.bucket,
             prefix=query.get("prefix", ""),
             delimiter=query.get("delimiter", ""),
             start=listing.after(query.get("start-after", "")) if start is None else start,
             limit=max(0, limit),
         )
-        return answer(_listing(call, page, limit))
-
-    def _delete_many(self, call: Call, request: dict[str, Any]) -> Response:
-        objects = request.get("Objects")
-        if (
-            not isinstance(objects, list)
-            or len(objects) > listing.MAX_KEYS
-            or not all(isinstance(o, dict) and isinstance(o.get("Key"), str) for o in objects)
-        ):
-            raise invalid(
-                f'The body must be {{"Objects": [{{"Key": "…"}}, …]}}, at most {listing.MAX_KEYS}.'
-            )
-        for item in objects:
-            _, notices = self._store.delete(
-                call.bucket,
-                item["Key"],
-                item.get("VersionId") or None,
-                origin=call.origin if self._outbox else None,
-            )
-            if self._outbox:
-                self._outbox.deliver(notices)
-        deleted = [] if request.get("Quiet") else [{"Key": item["Key"]} for item in objects]
-        return answer({"Deleted": deleted, "Error": []})
+        return responses.json_body(_listing(request, page, limit))
 
 
-def _operations(method: str) -> tuple[str, ...]:
-    match method:
-        case "GET":
-            return ("versioning", "notification_v2", "list-type", *_LIST_PARAMETERS)
-        case "PUT":
-            return ("versioning", "notification_v2")
-        case "POST":
-            return ("delete",)
-        case _:
-            return ()
-
-
-def _listing(call: Call, page: listing.Page, limit: int) -> dict[str, Any]:
-    encoded = call.query.get("encoding-type") == "url"
+def _listing(request: TosRequest, page: listing.ListingPage, limit: int) -> dict[str, Any]:
+    query = request.query
+    encoded = query.get("encoding-type") == "url"
 
     def text(value: str) -> str:
         return quote(value, safe="/~") if encoded else value
 
-    def entry(stored: Stored) -> dict[str, Any]:
+    def entry(stored: StoredObject) -> dict[str, Any]:
         shown = {
             "Key": text(stored.key),
-            "LastModified": iso(stored.modified),
-            "ETag": quoted(stored.etag),
+            "LastModified": responses.iso(stored.modified),
+            "ETag": responses.quoted(stored.etag),
             "Size": stored.size,
             "StorageClass": "STANDARD",
             "HashCrc64ecma": str(stored.crc),
-            "Owner": OWNER,
+            "Owner": responses.OWNER,
             "Type": "Normal",
         }
-        if call.query.get("fetch-meta", "").lower() == "true":
+        if query.get("fetch-meta", "").lower() == "true":
             shown["UserMeta"] = [
                 {
                     "Key": name.removeprefix(_META),
@@ -232,8 +210,8 @@ def _listing(call: Call, page: listing.Page, limit: int) -> dict[str, Any]:
         return shown
 
     result = {
-        "Name": call.bucket,
-        "Prefix": text(call.query.get("prefix", "")),
+        "Name": request.bucket,
+        "Prefix": text(query.get("prefix", "")),
         "MaxKeys": limit,
         "KeyCount": len(page.objects) + len(page.prefixes),
         "IsTruncated": page.resume is not None,
@@ -241,12 +219,12 @@ def _listing(call: Call, page: listing.Page, limit: int) -> dict[str, Any]:
         "CommonPrefixes": [{"Prefix": text(prefix)} for prefix in page.prefixes],
     }
     for name, parameter in (("Delimiter", "delimiter"), ("StartAfter", "start-after")):
-        if parameter in call.query:
-            result[name] = text(call.query[parameter])
+        if parameter in query:
+            result[name] = text(query[parameter])
     if encoded:
         result["EncodingType"] = "url"
-    if "continuation-token" in call.query:
-        result["ContinuationToken"] = call.query["continuation-token"]
+    if "continuation-token" in query:
+        result["ContinuationToken"] = query["continuation-token"]
     if page.resume is not None:
         result["NextContinuationToken"] = page.resume.encode().hex()
     return result

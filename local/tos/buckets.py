@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from local.tos import notifications
-from local.tos.errors import TosError, invalid, no_such_bucket
-from local.tos.index import Index
+from local.database import Database
+from local.tos import notification_rules
+from local.tos.errors import TosRefusal, invalid, no_such_bucket
 from shared.clock import Clock
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{1,61})[a-z0-9]")
@@ -28,7 +28,7 @@ class Bucket:
 
 
 def bucket_row(connection: sqlite3.Connection, name: str) -> sqlite3.Row:
-    """Return a bucket's row; raise TosError where there is no such bucket."""
+    """Return a bucket's row; raise TosRefusal if there is none."""
     row: sqlite3.Row | None = connection.execute(
         "SELECT * FROM buckets WHERE name = ?", (name,)
     ).fetchone()
@@ -37,17 +37,17 @@ def bucket_row(connection: sqlite3.Connection, name: str) -> sqlite3.Row:
     return row
 
 
-class Buckets:
+class BucketStore:
     """The buckets in one index."""
 
-    def __init__(self, index: Index, clock: Clock) -> None:
+    def __init__(self, index: Database, clock: Clock) -> None:
         self._index = index
         self._clock = clock
 
     def create(self, name: str) -> bool:
-        """Create a bucket; return whether it is new. Raises TosError for a bad name."""
+        """Create a bucket; return whether it is new. Raises TosRefusal for an invalid name."""
         if not _NAME.fullmatch(name):
-            raise TosError(
+            raise TosRefusal(
                 HTTPStatus.BAD_REQUEST,
                 "InvalidBucketName",
                 f"{name!r} cannot name a bucket: use 3 to 63 of a-z, 0-9 and -, and begin and "
@@ -61,7 +61,7 @@ class Buckets:
             return cursor.rowcount == 1
 
     def get(self, name: str) -> Bucket:
-        """Return a bucket; raise TosError where there is none of that name."""
+        """Return a bucket; raise TosRefusal if there is none."""
         with self._index.reading() as connection:
             return _bucket(bucket_row(connection, name))
 
@@ -71,17 +71,17 @@ class Buckets:
             return [_bucket(row) for row in connection.execute("SELECT * FROM buckets ORDER BY 1")]
 
     def rules(self) -> list[tuple[str, dict[str, Any]]]:
-        """Return every notification rule, behind its bucket."""
+        """Return every notification rule with its bucket: (bucket, rule)."""
         return [(bucket.name, rule) for bucket in self.all() for rule in bucket.rules]
 
     def delete(self, name: str) -> None:
-        """Delete an empty bucket. Raises TosError where it is not empty."""
+        """Delete an empty bucket. Raises TosRefusal if it is not empty."""
         with self._index.transaction() as connection:
             bucket_row(connection, name)
             for table in ("objects", "uploads"):
                 query = f"SELECT 1 FROM {table} WHERE bucket = ? LIMIT 1"  # noqa: S608 (a constant)
                 if connection.execute(query, (name,)).fetchone():
-                    raise TosError(
+                    raise TosRefusal(
                         HTTPStatus.CONFLICT,
                         "BucketNotEmpty",
                         f"The bucket {name!r} still holds {table}; delete them (every version) "
@@ -100,33 +100,28 @@ class Buckets:
     def set_rules(self, name: str, rules: Any, version: Any) -> str:
         """Replace every notification rule; return the rules' new version.
 
-        `version` must be the current one where there is one, so that of two people who read,
-        merge and write back, the second is refused and cannot undo what the first did.
+        `version` must be the current one if there is one: of two clients that read, merge and
+        write back at once, the second is refused and cannot undo the first one's change.
         """
-        kept = notifications.validated(rules)
+        stored = notification_rules.validated(rules)
         with self._index.transaction() as connection:
             current = bucket_row(connection, name)["rules_version"]
             if current and version != current:
-                raise TosError(
+                raise TosRefusal(
                     HTTPStatus.CONFLICT,
                     "VersionConflict",
                     "The notification rules have changed, or the body has no Version: GET "
-                    "?notification_v2, merge your rules into the answer, and PUT it with its "
+                    "?notification_v2, merge your rules into the response, and PUT it with its "
                     "Version.",
                 )
             following = secrets.token_hex(8)
             connection.execute(
                 "UPDATE buckets SET rules = ?, rules_version = ? WHERE name = ?",
-                (json.dumps(kept), following, name),
+                (json.dumps(stored), following, name),
             )
         return following
 
 
 def _bucket(row: sqlite3.Row) -> Bucket:
-    return Bucket(
-        name=row["name"],
-        created=row["created"],
-        versioning=row["versioning"],
-        rules=json.loads(row["rules"]),
-        rules_version=row["rules_version"],
-    )
+    name, created, versioning, rules, rules_version = row
+    return Bucket(name, created, versioning, json.loads(rules), rules_version)

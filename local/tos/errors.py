@@ -1,19 +1,13 @@
-"""What a refused request is answered with.
-
-```
-Exception
-└── TosError    the status, code and sentence of one refusal
-```
-"""
+"""The errors that object storage responds with."""
 
 from http import HTTPStatus
 
 
-class TosError(Exception):
-    """A request that is refused; the message says what to do about it.
+class TosRefusal(Exception):
+    """A refused request; the message describes how to fix it.
 
-    `status` is the HTTP status, `code` the service's own name of the error, and `ec` its finer
-    code, empty where the documents name none.
+    `status` is the HTTP status, `code` the service's name of the error, and `ec` its finer code,
+    empty if the documents name none.
     """
 
     def __init__(self, status: int, code: str, message: str, *, ec: str = "") -> None:
@@ -24,41 +18,41 @@ class TosError(Exception):
         self.ec = ec
 
 
-def invalid(message: str) -> TosError:
-    """Return the refusal of a parameter, header or body that cannot be meant so."""
-    return TosError(HTTPStatus.BAD_REQUEST, "InvalidArgument", message)
+def invalid(message: str) -> TosRefusal:
+    """Return the refusal of an invalid parameter, header or body."""
+    return TosRefusal(HTTPStatus.BAD_REQUEST, "InvalidArgument", message)
 
 
-def not_implemented(what: str) -> TosError:
-    """Return the refusal of what real object storage does and this one does not."""
-    return TosError(
+def not_implemented(feature: str) -> TosRefusal:
+    """Return the refusal of a feature that only the real object storage has."""
+    return TosRefusal(
         HTTPStatus.NOT_IMPLEMENTED,
         "NotImplemented",
-        f"The local object storage has no {what}; test that part against the real service.",
+        f"The local object storage has no {feature}; test that part against the real service.",
     )
 
 
-def no_such_bucket(bucket: str) -> TosError:
-    """Return the refusal of a request to a bucket that is not there."""
-    return TosError(
+def no_such_bucket(bucket: str) -> TosRefusal:
+    """Return the refusal of a request to a bucket that does not exist."""
+    return TosRefusal(
         HTTPStatus.NOT_FOUND,
         "NoSuchBucket",
         f"There is no bucket {bucket!r}; create it first, or correct the name.",
     )
 
 
-def no_such_key(key: str) -> TosError:
-    """Return the refusal of a request to an object that is not there."""
-    return TosError(
+def no_such_key(key: str) -> TosRefusal:
+    """Return the refusal of a request to an object that does not exist."""
+    return TosRefusal(
         HTTPStatus.NOT_FOUND,
         "NoSuchKey",
         f"There is no object {key!r} (or not that version of it); list the bucket to see its keys.",
     )
 
 
-def no_such_upload(upload: str) -> TosError:
+def no_such_upload(upload: str) -> TosRefusal:
     """Return the refusal of a request to a multipart upload that is not in progress."""
-    return TosError(
+    return TosRefusal(
         HTTPStatus.NOT_FOUND,
         "NoSuchUpload",
         f"There is no multipart upload {upload!r} of this key; it may have been completed or "
@@ -66,20 +60,20 @@ def no_such_upload(upload: str) -> TosError:
     )
 
 
-def precondition_failed(key: str) -> TosError:
+def precondition_failed(key: str) -> TosRefusal:
     """Return the refusal of a conditional request whose condition does not hold."""
-    return TosError(
+    return TosRefusal(
         HTTPStatus.PRECONDITION_FAILED,
         "PreconditionFailed",
         f"The object {key!r} does not have the ETag that the request names, or is not there; "
-        "read it again and decide anew.",
+        "read it again before the next attempt.",
     )
 
 
-def method_not_allowed(method: str, what: str) -> TosError:
-    """Return the refusal of a method that means nothing here."""
-    return TosError(
+def method_not_allowed(method: str, resource: str) -> TosRefusal:
+    """Return the refusal of a method that the resource does not have."""
+    return TosRefusal(
         HTTPStatus.METHOD_NOT_ALLOWED,
         "MethodNotAllowed",
-        f"{method} means nothing for {what}; see which requests the service knows.",
+        f"{method} is not a method of {resource}; check the requests that the service has.",
     )

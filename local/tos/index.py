@@ -1,4 +1,4 @@
-"""The index: which objects there are. One SQLite file, one connection under one lock.
+"""The index of all objects: one SQLite file, one connection under one lock.
 
 Writes are serialised, so the condition of a conditional write is evaluated in the transaction
 that carries it out, and of any number of writers racing for a key exactly one wins.
@@ -30,7 +30,7 @@ CREATE TABLE IF NOT EXISTS objects (
     blob TEXT NOT NULL,
     headers TEXT NOT NULL
 );
--- Two current versions of one key are impossible whatever the code does.
+-- Two current versions of one key are impossible, whatever the code does.
 CREATE UNIQUE INDEX IF NOT EXISTS current_objects ON objects (bucket, key) WHERE current = 1;
 CREATE UNIQUE INDEX IF NOT EXISTS versions ON objects (bucket, key, version);
 CREATE TABLE IF NOT EXISTS uploads (
@@ -56,8 +56,6 @@ CREATE TABLE IF NOT EXISTS outbox (
 """
 
 
-class Index(Database):
-    """The index in the file `path`; safe to use from several threads."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path, _SCHEMA)
+def open_index(path: Path) -> Database:
+    """Open the index in the file `path`; create it if it does not exist."""
+    return Database(path, _SCHEMA)

@@ -1,9 +1,9 @@
-"""List keys: by seeking from key to key in the index, so that a million objects list quickly."""
+"""List keys by seeking in the index, so that a million objects list quickly."""
 
 import sqlite3
 from dataclasses import dataclass, field
 
-from local.tos.records import Stored
+from local.tos.versions import StoredObject
 
 MAX_KEYS = 1000
 _LAST = chr(0x10FFFF)
@@ -11,10 +11,10 @@ _SURROGATES = range(0xD800, 0xE000)
 
 
 @dataclass(slots=True)
-class Page:
-    """Part of a listing; `resume` is where the next page begins, None on the last one."""
+class ListingPage:
+    """Part of a listing; `resume` is the first key of the next page, None on the last one."""
 
-    objects: list[Stored] = field(default_factory=list)
+    objects: list[StoredObject] = field(default_factory=list)
     prefixes: list[str] = field(default_factory=list)
     resume: str | None = None
 
@@ -27,24 +27,24 @@ def page(
     delimiter: str = "",
     start: str = "",
     limit: int = MAX_KEYS,
-) -> Page:
+) -> ListingPage:
     """Return up to `limit` keys and common prefixes, beginning with the key `start`.
 
     A common prefix is one entry, and everything below it is skipped by one seek.
     """
-    found = Page()
+    found = ListingPage()
     # Every text sorts before every BLOB, so an empty one is the end of all keys.
     end = _behind(prefix) or b""
-    place: str | None = max(prefix, start)
-    while place is not None:
-        seeking, place = place, None
+    next_start: str | None = max(prefix, start)
+    while next_start is not None:
+        seek, next_start = next_start, None
         # SQLite compares text by its UTF-8 bytes, which is the order that TOS lists in. Rows are
         # fetched as they are read, so leaving the cursor early costs nothing.
         for row in connection.execute(
-            # Left alone, SQLite may choose the index that holds every old version too.
+            # By itself, SQLite may choose the index that has every old version too.
             "SELECT * FROM objects INDEXED BY current_objects"
             " WHERE bucket = ? AND current = 1 AND key >= ? AND key < ? ORDER BY key LIMIT ?",
-            (bucket, seeking, end, limit + 1),
+            (bucket, seek, end, limit + 1),
         ):
             key: str = row["key"]
             if len(found.objects) + len(found.prefixes) >= limit:
@@ -54,14 +54,14 @@ def page(
             common = _common_prefix(key, prefix, delimiter)
             if common is not None:
                 found.prefixes.append(common)
-                place = _behind(common)
+                next_start = _behind(common)
                 break
-            found.objects.append(Stored.of(row))
+            found.objects.append(StoredObject.of(row))
     return found
 
 
 def after(key: str) -> str:
-    """Return the first text behind `key` itself."""
+    """Return the first text after `key`."""
     return key + "\0" if key else ""
 
 
@@ -73,7 +73,7 @@ def _common_prefix(key: str, prefix: str, delimiter: str) -> str | None:
 
 
 def _behind(prefix: str) -> str | None:
-    """Return the first text behind everything that begins with `prefix`, None if nothing is."""
+    """Return the first text after every text that begins with `prefix`, None if there is none."""
     stem = prefix.rstrip(_LAST)
     if not stem:
         return None

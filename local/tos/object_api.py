@@ -1,4 +1,4 @@
-"""The requests to an object."""
+"""Requests to an object."""
 
 import re
 from collections.abc import Iterator
@@ -8,109 +8,109 @@ from typing import BinaryIO
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
-from local.tos.answers import answer, described, empty, iso, kept_headers, quoted, written
+from local.tos import responses
 from local.tos.blobs import PIECE, Incoming
-from local.tos.call import Call
 from local.tos.errors import (
-    TosError,
+    TosRefusal,
     invalid,
     method_not_allowed,
     not_implemented,
     precondition_failed,
 )
-from local.tos.notifications import Origin
-from local.tos.outbox import Outbox
-from local.tos.records import Stored
+from local.tos.events import EventOutbox
+from local.tos.multipart_api import MultipartApi
+from local.tos.request import TosRequest
 from local.tos.store import ObjectStore
-from local.tos.upload_api import UploadApi
+from local.tos.versions import StoredObject
 
 _RANGE = re.compile(r"bytes=(?:(\d+)-(\d*)|-(\d+))")
 
 
 class ObjectApi:
-    """Answers requests with a key."""
+    """Responds to requests with a key."""
 
-    def __init__(self, store: ObjectStore, outbox: Outbox | None) -> None:
+    def __init__(self, store: ObjectStore, outbox: EventOutbox) -> None:
         self._store = store
         self._outbox = outbox
-        self._uploads = UploadApi(store, outbox)
+        self._multipart = MultipartApi(store, outbox)
 
-    async def object(self, call: Call) -> Response:
-        """Answer a request to an object."""
-        if "uploads" in call.query or "uploadId" in call.query:
-            return await self._uploads.upload(call)
-        match call.method:
-            case "PUT" if "x-tos-copy-source" in call.headers:
-                call.operation()
-                return await run_in_threadpool(self._copy, call)
+    async def object(self, request: TosRequest) -> Response:
+        """Respond to a request to an object."""
+        if "uploads" in request.query or "uploadId" in request.query:
+            return await self._multipart.upload(request)
+        match request.method:
+            case "PUT" if "x-tos-copy-source" in request.headers:
+                request.operation()
+                return await run_in_threadpool(self._copy, request)
             case "PUT":
-                call.operation()
-                _refuse_conditions(call, "if-match", "if-none-match")
-                incoming = await call.body.into(self._store.blobs, call.payload_sha256)
+                request.operation()
+                _refuse_conditions(request, "if-match", "if-none-match")
+                incoming = await request.body.into(self._store.blobs, request.payload_sha256)
                 try:
-                    return await run_in_threadpool(self._put, call, incoming)
+                    return await run_in_threadpool(self._put, request, incoming)
                 finally:
                     incoming.discard()
             case "GET" | "HEAD":
-                call.operation("versionId")
-                return await run_in_threadpool(self._get, call)
+                request.operation("versionId")
+                return await run_in_threadpool(self._get, request)
             case "DELETE":
-                call.operation("versionId")
-                return await run_in_threadpool(self._delete, call)
+                request.operation("versionId")
+                return await run_in_threadpool(self._delete, request)
             case method:
                 raise method_not_allowed(method, "an object without ?uploads or ?uploadId")
 
-    def _put(self, call: Call, incoming: Incoming) -> Response:
-        stored, notices = self._store.put(
-            call.bucket,
-            call.key,
+    def _put(self, request: TosRequest, incoming: Incoming) -> Response:
+        stored, events = self._store.put(
+            request.bucket,
+            request.key,
             incoming,
-            kept_headers(call.headers),
-            forbid_overwrite=call.flag("x-tos-forbid-overwrite"),
-            if_match=call.etag("x-tos-if-match"),
-            origin=self._origin(call),
+            responses.stored_headers(request.headers),
+            **request.conditions(),
+            origin=request.origin,
         )
-        if self._outbox:
-            self._outbox.deliver(notices)
-        return empty(written(stored))
+        self._outbox.deliver(events)
+        return responses.empty(responses.write_headers(stored))
 
-    def _copy(self, call: Call) -> Response:
+    def _copy(self, request: TosRequest) -> Response:
         prefix = "x-tos-copy-source-if-"
         _refuse_conditions(
-            call, *(n for n in call.headers if n.startswith(prefix) and n != f"{prefix}match")
+            request, *(n for n in request.headers if n.startswith(prefix) and n != f"{prefix}match")
         )
-        directive = call.headers.get("x-tos-metadata-directive", "COPY").upper()
+        directive = request.headers.get("x-tos-metadata-directive", "COPY").upper()
         if directive not in ("COPY", "REPLACE"):
             raise invalid("x-tos-metadata-directive must be COPY or REPLACE.")
-        source, body = self._store.copy(call.copy_source(), call.etag(f"{prefix}match"))
+        source, body = self._store.copy(request.copy_source(), request.etag(f"{prefix}match"))
         try:
-            stored, notices = self._store.put(
-                call.bucket,
-                call.key,
+            stored, events = self._store.put(
+                request.bucket,
+                request.key,
                 body,
-                source.headers if directive == "COPY" else kept_headers(call.headers),
-                forbid_overwrite=call.flag("x-tos-forbid-overwrite"),
-                if_match=call.etag("x-tos-if-match"),
+                source.headers
+                if directive == "COPY"
+                else responses.stored_headers(request.headers),
+                **request.conditions(),
                 event="tos:ObjectCreated:Copy",
-                origin=self._origin(call),
+                origin=request.origin,
             )
         finally:
             body.discard()
-        if self._outbox:
-            self._outbox.deliver(notices)
-        headers = written(stored)
+        self._outbox.deliver(events)
+        headers = responses.write_headers(stored)
         if source.version:
             headers["x-tos-copy-source-version-id"] = source.version
-        return answer({"ETag": quoted(stored.etag), "LastModified": iso(stored.modified)}, headers)
+        return responses.json_body(
+            {"ETag": responses.quoted(stored.etag), "LastModified": responses.iso(stored.modified)},
+            headers,
+        )
 
-    def _get(self, call: Call) -> Response:
-        _refuse_conditions(call, "if-modified-since", "if-unmodified-since")
-        if call.method == "HEAD":
-            stored, content = self._store.head(call.bucket, call.key, _version(call)), None
+    def _get(self, request: TosRequest) -> Response:
+        _refuse_conditions(request, "if-modified-since", "if-unmodified-since")
+        if request.method == "HEAD":
+            stored, content = self._store.head(request.bucket, request.key, _version(request)), None
         else:
-            stored, content = self._store.get(call.bucket, call.key, _version(call))
+            stored, content = self._store.get(request.bucket, request.key, _version(request))
         try:
-            response = _read(call, stored, content)
+            response = _read(request, stored, content)
         except BaseException:
             if content is not None:
                 content.close()
@@ -119,45 +119,41 @@ class ObjectApi:
             content.close()
         return response
 
-    def _delete(self, call: Call) -> Response:
-        stored, notices = self._store.delete(
-            call.bucket, call.key, _version(call), origin=self._origin(call)
+    def _delete(self, request: TosRequest) -> Response:
+        stored, events = self._store.delete(
+            request.bucket, request.key, _version(request), origin=request.origin
         )
-        if self._outbox:
-            self._outbox.deliver(notices)
-        gone = call.query.get("versionId") if stored else None
-        return empty({"x-tos-version-id": gone} if gone else None, HTTPStatus.NO_CONTENT)
-
-    def _origin(self, call: Call) -> Origin | None:
-        return call.origin if self._outbox else None
+        self._outbox.deliver(events)
+        gone = request.query.get("versionId") if stored else None
+        return responses.empty({"x-tos-version-id": gone} if gone else None, HTTPStatus.NO_CONTENT)
 
 
-def _refuse_conditions(call: Call, *names: str) -> None:
-    # To ignore a condition would be to do what the client has ruled out.
+def _refuse_conditions(request: TosRequest, *names: str) -> None:
+    # Ignoring a condition could do what the client has ruled out.
     for name in names:
-        if name in call.headers:
-            raise not_implemented(f"condition {name} for {call.method}")
+        if name in request.headers:
+            raise not_implemented(f"condition {name} for {request.method}")
 
 
-def _version(call: Call) -> str | None:
-    return call.query.get("versionId") or None
+def _version(request: TosRequest) -> str | None:
+    return request.query.get("versionId") or None
 
 
-def _read(call: Call, stored: Stored, content: BinaryIO | None) -> Response:
-    if (wanted := call.etag("if-match")) is not None and wanted not in ("*", stored.etag):
+def _read(request: TosRequest, stored: StoredObject, content: BinaryIO | None) -> Response:
+    if (wanted := request.etag("if-match")) is not None and wanted not in ("*", stored.etag):
         raise precondition_failed(stored.key)
-    headers = described(stored)
-    if (known := call.etag("if-none-match")) is not None and known in ("*", stored.etag):
-        return empty(headers, HTTPStatus.NOT_MODIFIED)
+    headers = responses.object_headers(stored)
+    if (known := request.etag("if-none-match")) is not None and known in ("*", stored.etag):
+        return responses.empty(headers, HTTPStatus.NOT_MODIFIED)
     first, length = 0, stored.size
     status = HTTPStatus.OK
-    if (span := _span(call.headers.get("range"), stored.size)) is not None:
+    if (span := _span(request.headers.get("range"), stored.size)) is not None:
         first, length = span
         headers["content-range"] = f"bytes {first}-{first + length - 1}/{stored.size}"
         status = HTTPStatus.PARTIAL_CONTENT
     headers["content-length"] = str(length)
     if content is None:
-        return empty(headers, status)
+        return responses.empty(headers, status)
     content.seek(first)
     if length <= PIECE:
         return Response(content.read(length), status, headers)
@@ -165,7 +161,7 @@ def _read(call: Call, stored: Stored, content: BinaryIO | None) -> Response:
 
 
 def _span(value: str | None, size: int) -> tuple[int, int] | None:
-    """Return the first byte and the length that a Range header means, None for all of it."""
+    """Return the first byte and the length of a Range header, None for the whole object."""
     match = _RANGE.fullmatch(value or "")
     if match is None:
         return None
@@ -176,7 +172,7 @@ def _span(value: str | None, size: int) -> tuple[int, int] | None:
         first = int(match[1])
         length = min(int(match[2] or size), size - 1) - first + 1
     if length <= 0:
-        raise TosError(
+        raise TosRefusal(
             HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
             "InvalidRange",
             f"The object has {size} bytes and none of them is in the range {value!r}; ask for a "

@@ -1,6 +1,6 @@
-"""Objects: contents on disk, and an index that says which of them are whose.
+"""Objects: contents on the disk, and an index of the objects that they belong to.
 
-How a put proceeds, and what a process that dies after each step leaves behind:
+The steps of a put, and the state that a process leaves which dies after each:
 
 ```
 1. the body goes to a new file in incoming/       an old object is untouched; a file to sweep
@@ -12,7 +12,7 @@ How a put proceeds, and what a process that dies after each step leaves behind:
 ```
 
 So there is always the whole old or the whole new object, and an event for every new one. After a
-power failure the last transactions may be missing, which looks as if the puts never happened.
+power failure the last transactions may be missing, as if the puts had never happened.
 """
 
 import secrets
@@ -21,37 +21,37 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import BinaryIO
 
-from local.tos import listing, notifications, records, uploads
+from local.tos import events, listing, multipart, versions
 from local.tos.blobs import PIECE, Blobs, Incoming
-from local.tos.buckets import Buckets, bucket_row
-from local.tos.errors import TosError, no_such_key, precondition_failed
-from local.tos.index import Index
-from local.tos.notifications import Notice, Origin
-from local.tos.records import Stored
-from local.tos.uploads import Uploads
+from local.tos.buckets import BucketStore, bucket_row
+from local.tos.errors import TosRefusal, no_such_key, precondition_failed
+from local.tos.events import EventOrigin, PendingEvent
+from local.tos.index import open_index
+from local.tos.multipart import MultipartUploads
+from local.tos.versions import StoredObject
 from shared.clock import Clock, SystemClock
 
 
 class ObjectStore:
-    """The objects in one folder; safe to use from several threads."""
+    """The objects in one folder."""
 
     def __init__(self, folder: Path, clock: Clock = SystemClock()) -> None:  # noqa: B008 (stateless)
         folder.mkdir(parents=True, exist_ok=True)
         self._clock = clock
-        self.index = Index(folder / "index.sqlite")
+        self.index = open_index(folder / "index.sqlite")
         self.blobs = Blobs(folder)
-        self.buckets = Buckets(self.index, clock)
-        self.uploads = Uploads(self.index, self.blobs, clock)
+        self.buckets = BucketStore(self.index, clock)
+        self.multipart = MultipartUploads(self.index, self.blobs, clock)
         with self.index.reading() as connection:
             rows = connection.execute("SELECT blob FROM objects UNION SELECT blob FROM parts")
             self.blobs.sweep({row["blob"] for row in rows})
 
     def close(self) -> None:
-        """Close the index; the store is of no use afterwards."""
+        """Close the index; the store cannot be used afterwards."""
         self.index.close()
 
     def create_bucket(self, name: str) -> None:
-        """Create a bucket unless it exists. Raises TosError for a name that cannot be one."""
+        """Create a bucket unless it exists. Raises TosRefusal for an invalid name."""
         self.buckets.create(name)
 
     def put(
@@ -65,14 +65,14 @@ class ObjectStore:
         if_match: str | None = None,
         etag: str | None = None,
         event: str = "tos:ObjectCreated:Put",
-        origin: Origin | None = None,
+        origin: EventOrigin | None = None,
         upload: str | None = None,
-    ) -> tuple[Stored, list[Notice]]:
+    ) -> tuple[StoredObject, list[PendingEvent]]:
         """Make `body` the object's content; return it and the events to deliver.
 
         `forbid_overwrite` refuses an existing key; `if_match` refuses any ETag but that one.
         Without an `origin` there are no events. `upload` is the multipart upload that ends with
-        this put. Raises TosError, and then nothing has changed.
+        this put. Raises TosRefusal, and then nothing has changed.
         """
         if isinstance(body, bytes):
             data, body = body, self.blobs.incoming()
@@ -81,8 +81,8 @@ class ObjectStore:
         try:
             with self.index.transaction() as connection:
                 versioned = bucket_row(connection, bucket)["versioning"] == "Enabled"
-                _check(records.current(connection, bucket, key), key, forbid_overwrite, if_match)
-                stored = Stored(
+                _check(versions.current(connection, bucket, key), key, forbid_overwrite, if_match)
+                stored = StoredObject(
                     bucket=bucket,
                     key=key,
                     version=secrets.token_hex(16) if versioned else "",
@@ -93,35 +93,37 @@ class ObjectStore:
                     blob=blob,
                     headers=headers or {},
                 )
-                obsolete = records.make_current(connection, stored, versioned=versioned)
+                obsolete = versions.make_current(connection, stored, versioned=versioned)
                 if upload is not None:
-                    obsolete += uploads.end(connection, bucket, key, upload)
-                notices = notifications.record(connection, event, stored, origin) if origin else []
+                    obsolete += multipart.end(connection, bucket, key, upload)
+                pending = events.record(connection, event, stored, origin)
         except BaseException:
             self.blobs.remove(blob)
             raise
         for name in obsolete:
             self.blobs.remove(name)
-        return stored, notices
+        return stored, pending
 
-    def head(self, bucket: str, key: str, version: str | None = None) -> Stored:
-        """Return an object's description. Raises TosError where there is no such object."""
+    def head(self, bucket: str, key: str, version: str | None = None) -> StoredObject:
+        """Return an object's description. Raises TosRefusal if there is none."""
         with self.index.reading() as connection:
             bucket_row(connection, bucket)
-            stored = records.find(connection, bucket, key, version)
+            stored = versions.find(connection, bucket, key, version)
         if stored is None:
             raise no_such_key(key)
         return stored
 
-    def get(self, bucket: str, key: str, version: str | None = None) -> tuple[Stored, BinaryIO]:
+    def get(
+        self, bucket: str, key: str, version: str | None = None
+    ) -> tuple[StoredObject, BinaryIO]:
         """Return an object's description and its content, opened; the caller closes it."""
         while True:
             stored = self.head(bucket, key, version)
-            # Replaced between the look into the index and the opening: look again.
+            # If the object was replaced after the index was read, read the index again.
             with suppress(FileNotFoundError):
                 return stored, self.blobs.path(stored.blob).open("rb")
             if self.head(bucket, key, version).blob == stored.blob:
-                raise TosError(
+                raise TosRefusal(
                     HTTPStatus.INTERNAL_SERVER_ERROR,
                     "InternalError",
                     f"The content of {key!r} is missing from the store's folder: somebody removed "
@@ -130,8 +132,8 @@ class ObjectStore:
 
     def copy(
         self, source: tuple[str, str, str | None], if_match: str | None = None
-    ) -> tuple[Stored, Incoming]:
-        """Copy a content; return its description and the body to `put` elsewhere."""
+    ) -> tuple[StoredObject, Incoming]:
+        """Copy an object's content; return its description and the body to `put` elsewhere."""
         stored, content = self.get(*source)
         body = self.blobs.incoming()
         with content:
@@ -147,31 +149,32 @@ class ObjectStore:
         return stored, body
 
     def delete(
-        self, bucket: str, key: str, version: str | None = None, *, origin: Origin | None = None
-    ) -> tuple[Stored | None, list[Notice]]:
-        """Delete an object; return what it was, None where there was none, and the events.
+        self,
+        bucket: str,
+        key: str,
+        version: str | None = None,
+        *,
+        origin: EventOrigin | None = None,
+    ) -> tuple[StoredObject | None, list[PendingEvent]]:
+        """Delete an object; return its description, None if there was none, and the events.
 
-        In a versioned bucket its versions remain readable; one that is named is gone for good,
-        and the newest one left takes the place of a current one.
+        In a versioned bucket its versions remain readable; a named version is removed, and the
+        newest one left takes the place of a current one.
         """
         with self.index.transaction() as connection:
             versioned = bool(bucket_row(connection, bucket)["versioning"])
-            stored = records.find(connection, bucket, key, version)
+            stored = versions.find(connection, bucket, key, version)
             if stored is None:
                 return None, []
             hidden = versioned and version is None
             if hidden:
-                records.hide(connection, stored)
+                versions.hide(connection, bucket, key)
             else:
-                records.remove(connection, stored)
-            notices = (
-                notifications.record(connection, "tos:ObjectRemoved:Delete", stored, origin)
-                if origin
-                else []
-            )
+                versions.remove(connection, stored)
+            pending = events.record(connection, "tos:ObjectRemoved:Delete", stored, origin)
         if not hidden:
             self.blobs.remove(stored.blob)
-        return stored, notices
+        return stored, pending
 
     def list(
         self,
@@ -181,7 +184,7 @@ class ObjectStore:
         delimiter: str = "",
         start: str = "",
         limit: int = listing.MAX_KEYS,
-    ) -> listing.Page:
+    ) -> listing.ListingPage:
         """Return a page of a bucket's keys, beginning with `start`."""
         with self.index.reading() as connection:
             bucket_row(connection, bucket)
@@ -190,9 +193,11 @@ class ObjectStore:
             )
 
 
-def _check(old: Stored | None, key: str, forbid_overwrite: bool, if_match: str | None) -> None:
+def _check(
+    old: StoredObject | None, key: str, forbid_overwrite: bool, if_match: str | None
+) -> None:
     if forbid_overwrite and old is not None:
-        raise TosError(
+        raise TosRefusal(
             HTTPStatus.CONFLICT,
             "ObjectAlreadyExists",
             f"There is an object {key!r} already and the request forbids overwriting it; "

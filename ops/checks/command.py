@@ -16,9 +16,10 @@ from ops.checks.wire import Wire
 from ops.ui.output import Exit, Refused, people, print_json
 from shared.clients.credentials import FunctionCredentials
 from shared.clients.http import PooledTransport
+from shared.clients.tos import BUCKET_NAME
 from shared.clock import Clock, SystemClock
 from shared.errors import SettingsError
-from shared.settings import BUCKET_NAME, load_settings
+from shared.settings import load_settings
 
 if TYPE_CHECKING:
     from ops.context import Choice

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from ops.checks.checks import Finding, State, ok, warning, wrong
+from shared.clients.http import is_loopback_or_address
 from shared.processing.turns import WRITE_SECONDS
-from shared.settings import DEFAULT_TOS_REGION, Settings, is_loopback_or_address
+from shared.settings import DEFAULT_TOS_REGION, Settings
 from shared.uploads.presets import names_in
 
 # The model answers or gives up within that time (508/1359436).

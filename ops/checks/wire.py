@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from shared.clients.credentials import CredentialSource
-from shared.clients.http import Request, Response, Timeouts, Transport
+from shared.clients.http import Request, Response, Timeouts, Transport, is_loopback_or_address
 from shared.clients.imagex import Imagex
 from shared.clock import Clock
 from shared.errors import NotExecuted
-from shared.settings import DEFAULT_TOS_REGION, Settings, is_loopback_or_address
+from shared.settings import DEFAULT_TOS_REGION, Settings
 from shared.signing import canonical_query, object_path, openapi_headers, tos_headers
 
 CLEANING_SECONDS = 10.0

@@ -11,15 +11,15 @@ from rich.markup import escape
 
 from ops.context import Choice
 from ops.ui.output import Exit, Refused, people, print_json
-from shared.clients.tos import ObjectInfo
+from shared.clients.tos import META, ObjectInfo
 from shared.errors import RejectedUpload
 from shared.ledger import Record
 from shared.processing.attempts import output_name
 from shared.processing.variants import siblings_of
 from shared.settings import Settings, load_settings
-from shared.uploads.eligibility import problems_of
+from shared.uploads.eligibility import head_problems
 from shared.uploads.instructions import resolve
-from shared.uploads.metadata import META, identity, recognised
+from shared.uploads.metadata import identity, read_metadata, recognised
 from shared.uploads.presets import preset_for
 
 SOURCE = "https://<signed for this attempt>/"
@@ -86,13 +86,13 @@ def _previewed(
         "status": "sent",
         "bucket": bucket,
         "key": key,
-        "reasons": problems_of(key, info),
+        "reasons": head_problems(key, info),
         "preset": preset.model_dump(mode="json", exclude_unset=True) if preset else None,
         "prompt": None,
         "calls": [],
     }
     try:
-        instructions = resolve(key, metadata, settings)
+        instructions = resolve(key, read_metadata(metadata), settings.defaults)
     except RejectedUpload as error:
         instructions = None
         found["reasons"] += error.reasons

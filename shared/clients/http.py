@@ -4,6 +4,7 @@ Nothing is sent twice here, no redirect is followed: whoever sends a request tha
 decides for himself whether it goes out again.
 """
 
+import ipaddress
 import ssl
 import threading
 import weakref
@@ -135,6 +136,16 @@ class PooledTransport:
     def _tls(self) -> ssl.SSLContext:
         # Once for all connections: reading the system's certificates takes 20 ms.
         return ssl.create_default_context()
+
+
+def is_loopback_or_address(endpoint: str) -> bool:
+    """Return whether an endpoint's host is `localhost` or an IP address, as in the local cloud."""
+    host = urlsplit(endpoint).hostname or ""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+    return True
 
 
 def _close(idle: Mapping[Any, list[HTTPConnection]]) -> None:

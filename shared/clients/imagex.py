@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from shared.backoff import Backoff
 from shared.clients.credentials import CredentialSource
 from shared.clients.http import Request, Response, Timeouts, Transport, time_of
 from shared.clients.imagex_errors import Verdict, verdict_of_error, verdict_of_model
@@ -17,6 +18,8 @@ from shared.signing import canonical_query, openapi_headers
 
 _SERVICE = "ImageX"
 _MAX_PAGES = 10
+_TRIES = 3
+_BACKOFF = Backoff(base=0.2, factor=5.0, ceiling=1.0)
 _GENERATED = "10000"
 
 
@@ -147,8 +150,9 @@ class Imagex:
     def _look_up(self, action: str, version: str, query: Mapping[str, str]) -> dict[str, Any]:
         """Return the `Result` of a read-only call, tried up to three times."""
         problem = ""
-        for pause in (0.0, 0.2, 1.0):
-            self._clock.sleep(pause)
+        for tries in range(_TRIES):
+            if tries:
+                self._clock.sleep(_BACKOFF.pause(tries))
             try:
                 answer = self._send(self._signed("GET", action, version, query, b""), 10.0)
             except CredentialsError as error:

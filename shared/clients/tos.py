@@ -6,22 +6,35 @@ was in truth the first one's success is for the caller to find out, by reading w
 
 import hashlib
 import random
+import re
 import threading
 from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from shared.backoff import Backoff
 from shared.clients.credentials import CredentialSource
-from shared.clients.http import Request, Response, Timeouts, Transport, time_of
+from shared.clients.http import (
+    Request,
+    Response,
+    Timeouts,
+    Transport,
+    is_loopback_or_address,
+    time_of,
+)
 from shared.clock import Clock
 from shared.errors import ConditionFailed, MaybeExecuted, NoAnswer, ObjectMissing, TosError
 from shared.json_utils import as_object
 from shared.redaction import redact_text
-from shared.settings import is_loopback_or_address
 from shared.signing import canonical_query, object_path, tos_headers, tos_presigned_url
-from shared.uploads.metadata import META
 
-_PAUSES = (0.0, 0.2, 0.8)
+META = "x-tos-meta-"
+"""The prefix of the headers that carry user metadata."""
+BUCKET_NAME = re.compile(r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$")
+REGION_NAME = re.compile(r"^[a-z0-9-]+$")
+
+_TRIES = 3
+_BACKOFF = Backoff(base=0.3, factor=4.0, ceiling=1.2)
 _ALREADY_EXISTS = "0017-00000004"  # document 6349/1189259
 
 
@@ -225,8 +238,9 @@ class Tos:
         body: bytes = b"",
     ) -> Response:
         problem: NoAnswer | TosError | None = None
-        for pause in _PAUSES:
-            self._clock.sleep(pause * self._rng.uniform(0.5, 1.5))
+        for tries in range(_TRIES):
+            if tries:
+                self._clock.sleep(_BACKOFF.pause(tries, self._rng))
             try:
                 request = self._signed(method, bucket, key, query or {}, headers or {}, body)
                 answer = self._transport.send(request, Timeouts())
@@ -240,7 +254,7 @@ class Tos:
             if answer.status < 500 and answer.status != 429 and not skewed:
                 break
         if problem is None:
-            raise AssertionError("no pause, no try")
+            raise AssertionError("it was tried")
         raise problem
 
     def _signed(

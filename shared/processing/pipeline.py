@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote
 
-from shared.clients.tos import ObjectInfo, Tos
+from shared.clients.tos import META, ObjectInfo, Tos
 from shared.clock import Clock
 from shared.delivery import Delivery
 from shared.errors import (
@@ -25,11 +25,10 @@ from shared.processing.claims import Claim, Claims
 from shared.processing.variants import write_siblings
 from shared.redaction import redact_text
 from shared.results import Result, ResultStatus, duplicate_of, incomplete, result_of
-from shared.settings import Settings
-from shared.uploads.eligibility import outside, problems_of
+from shared.uploads.eligibility import Filter, head_problems
 from shared.uploads.events import Unreadable, Upload
-from shared.uploads.instructions import Instructions, resolve
-from shared.uploads.metadata import GENERATED_MARK, META, decoded, identity, recognised
+from shared.uploads.instructions import Defaults, Instructions, resolve
+from shared.uploads.metadata import GENERATED_MARK, identity, read_metadata
 
 if TYPE_CHECKING:
     from shared.webhook import WebhookOutbox
@@ -66,13 +65,15 @@ class Pipeline:
     def __init__(
         self,
         *,
-        settings: Settings,
+        key_filter: Filter,
+        defaults: Defaults,
         claims: Claims,
         attempts: Attempts,
         webhook: "WebhookOutbox | None",
         clock: Clock,
     ) -> None:
-        self._settings = settings
+        self._filter = key_filter
+        self._defaults = defaults
         self._claims = claims
         self._attempts = attempts
         self._webhook = webhook
@@ -192,14 +193,13 @@ class Pipeline:
         if isinstance(found, Result):
             return found
         key, info = found
-        record_id = identity(
-            upload.bucket, key, info.version_id or info.etag, recognised(info.metadata)
-        )
+        metadata = read_metadata(info.metadata)
+        record_id = identity(upload.bucket, key, info.version_id or info.etag, metadata.texts)
         context.record = record_id
-        problems = problems_of(key, info)
+        problems = head_problems(key, info)
         instructions: Instructions | str | None = None
         try:
-            instructions = resolve(key, decoded(info.metadata), self._settings)
+            instructions = resolve(key, metadata, self._defaults)
         except RejectedUpload as error:
             problems += error.reasons
         if isinstance(instructions, str):
@@ -232,14 +232,14 @@ class Pipeline:
             return _ended("skipped", upload, f"{upload.name} is not the creation of an object.")
         # Whether an event's key is percent-encoded is not documented: both readings count.
         readings = list(dict.fromkeys((upload.key, unquote(upload.key))))
-        reasons = [outside(self._settings, upload.bucket, key) for key in readings]
-        if all(reasons):
-            return _ended("skipped", upload, str(reasons[0]))
+        reason = self._filter.exclusion(upload.bucket, *readings)
+        if reason:
+            return _ended("skipped", upload, reason)
         try:
             key, info = _head(delivery.storage(upload.region), upload.bucket, readings)
         except ObjectMissing:
             return _ended("skipped", upload, "The object is gone.")
-        reason = reasons[readings.index(key)]
+        reason = self._filter.exclusion(upload.bucket, key) if len(readings) > 1 else None
         if reason:
             return _ended("skipped", upload, reason)
         if GENERATED_MARK in info.metadata:

@@ -7,8 +7,8 @@ the reason, so that it does not hide the others.
 
 from typing import NamedTuple
 
+from shared.clients.tos import BUCKET_NAME, REGION_NAME
 from shared.json_utils import as_object, as_text, is_utf8
-from shared.settings import BUCKET_NAME, REGION_NAME
 
 OBJECT_EVENT_TYPES = ("faas.tos.event", "bytefaas.tos.event")
 CREATED = "tos:ObjectCreated:"

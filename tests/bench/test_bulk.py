@@ -4,7 +4,7 @@ from pathlib import Path
 
 from bench.bulk import QPS, Done, ideal, judged
 from bench.world import World
-from local.imagex.book import Charge
+from local.imagex import Charge
 
 
 def enter(world: World, upload: str, at: float, *, stored: bool = True) -> None:
@@ -21,8 +21,8 @@ def test_lost_is_what_has_no_image_and_paid_again_every_charge_but_the_first(
         enter(world, "twice", 103.0)
         enter(world, "twice", 109.0)
         enter(world, "in vain", 104.0, stored=False)
-        world.book.note("GetCVImageGenerateResult", 105.0, "50429", "r")
-        world.book.note("GetCVImageGenerateResult", 105.0, "OK", "r")
+        world.book.record_call("GetCVImageGenerateResult", 105.0, "50429", "r")
+        world.book.record_call("GetCVImageGenerateResult", 105.0, "OK", "r")
         done = judged(world, uploads=4, began=100.0)
 
     # Of four, one has no charge at all, and one nothing to show for it.

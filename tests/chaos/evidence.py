@@ -8,19 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from local.cloud import STATE_BUCKET
-from local.imagex import Book, StoredFile
+from local.imagex import BillingRecords, OutputFile
 from local.tos import ObjectStore
 from shared.ledger import Record
 
 
-class NotedBook(Book):
+class NotedBook(BillingRecords):
     """The provider's book, which notes as well which names were looked for, and when."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.looks: dict[str, list[float]] = {}
 
-    def files(self, prefix: str, after: str, limit: int) -> list[StoredFile]:
+    def files(self, prefix: str, after: str, limit: int) -> list[OutputFile]:
         found = super().files(prefix, after, limit)
         # Also where a file is found: a name that is overwritten has an older one.
         self.looks.setdefault(prefix, []).append(time.time())

@@ -54,7 +54,7 @@ class World:
     def charge(self, upload: Upload, number: int, *, at: float, stored: bool = True) -> None:
         name = f"repaint/{upload.id}-{number}"
         request_id = f"{name}@{at}"
-        self.book.note("GetCVImageGenerateResult", at, "OK", request_id)
+        self.book.record_call("GetCVImageGenerateResult", at, "OK", request_id)
         charge = Charge(
             number=0,
             output=name,

@@ -15,7 +15,7 @@ import urllib3
 import volcenginesdkvefaas as sdk
 from PIL import Image
 
-from local.keys import kept_credentials
+from local.keys import load_or_create_credentials
 from tests.local.vefaas.plane_world import ECHO, code, operator
 
 ROOT = Path(__file__).parents[2]
@@ -241,7 +241,7 @@ def test_serve_bare_runs_what_is_deployed_there_and_nothing_else_does(tmp_path: 
     with serving(tmp_path, "--bare"):
         state = tmp_path / ".repaint" / "cloud"
         address = json.loads((state / "settings.json").read_text("utf-8"))["VEFAAS_ENDPOINT"]
-        with operator(address, kept_credentials(state / "credentials.json")) as op:
+        with operator(address, load_or_create_credentials(state / "credentials.json")) as op:
             assert 0 == op.api.list_functions(sdk.ListFunctionsRequest()).total
             op.deploy("paint-one", code(ECHO))
         told = (tmp_path / "told.txt").read_text("utf-8")

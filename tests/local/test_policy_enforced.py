@@ -21,7 +21,6 @@ from local.cloud import (
     TEMPLATE,
     UPLOAD_FUNCTION,
     UPLOADS_BUCKET,
-    Cloud,
     Fixed,
 )
 from local.imagex import FaultSettings
@@ -29,6 +28,7 @@ from local.invoke import object_event
 from shared.errors import RepaintError
 from shared.runtime import Runtime
 from shared.signing import Credentials
+from tests.local.policy_engine import PolicyCloud
 from tests.local.vefaas.plane_world import operator, refused
 
 pytestmark = pytest.mark.filterwarnings(
@@ -69,9 +69,9 @@ PAINTING = {"Statement": list(STATEMENTS.values())}
 
 
 @pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PolicyCloud]:
     folder = tmp_path_factory.mktemp("cloud")
-    with Cloud(folder, bare=True, faults=QUICK, role_policies={ROLE: PAINTING}) as cloud:
+    with PolicyCloud(folder, bare=True, faults=QUICK, role_policies={ROLE: PAINTING}) as cloud:
         root = cloud.runtime().storage(None)
         for key in ("uploads/a.png", "private/b.png"):
             root.put(UPLOADS_BUCKET, key, CAT, content_type="image/png")
@@ -80,12 +80,12 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 
 
 @pytest.fixture(scope="module")
-def role(cloud: Cloud) -> Credentials:
+def role(cloud: PolicyCloud) -> Credentials:
     return cloud.keys.issue(temporary=True, role=f"trn:iam::2100000001:role/{ROLE}")
 
 
 @contextmanager
-def official(cloud: Cloud, key: Credentials) -> Iterator[Any]:
+def official(cloud: PolicyCloud, key: Credentials) -> Iterator[Any]:
     client = tos.TosClientV2(
         key.access_key,
         key.secret_key,
@@ -102,7 +102,7 @@ def official(cloud: Cloud, key: Credentials) -> Iterator[Any]:
 
 
 @pytest.fixture
-def storage(cloud: Cloud, role: Credentials) -> Iterator[Any]:
+def storage(cloud: PolicyCloud, role: Credentials) -> Iterator[Any]:
     with official(cloud, role) as client:
         yield client
 
@@ -171,7 +171,7 @@ def test_a_look_that_is_not_allowed_is_refused_without_a_body(storage: Any, look
 
 
 @pytest.mark.parametrize("what", ["read another's picture", "list a whole bucket", "read rules"])
-def test_the_account_itself_is_held_to_no_policy(cloud: Cloud, what: str) -> None:
+def test_the_account_itself_is_held_to_no_policy(cloud: PolicyCloud, what: str) -> None:
     with official(cloud, cloud.credentials) as client:
         REFUSED[what](client)
 
@@ -188,7 +188,9 @@ def fetched(url: str) -> int:
         return pool.request("GET", path, headers={"Host": host}).status
 
 
-def test_a_presigned_address_may_do_what_its_signer_may(cloud: Cloud, role: Credentials) -> None:
+def test_a_presigned_address_may_do_what_its_signer_may(
+    cloud: PolicyCloud, role: Credentials
+) -> None:
     runtime = Runtime(cloud.settings, credentials=Fixed(role))
 
     assert 200 == fetched(presigned(runtime, "uploads/a.png"))
@@ -196,7 +198,7 @@ def test_a_presigned_address_may_do_what_its_signer_may(cloud: Cloud, role: Cred
     runtime.close()
 
 
-def test_a_presigned_address_is_judged_by_the_policy_of_when_it_is_used(cloud: Cloud) -> None:
+def test_a_presigned_address_is_judged_by_the_policy_of_when_it_is_used(cloud: PolicyCloud) -> None:
     key = cloud.keys.issue(temporary=True, role="passing")
     runtime = Runtime(cloud.settings, credentials=Fixed(key))
     address = presigned(runtime, "uploads/a.png")
@@ -209,7 +211,7 @@ def test_a_presigned_address_is_judged_by_the_policy_of_when_it_is_used(cloud: C
 
 
 def test_a_multipart_upload_needs_the_right_to_put_and_others_to_look_and_to_end_it(
-    cloud: Cloud, storage: Any
+    cloud: PolicyCloud, storage: Any
 ) -> None:
     key = "ledger/done/parts.json"
     upload = storage.create_multipart_upload(STATE_BUCKET, key).upload_id
@@ -225,7 +227,7 @@ def test_a_multipart_upload_needs_the_right_to_put_and_others_to_look_and_to_end
     assert b"{}" == cloud.runtime().storage(None).get(STATE_BUCKET, key)[0]
 
 
-def test_one_version_of_an_object_needs_a_right_of_its_own(cloud: Cloud) -> None:
+def test_one_version_of_an_object_needs_a_right_of_its_own(cloud: PolicyCloud) -> None:
     key = cloud.keys.issue(temporary=True, role="historian")
     anywhere = f"trn:tos:::{UPLOADS_BUCKET}/*"
     cloud.policies.set("historian", {"Statement": [allow(["tos:GetObjectVersion"], anywhere)]})
@@ -238,7 +240,7 @@ def test_one_version_of_an_object_needs_a_right_of_its_own(cloud: Cloud) -> None
             client.delete_object(UPLOADS_BUCKET, "private/b.png", version_id="null")
 
 
-def test_veimagex_refuses_in_its_own_words_what_is_not_allowed(cloud: Cloud) -> None:
+def test_veimagex_refuses_in_its_own_words_what_is_not_allowed(cloud: PolicyCloud) -> None:
     key = cloud.keys.issue(temporary=True, role="reader")
     only_looking = allow(["ImageX:GetImageStorageFiles"], SERVICE)
     cloud.policies.set("reader", {"Statement": [only_looking]})
@@ -253,7 +255,7 @@ def test_veimagex_refuses_in_its_own_words_what_is_not_allowed(cloud: Cloud) -> 
 
 
 def test_the_control_plane_is_closed_to_a_role_that_may_not_deploy(
-    cloud: Cloud, role: Credentials
+    cloud: PolicyCloud, role: Credentials
 ) -> None:
     with operator(cloud.vefaas.address, role) as op:
         status, error, message = refused(lambda: op.create("paint-one"))
@@ -266,30 +268,30 @@ OWN = (UPLOAD_FUNCTION, HTTP_FUNCTION, SWEEP_FUNCTION)
 
 
 @pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PolicyCloud]:
     """Yield a cloud that runs the functions of this source tree."""
-    with Cloud(tmp_path_factory.mktemp("own"), faults=QUICK) as cloud:
+    with PolicyCloud(tmp_path_factory.mktemp("own"), faults=QUICK) as cloud:
         yield cloud
 
 
-def hold(cloud: Cloud, *statements: dict[str, Any]) -> None:
+def hold(cloud: PolicyCloud, *statements: dict[str, Any]) -> None:
     for role in OWN:
         cloud.policies.set(role, {"Statement": list(statements)})
 
 
-def put(cloud: Cloud, key: str) -> None:
+def put(cloud: PolicyCloud, key: str) -> None:
     metadata = {"x-tos-meta-prompt": "x", "content-type": "image/png"}
     cloud.store.put(UPLOADS_BUCKET, key, CAT, metadata)
 
 
-def painted(cloud: Cloud, key: str) -> bool:
+def painted(cloud: PolicyCloud, key: str) -> bool:
     """Say whether the upload function made a picture of an object."""
     before = len(cloud.book.charges())
     cloud.platform.invoke(UPLOAD_FUNCTION, object_event(UPLOADS_BUCKET, key))
     return len(cloud.book.charges()) > before
 
 
-def test_every_function_works_with_that_policy(own: Cloud) -> None:
+def test_every_function_works_with_that_policy(own: PolicyCloud) -> None:
     hold(own, *PAINTING["Statement"])
     put(own, "uploads/one.png")
 
@@ -314,7 +316,7 @@ def test_every_function_works_with_that_policy(own: Cloud) -> None:
      ("painting", False, True)],
 )  # fmt: skip
 def test_no_function_works_without_what_it_needs_of_that_policy(
-    own: Cloud, left_out: str, paints: bool, sweeps: bool
+    own: PolicyCloud, left_out: str, paints: bool, sweeps: bool
 ) -> None:
     key = f"uploads/{left_out}.png"
     put(own, key)

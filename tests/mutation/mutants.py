@@ -506,7 +506,7 @@ UPLOADS = [
     Mutant(
         "another prompt makes another upload",
         "shared/uploads/metadata.py",
-        "_digest([version, sorted(metadata.items())], 12)",
+        "_digest([version, known], 12)",
         "_digest([version], 12)",
         _PIPELINE,
     ),
@@ -578,9 +578,9 @@ VARIANTS = [
     ),
     Mutant(
         "keys of a user's own make no upload new",
-        "shared/processing/pipeline.py",
-        "recognised(info.metadata)",
-        "decoded(info.metadata)",
+        "shared/uploads/metadata.py",
+        "(name, metadata[name]) for name in KEYS if name in metadata",
+        "metadata.items()",
         "tests/shared/uploads/test_presets.py",
     ),
 ]
@@ -589,15 +589,15 @@ CALLERS = [
     Mutant(
         "a caller's further pictures are as public as the first",
         "shared/http_api/validation.py",
-        "(self._store_uri_problem if stored else self._image_url_problem)(text)",
-        "None",
+        'pictures = pointer.startswith("/req_json/image_urls/")',
+        "pictures = False",
         f"{_HTTP}further_pictures_are_judged_as_the_first_one_is",
     ),
     Mutant(
         "another model is handed no address of an internal network",
         "shared/http_api/validation.py",
-        "elif of_this_model or not is_address(text):",
-        "elif text:",
+        "may_be_url = other_model and",
+        "may_be_url = not other_model and",
         f"{_HTTP}further_pictures_are_judged_as_the_first_one_is",
     ),
     Mutant(

@@ -9,8 +9,8 @@ from typing import Any
 from local.cloud import STATE_BUCKET, UPLOADS_BUCKET
 from local.keys import KeyRing
 from local.server import Server
-from local.tos import ObjectStore, TosError, application
-from local.tos.listing import Page
+from local.tos import ObjectStore, TosRefusal, application
+from local.tos.listing import ListingPage
 
 
 class OverwritesAnyway(ObjectStore):
@@ -44,10 +44,10 @@ class LooksThenWrites(ObjectStore):
     def put(self, bucket: str, key: str, *args: Any, **rest: Any) -> Any:
         there = {stored.key: stored.etag for stored in self.list(bucket, prefix=key).objects}
         if rest.pop("forbid_overwrite", False) and key in there:
-            raise TosError(409, "ObjectAlreadyExists", "It is there.", ec="0017-00000004")
+            raise TosRefusal(409, "ObjectAlreadyExists", "It is there.", ec="0017-00000004")
         wanted = rest.pop("if_match", None)
         if wanted is not None and there.get(key) != wanted:
-            raise TosError(412, "PreconditionFailed", "It is another one.")
+            raise TosRefusal(412, "PreconditionFailed", "It is another one.")
         time.sleep(0.2)
         return super().put(bucket, key, *args, **rest)
 
@@ -55,7 +55,7 @@ class LooksThenWrites(ObjectStore):
 class ListsLater(ObjectStore):
     """Shows in a listing nothing of what was just written."""
 
-    def list(self, bucket: str, **rest: Any) -> Page:
+    def list(self, bucket: str, **rest: Any) -> ListingPage:
         return super().list(bucket, **{**rest, "prefix": "what was written long ago"})
 
 
@@ -64,7 +64,7 @@ class RemovesNothing(ObjectStore):
 
     def delete(self, *args: Any, **rest: Any) -> Any:
         del args, rest
-        raise TosError(403, "AccessDenied", "You may not remove anything.")
+        raise TosRefusal(403, "AccessDenied", "You may not remove anything.")
 
 
 class WritesNothing(ObjectStore):
@@ -72,7 +72,7 @@ class WritesNothing(ObjectStore):
 
     def put(self, *args: Any, **rest: Any) -> Any:
         del args, rest
-        raise TosError(403, "AccessDenied", "You may not write anything.")
+        raise TosRefusal(403, "AccessDenied", "You may not write anything.")
 
 
 class WritesSlowly(ObjectStore):

@@ -10,10 +10,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from local import permissions
 from local.keys import KeyRing
 from local.openapi import Received, Refusal, envelope, new_request_id, verify
-from local.policy import Policies
+from local.permissions import Authorizer, RequestedAction, denial
 from local.vefaas.api import functions, releases, requests, triggers, uploads
 from local.vefaas.api.control_plane import ControlPlane
 from local.vefaas.api.responses import Json
@@ -58,10 +57,10 @@ def application(
     keys: KeyRing,
     *,
     region: str = "cn-beijing",
-    policies: Policies | None = None,
+    authorizer: Authorizer | None = None,
 ) -> Starlette:
     """Return the control plane as an ASGI application."""
-    api = _Api(plane, keys, region, policies)
+    api = _Api(plane, keys, region, authorizer)
     return Starlette(
         routes=[
             Route("/", api.answer, methods=["POST", "GET"]),
@@ -73,12 +72,16 @@ def application(
 
 class _Api:
     def __init__(
-        self, plane: ControlPlane, keys: KeyRing, region: str, policies: Policies | None
+        self,
+        plane: ControlPlane,
+        keys: KeyRing,
+        region: str,
+        authorizer: Authorizer | None,
     ) -> None:
         self._plane = plane
         self._keys = keys
         self._region = region
-        self._policies = policies
+        self._authorizer = authorizer
 
     async def answer(self, request: Request) -> Response:
         """Answer one request to the API."""
@@ -120,8 +123,9 @@ class _Api:
         except ValueError:
             raise Refusal("InvalidRequest", "The body is not JSON.", status=400) from None
         function_id = getattr(request, "function_id", None) or getattr(request, "id", None)
-        wanted = permissions.of_vefaas(action, function_id, self._region)
-        if self._policies and (denied := self._policies.refusal(key, wanted)):
+        resource = f"function/{function_id or '*'}"
+        requested = [RequestedAction.of(f"vefaas:{action}", self._region, resource)]
+        if denied := denial(self._authorizer, self._keys, key, requested):
             raise Refusal("AccessDenied", denied)
         with self._plane.lock:
             if self._plane.is_stopped:

@@ -33,7 +33,8 @@ from ops.deployment.serverless_yml.rules import (
     schedule_group,
 )
 from ops.deployment.serverless_yml.variables import DEFAULT_STAGE
-from shared.settings import DEFAULT_TOS_REGION, REGION_NAME
+from shared.clients.tos import REGION_NAME
+from shared.settings import DEFAULT_TOS_REGION
 
 DEFAULT_MEMORY_MB = 512
 DEFAULT_TIMEOUT_SECONDS = 120

@@ -13,7 +13,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from ops.deployment.serverless_yml.schedule import as_crontab
-from shared.settings import BUCKET_NAME
+from shared.clients.tos import BUCKET_NAME
 
 SAID = "said"
 """The type of an error whose text is what to write instead."""

@@ -14,7 +14,7 @@ from ops.records.backfill.plan import Plan
 from ops.records.backfill.planning import Scope
 from ops.records.since import read_since
 from ops.ui.output import Refused
-from shared.settings import BUCKET_NAME
+from shared.clients.tos import BUCKET_NAME
 
 
 def backfill(

@@ -14,14 +14,13 @@ from shared.clients.tos import ListedObject, Tos
 from shared.errors import RejectedUpload
 from shared.ledger import Ledger
 from shared.settings import Settings
-from shared.uploads.eligibility import outside
 from shared.uploads.instructions import resolve
 from shared.uploads.metadata import (
     GENERATED_MARK,
     OBJECT_DIGITS,
-    decoded,
     identity,
     object_id,
+    read_metadata,
     recognised,
     variant_id,
 )
@@ -84,7 +83,7 @@ class _Planner:
         """Plan an object, or say what it is instead."""
         bucket, key = self._scope.bucket, listed.key
         self._plan.tells_metadata = self._plan.tells_metadata or bool(listed.metadata)
-        if outside(self._settings, bucket, key) is not None:
+        if self._settings.filter_for(bucket).exclusion(bucket, key) is not None:
             return "outside"
         if GENERATED_MARK in listed.metadata:
             return "outputs"
@@ -122,7 +121,9 @@ class _Planner:
             counts["unsuitable"] += 1
             return
         try:
-            instructions = resolve(listed.key, decoded(listed.metadata), self._settings)
+            instructions = resolve(
+                listed.key, read_metadata(listed.metadata), self._settings.defaults
+            )
         except RejectedUpload:
             counts["unsuitable"] += 1
             counts["hidden"] += variants

@@ -7,9 +7,9 @@ from shared.errors import ObjectMissing, RejectedUpload
 from shared.json_utils import is_address, texts_in
 from shared.ledger import Ledger, Record, find
 from shared.processing.attempts import name_for_again, name_of_variant
-from shared.uploads.eligibility import problems_of
+from shared.uploads.eligibility import head_problems
 from shared.uploads.instructions import Instructions, resolve
-from shared.uploads.metadata import again_id, decoded, identity, recognised, variant_id
+from shared.uploads.metadata import again_id, identity, read_metadata, recognised, variant_id
 
 
 class NotRunAgain(Exception):
@@ -53,7 +53,7 @@ def lost_query(old: Record) -> bool:
     if old.state == "pending" or not old.fingerprint:
         return False
     asked = [old.source or "", old.instructions.req_json if old.instructions else {}]
-    return any(is_address(text) for _, text in texts_in(asked))
+    return any(is_address(text) for text in texts_in(asked))
 
 
 def _look(old: Record, deployed: Deployment) -> ObjectInfo:
@@ -78,9 +78,9 @@ def _asked_now(old: Record, info: ObjectInfo, deployed: Deployment) -> Instructi
     if known is not None and not _is_run_again_by(deployed.ledger, known, old):
         # Whoever changed the metadata had it repainted with that: it would be paid for twice.
         raise NotRunAgain(f"Its metadata was changed, and has a record of its own: {upload}.")
-    problems = problems_of(old.key, info)
+    problems = head_problems(old.key, info)
     try:
-        found = resolve(old.key, decoded(info.metadata), deployed.runtime.settings)
+        found = resolve(old.key, read_metadata(info.metadata), deployed.runtime.settings.defaults)
     except RejectedUpload as error:
         problems += error.reasons
     if problems:

@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from local.imagex import Book, Faults, FaultSettings, application
+from local.imagex import BillingRecords, Faults, FaultSettings, application
 from local.imagex.restyle import restyle
 from local.keys import KeyRing
 from local.server import Server
@@ -90,7 +90,7 @@ class Answer:
 @dataclass
 class World:
     server: Server
-    book: Book
+    billing: BillingRecords
     faults: Faults
     keys: KeyRing
     credentials: Credentials
@@ -155,7 +155,7 @@ class World:
         return Answer(response.status, response.headers, response.data)
 
     def outcomes(self) -> list[str]:
-        return [call.outcome for call in self.book.calls()]
+        return [call.outcome for call in self.billing.calls()]
 
 
 @contextmanager
@@ -165,11 +165,11 @@ def world(folder: Path, settings: FaultSettings | None = None, **options: Any) -
     faults = Faults(settings or FaultSettings(latency_seconds=0))
     clock = SetClock()
     with (
-        Book(folder) as book,
+        closing(BillingRecords(folder)) as billing,
         Server(sources()) as origin,
         Server(
             application(
-                book,
+                billing,
                 keys,
                 faults,
                 service_id=SERVICE,
@@ -182,7 +182,7 @@ def world(folder: Path, settings: FaultSettings | None = None, **options: Any) -
         urllib3.PoolManager(retries=False, maxsize=50) as http,
     ):
         source = f"http://photos.127.0.0.1:{origin.port}/cat.png?X-Tos-Signature=secret"
-        yield World(server, book, faults, keys, keys.issue(), clock, source, http)
+        yield World(server, billing, faults, keys, keys.issue(), clock, source, http)
 
 
 def sources() -> Starlette:

@@ -4,6 +4,7 @@ import io
 import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from PIL import Image
 from volcengine.imagex.v2.imagex_service import ImagexService
 
-from local.imagex import Book, FaultSettings
+from local.imagex import BillingRecords, FaultSettings
 from shared.signing import Credentials
 from tests.local.imagex.imagex_world import (
     DOMAIN,
@@ -45,7 +46,7 @@ def test_a_generation_is_charged_stored_and_shown(imagex: World) -> None:
         metadata["Service"],
         metadata["Region"],
     )
-    [charge] = imagex.book.charges()
+    [charge] = imagex.billing.charges()
     assert (1, "album/猫", uri, NOW, "漫画风格", 7, True) == (
         charge.number,
         charge.output,
@@ -68,7 +69,7 @@ def test_a_generation_is_charged_stored_and_shown(imagex: World) -> None:
 def test_the_book_never_holds_the_query_of_a_presigned_address(imagex: World) -> None:
     imagex.paint()
 
-    [charge] = imagex.book.charges()
+    [charge] = imagex.billing.charges()
     assert "secret" not in charge.source
     assert charge.source.endswith("/cat.png")
 
@@ -77,7 +78,7 @@ def test_the_book_survives_a_restart(tmp_path: Path) -> None:
     with world(tmp_path) as first:
         first.paint()
     with world(tmp_path) as second:
-        assert ["out/one"] == [charge.output for charge in second.book.charges()]
+        assert ["out/one"] == [charge.output for charge in second.billing.charges()]
         assert ["OK"] == second.outcomes()
         uri = f"tos-cn-i-{SERVICE}/out/one"
         assert 200 == second.get(f"{second.server.address}/{uri}~{TEMPLATE}").status
@@ -87,7 +88,7 @@ def test_a_seed_that_is_left_free_is_drawn_and_kept_in_the_book(imagex: World) -
     imagex.paint("one", ReqJson={"seed": -1})
     imagex.paint("two", ReqJson={"seed": None})
 
-    seeds = [charge.seed for charge in imagex.book.charges()]
+    seeds = [charge.seed for charge in imagex.billing.charges()]
     assert -1 not in seeds
     assert 2 == len(set(seeds))
 
@@ -97,7 +98,7 @@ def test_a_name_that_is_taken_is_refused_after_it_was_charged(imagex: World) -> 
     answer = imagex.paint()
 
     assert (400, "InvalidParameter.Outputs") == (answer.status, answer.error["Code"])
-    assert [True, False] == [charge.stored for charge in imagex.book.charges()]
+    assert [True, False] == [charge.stored for charge in imagex.billing.charges()]
 
 
 def test_a_name_that_is_taken_is_refused_before_it_is_charged_if_set_so(imagex: World) -> None:
@@ -105,7 +106,7 @@ def test_a_name_that_is_taken_is_refused_before_it_is_charged_if_set_so(imagex: 
     imagex.paint()
     imagex.paint()
 
-    assert 1 == len(imagex.book.charges())
+    assert 1 == len(imagex.billing.charges())
 
 
 def test_overwriting_replaces_the_file_and_the_time_of_its_last_change(imagex: World) -> None:
@@ -118,7 +119,7 @@ def test_overwriting_replaces_the_file_and_the_time_of_its_last_change(imagex: W
     [after] = imagex.ask("GetImageStorageFiles").result["Items"]
     assert "2025-06-15T23:06:40+08:00" == before["LastModified"]
     assert "2025-06-15T23:07:40+08:00" == after["LastModified"]
-    assert [True, True] == [charge.stored for charge in imagex.book.charges()]
+    assert [True, True] == [charge.stored for charge in imagex.billing.charges()]
 
 
 def test_overwriting_has_no_effect_while_the_services_switch_is_off(tmp_path: Path) -> None:
@@ -135,8 +136,8 @@ def test_calls_at_once_for_one_name_store_one_file_and_charge_each(imagex: World
         answers = list(pool.map(lambda _: imagex.paint("same"), range(8)))
 
     assert 1 == sum(answer.status == 200 for answer in answers)
-    assert 8 == len(imagex.book.charges())
-    assert 1 == sum(charge.stored for charge in imagex.book.charges())
+    assert 8 == len(imagex.billing.charges())
+    assert 1 == sum(charge.stored for charge in imagex.billing.charges())
 
 
 def test_a_stored_file_is_a_source_too_and_wins_over_the_models_own(imagex: World) -> None:
@@ -307,7 +308,7 @@ def test_a_request_that_is_not_signed_as_it_should_be_is_refused(
 
     assert (status, code) == (answer.status, answer.error["Code"])
     assert [code] == imagex.outcomes()
-    assert [] == imagex.book.charges()
+    assert [] == imagex.billing.charges()
 
 
 def test_temporary_keys_are_valid_with_their_session_token(imagex: World) -> None:
@@ -413,7 +414,7 @@ def test_the_official_client_is_told_what_is_wrong(imagex: World, official: Imag
         )
 
     assert b"with a space" in raised.value.args[0]
-    assert [] == imagex.book.charges()
+    assert [] == imagex.billing.charges()
 
 
 def test_the_service_says_nothing_on_the_log(
@@ -428,8 +429,11 @@ def test_the_service_says_nothing_on_the_log(
 
 @pytest.mark.parametrize("size", [1, 3])
 def test_the_book_can_be_read_while_it_is_written(tmp_path: Path, size: int) -> None:
-    with world(tmp_path, paint=lambda *_: picture()) as imagex, Book(tmp_path) as other:
+    with (
+        world(tmp_path, paint=lambda *_: picture()) as imagex,
+        closing(BillingRecords(tmp_path)) as other,
+    ):
         for number in range(size):
             imagex.paint(f"n{number}")
 
-        assert imagex.book.charges() == other.charges()
+        assert imagex.billing.charges() == other.charges()

@@ -28,7 +28,7 @@ def arrange(imagex: World, *script: str, **settings: Any) -> None:
 
 
 def stored(imagex: World) -> list[bool]:
-    return [charge.stored for charge in imagex.book.charges()]
+    return [charge.stored for charge in imagex.billing.charges()]
 
 
 def wait_until(happened: Callable[[], bool]) -> None:
@@ -170,7 +170,7 @@ def test_a_client_that_gives_up_is_charged_all_the_same(imagex: World) -> None:
 
     with pytest.raises(ReadTimeoutError):
         imagex.generate(timeout=0.1)
-    wait_until(lambda: bool(imagex.book.calls()))
+    wait_until(lambda: bool(imagex.billing.calls()))
     assert [True] == stored(imagex)
 
 
@@ -343,11 +343,11 @@ def test_a_hundred_random_calls_leave_a_book_that_agrees_with_what_is_stored(
     with ThreadPoolExecutor(10) as pool:
         succeeded = {f"n{number:03}" for number, ok in enumerate(pool.map(paint, range(100))) if ok}
 
-    charges = imagex.book.charges()
+    charges = imagex.billing.charges()
     listed = imagex.ask("GetImageStorageFiles", Limit="1000").result["Items"]
     assert {charge.output for charge in charges if charge.stored} == {i["Key"] for i in listed}
     assert succeeded < {charge.output for charge in charges}
-    assert 101 == len(imagex.book.calls())
+    assert 101 == len(imagex.billing.calls())
 
 
 def test_a_closed_connection_does_not_spoil_the_next_call(imagex: World) -> None:

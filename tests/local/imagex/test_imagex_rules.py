@@ -147,13 +147,13 @@ def test_a_model_request_that_breaks_a_rule_is_refused_by_name(
 
 
 def refused(imagex: World, fields: Any, code: str) -> None:
-    before = len(imagex.book.charges())
+    before = len(imagex.billing.charges())
     answer = imagex.generate(fields)
 
     assert (400, code) == (answer.status, answer.error["Code"])
     field = code.removeprefix("InvalidParameter.").removeprefix("MissingParameter.")
     assert field.startswith("ERR_") or field in answer.error["Message"]
-    assert before == len(imagex.book.charges())
+    assert before == len(imagex.billing.charges())
 
 
 def test_a_body_that_is_no_json_is_refused(imagex: World) -> None:
@@ -196,7 +196,7 @@ FULL = {
     "model", [FULL, {"ddim_steps": 1}, {"scale": 1}, {"seed": -1}, {"seed": 0}], ids=str
 )
 def test_whatever_the_rules_allow_is_generated(imagex: World, model: dict[str, Any]) -> None:
-    answer = imagex.paint(f"ok/{len(imagex.book.charges())}", ReqJson=model)
+    answer = imagex.paint(f"ok/{len(imagex.billing.charges())}", ReqJson=model)
 
     assert 10000 == answer.result["RespJson"]["code"]
 
@@ -240,13 +240,13 @@ def test_without_imageurl_the_source_is_the_models_own(
 def test_a_source_that_is_no_picture_to_be_had_is_the_models_error(
     imagex: World, path: str, code: int
 ) -> None:
-    before = len(imagex.book.charges())
+    before = len(imagex.billing.charges())
     answer = imagex.paint(ImageUrl=address(imagex, path))
 
     assert 200 == answer.status
     assert ([], []) == (answer.result["ImageUrls"], answer.result["StoreUris"])
     assert code == answer.result["RespJson"]["code"]
-    assert before == len(imagex.book.charges())
+    assert before == len(imagex.billing.charges())
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP", "ICO", "AVIF"])
@@ -295,11 +295,11 @@ def test_the_local_cloud_does_not_reach_out(imagex: World, source: str) -> None:
 def test_a_marker_word_is_refused_by_review_and_not_charged(
     imagex: World, marker: str, code: int
 ) -> None:
-    before = len(imagex.book.charges())
+    before = len(imagex.billing.charges())
     answer = imagex.paint("refused", ReqJson={"prompt": f"a cat {marker}"})
 
     assert code == answer.result["RespJson"]["code"]
-    assert before == len(imagex.book.charges())
+    assert before == len(imagex.billing.charges())
 
 
 def test_an_output_can_be_refused_for_the_first_seed_alone(imagex: World) -> None:
@@ -314,7 +314,7 @@ def test_an_output_that_is_refused_is_charged_if_set_so(tmp_path: Path) -> None:
     with world(tmp_path, settings) as imagex:
         imagex.paint(ReqJson={"prompt": "[refuse-output]"})
 
-        assert [False] == [charge.stored for charge in imagex.book.charges()]
+        assert [False] == [charge.stored for charge in imagex.billing.charges()]
 
 
 def test_the_models_error_can_come_inside_a_gateway_error(tmp_path: Path) -> None:

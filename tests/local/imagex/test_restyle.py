@@ -1,7 +1,6 @@
 """The repainting is repeatable, differs by prompt and seed, and keeps what it has to."""
 
 import io
-import random
 import statistics
 import warnings
 
@@ -56,13 +55,11 @@ def test_each_style_is_another() -> None:
         ("把照片变成漫画风格", "comic"),
         ("a WATERCOLOR of my cat", "watercolor"),
         ("铅笔素描", "sketch"),
-        ("水墨山水", "ink"),
+        ("水墨山水", "sketch"),
         ("油画，梵高", "oil"),
         ("pixel art", "pixel"),
         ("赛博朋克城市", "cyberpunk"),
-        ("夜晚", "night"),
-        ("木刻版画", "woodcut"),
-        ("pop art poster", "pop"),
+        ("pop art poster", "comic"),
     ],
 )
 def test_the_prompt_names_the_style(prompt: str, style: str) -> None:
@@ -99,7 +96,7 @@ def test_a_picture_of_hardly_any_size_is_repainted(style: str, size: tuple[int, 
 
 
 def test_a_large_picture_is_shrunk() -> None:
-    painted = opened(restyle(scene((MAX_EDGE_PIXELS * 2, 200)), "版画", 1))
+    painted = opened(restyle(scene((MAX_EDGE_PIXELS * 2, 200)), "油画", 1))
 
     assert (MAX_EDGE_PIXELS, 100) == painted.size
 
@@ -111,13 +108,6 @@ def test_a_picture_is_turned_upright() -> None:
     opened(scene()).save(out, "JPEG", exif=exif)
 
     assert (80, 120) == opened(restyle(out.getvalue(), "漫画", 1)).size
-
-
-def test_a_free_seed_is_drawn_from_the_chance_that_is_passed_in() -> None:
-    drawn = restyle(scene(), "漫画", -1, random.Random(3))
-
-    assert drawn == restyle(scene(), "漫画", -1, random.Random(3))
-    assert drawn == restyle(scene(), "漫画", random.Random(3).randrange(2**31))
 
 
 def test_the_mark_is_in_the_bottom_right_corner() -> None:

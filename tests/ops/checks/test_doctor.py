@@ -244,7 +244,7 @@ def test_a_template_is_found_whatever_its_suffix_and_parameters(cloud: Cloud) ->
 
 
 def test_a_service_or_domain_that_is_not_in_use_is_told(cloud: Cloud, tmp_path: Path) -> None:
-    book = imagex.Book(tmp_path / "book")
+    book = imagex.BillingRecords(tmp_path / "book")
     idle = imagex.application(
         book,
         cloud.keys,
@@ -328,7 +328,7 @@ def test_an_interrupted_doctor_leaves_nothing_behind(cloud: Cloud, tmp_path: Pat
 def test_a_service_whose_clock_is_another_is_told(cloud: Cloud, tmp_path: Path) -> None:
     clock = SetBack()
     clock.back = 30.0
-    book = imagex.Book(tmp_path / "book")
+    book = imagex.BillingRecords(tmp_path / "book")
     late = imagex.application(
         book,
         cloud.keys,

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.cloud import Cloud
 from local.imagex import FaultSettings
 from local.vefaas.api import PlaneSettings
 from ops.deployment.package.target import target_of
@@ -20,6 +19,7 @@ from ops.deployment.package.wheels import CACHE, fetch
 from ops.deployment.policy import role_policy
 from ops.deployment.serverless_yml import load
 from ops.deployment.serverless_yml.rules import RUNTIME
+from tests.local.policy_engine import PolicyCloud
 from tests.ops import command
 from tests.ops.command import ROOT
 from tests.ops.deployment import packing
@@ -34,7 +34,7 @@ PACKED = ("functions", "shared", "serverless.yml", "requirements.txt", "constrai
 class World:
     """A project in `folder`, and a cloud to deploy it to."""
 
-    cloud: Cloud
+    cloud: PolicyCloud
     folder: Path
 
     @property
@@ -70,7 +70,7 @@ def deploying(
     project = folder / "project"
     make(project)
     faults = FaultSettings(latency_seconds=0)
-    with Cloud(folder / "cloud", bare=True, faults=faults, plane=plane) as cloud:
+    with PolicyCloud(folder / "cloud", bare=True, faults=faults, plane=plane) as cloud:
         world = World(cloud, project)
         path = project / "serverless.yml"
         service = load(path, environment=world.environment, stage=None)

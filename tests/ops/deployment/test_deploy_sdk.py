@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from local.cloud import Cloud, Fixed
+from local.cloud import Fixed
 from local.server import CLOSE_CONNECTION, Server
 from ops.deployment.platform import Refusal, Release, State
 from ops.deployment.sdk import READ_REPEATS, Client
@@ -19,6 +19,7 @@ from ops.deployment.state import Mark, Setup, Timer, Version
 from ops.deployment.vefaas import Vefaas, _bucket_of, _release
 from shared.errors import MaybeExecuted
 from shared.signing import Credentials
+from tests.local.policy_engine import PolicyCloud
 from tests.ops.deployment.deploying import small_zip
 
 KEYS = Fixed(Credentials("AKLTFAKE", "the-secret-key", "the-session-token"))
@@ -28,13 +29,13 @@ MARK, CODE = Mark("repaint", "dev"), "c" * 64
 
 
 @pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    with Cloud(tmp_path_factory.mktemp("cloud"), bare=True) as cloud:
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PolicyCloud]:
+    with PolicyCloud(tmp_path_factory.mktemp("cloud"), bare=True) as cloud:
         yield cloud
 
 
 @pytest.fixture
-def vefaas(cloud: Cloud) -> Iterator[Vefaas]:
+def vefaas(cloud: PolicyCloud) -> Iterator[Vefaas]:
     vefaas = Vefaas(Client("cn-beijing", cloud.vefaas.address, Fixed(cloud.credentials)))
     yield vefaas
     vefaas.close()
@@ -132,7 +133,7 @@ def test_a_refusal_is_told_with_its_reason(vefaas: Vefaas) -> None:
     assert str(refused.value).startswith("veFaaS refused UpdateFunction: HTTP 404 ResourceNotFound")
 
 
-def test_a_missing_permission_is_named(cloud: Cloud) -> None:
+def test_a_missing_permission_is_named(cloud: PolicyCloud) -> None:
     cloud.policies.set("operator", {"Statement": [
         {"Effect": "Allow", "Action": ["tos:*"], "Resource": ["*"]},
     ]})  # fmt: skip

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from local.cloud import DOMAIN, SERVICE_ID, TEMPLATE, Cloud, Fixed
+from local.cloud import DOMAIN, SERVICE_ID, TEMPLATE, Fixed
 from local.imagex import FaultSettings
 from ops.deployment.policy import role_policy
 from ops.deployment.serverless_yml import load
@@ -21,6 +21,7 @@ from shared.logs import build_log
 from shared.runtime import Runtime
 from shared.uploads.events import Upload
 from tests.fakes import FakeClock
+from tests.local.policy_engine import PolicyCloud
 from tests.ops.bucket import picture
 from tests.ops.command import ROOT
 from tests.ops.deployment.serverless_file import EXPORTED
@@ -47,7 +48,7 @@ def policy_for(number: int) -> dict[str, Any]:
 class World:
     """A local cloud, and the functions' parts with the key of a role that has `policy`."""
 
-    def __init__(self, cloud: Cloud, number: int, policy: Mapping[str, Any]) -> None:
+    def __init__(self, cloud: PolicyCloud, number: int, policy: Mapping[str, Any]) -> None:
         cloud.policies.set(ROLE, policy)
         cloud.store.create_bucket(f"state-{number}")
         self.settings = {
@@ -202,13 +203,13 @@ def gone_through(world: World) -> dict[Callable[[World], object], object]:
 
 
 @pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PolicyCloud]:
     faults = FaultSettings(latency_seconds=0)
-    with Cloud(tmp_path_factory.mktemp("cloud"), bare=True, faults=faults) as cloud:
+    with PolicyCloud(tmp_path_factory.mktemp("cloud"), bare=True, faults=faults) as cloud:
         yield cloud
 
 
-def test_every_way_can_be_gone_with_the_policy(cloud: Cloud) -> None:
+def test_every_way_can_be_gone_with_the_policy(cloud: PolicyCloud) -> None:
     number = next(NUMBERS)
 
     assert WAYS == gone_through(World(cloud, number, policy_for(number)))
@@ -224,7 +225,7 @@ def test_every_way_can_be_gone_with_the_policy(cloud: Cloud) -> None:
         if action != "tos:HeadObject"
     ],
 )
-def test_every_action_in_the_policy_is_needed(cloud: Cloud, index: int, action: str) -> None:
+def test_every_action_in_the_policy_is_needed(cloud: PolicyCloud, index: int, action: str) -> None:
     number = next(NUMBERS)
     less = policy_for(number)
     statement = less["Statement"][index]
@@ -235,7 +236,9 @@ def test_every_action_in_the_policy_is_needed(cloud: Cloud, index: int, action: 
     assert WAYS != gone_through(World(cloud, number, less))
 
 
-def test_the_http_door_reads_no_bucket_that_serverless_yml_does_not_name(cloud: Cloud) -> None:
+def test_the_http_door_reads_no_bucket_that_serverless_yml_does_not_name(
+    cloud: PolicyCloud,
+) -> None:
     number, others = next(NUMBERS), "others"
     world = World(cloud, number, policy_for(number))
     cloud.store.create_bucket(others)

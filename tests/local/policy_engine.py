@@ -1,4 +1,4 @@
-"""Judge by policies, as IAM writes them, what a role may do.
+"""Evaluate IAM policies: what a role may do on the local cloud.
 
     {"Statement": [{
         "Effect": "Allow",
@@ -7,42 +7,26 @@
         "Condition": {"StringLike": {"tos:prefix": ["uploads/*"]}}
     }]}
 
-What no statement allows is refused, and one that denies outweighs any that allow. `*` stands for
-any number of characters, `?` for one. A region or account that a resource leaves empty is any.
-What cannot be judged here (NotAction, other conditions) is refused when the policy is read.
+An action that no statement allows is denied, and one Deny outweighs any Allow. `*` stands for any
+number of characters, `?` for one. An empty region or account in a resource matches any. A policy
+with anything else (NotAction, other conditions) raises ValueError when it is read.
 
 Sources: documents 6257/1134321 (Action), 6257/1134319 (Resource), 6349/102133 (Condition). How
-services' codes are to be spelt is not documented, and the official clients write both `tos` and
+services' codes are spelt is not documented, and the official clients write both `tos` and
 `ImageX`: their case does not count here.
 """
 
 import re
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from local.keys import KeyRing
+from local.cloud import Cloud
+from local.permissions import RequestedAction
 
-ACCOUNT = "local"
 _PARTS = ("trn", "service", "region", "account", "path")
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """One thing that a request asks for; `context` is what conditions look at."""
-
-    action: str
-    resource: str
-    context: Mapping[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def of(
-        cls, action: str, region: str, path: str, context: Mapping[str, str] | None = None
-    ) -> "Asked":
-        """Ask for `<service>:<Action>` on a resource of this account."""
-        service = action.partition(":")[0]
-        return cls(action, f"trn:{service}:{region}:{ACCOUNT}:{path}", context or {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +40,12 @@ class Statement:
 
     @classmethod
     def read(cls, document: Any) -> "Statement":
-        """Read a statement. Raises ValueError with what is wrong."""
+        """Read a statement. Raises ValueError with the problem."""
         if not isinstance(document, dict):
             raise ValueError(f"A statement is a JSON object, not {document!r}.")  # noqa: TRY004
         known = ("Sid", "Effect", "Action", "Resource", "Condition")
         if odd := sorted(set(document) - set(known)):
-            raise ValueError(f"{odd[0]} cannot be judged here; a statement has {', '.join(known)}.")
+            raise ValueError(f"{odd[0]} is not supported; a statement has {', '.join(known)}.")
         if document.get("Effect") not in ("Allow", "Deny"):
             raise ValueError("The Effect of a statement is Allow or Deny.")
         resources = _texts(document.get("Resource"), "Resource")
@@ -77,15 +61,17 @@ class Statement:
             tuple(_conditions(document.get("Condition", {}))),
         )
 
-    def covers(self, asked: Asked) -> bool:
-        """Say whether this is about what was asked for."""
+    def matches(self, requested: RequestedAction) -> bool:
+        """Check whether the statement is about the action and the resource."""
         return (
-            any(_is_action(pattern, asked.action) for pattern in self.actions)
-            and any(_is_resource(pattern, asked.resource) for pattern in self.resources)
+            any(_is_action(pattern, requested.action) for pattern in self.actions)
+            and any(_is_resource(pattern, requested.resource) for pattern in self.resources)
             and all(
-                key in asked.context
+                key in requested.context
                 and any(
-                    _like(value, asked.context[key]) if wild else value == asked.context[key]
+                    _like(value, requested.context[key])
+                    if wild
+                    else value == requested.context[key]
                     for value in values
                 )
                 for wild, key, values in self.conditions
@@ -94,24 +80,18 @@ class Statement:
 
 
 class Policies:
-    """The policies of roles, and whose key may do what; safe to use from several threads.
+    """An Authorizer by the policies of roles; a role without a policy may do everything."""
 
-    The account's own keys may do everything, and so may the keys of a role without a policy here.
-    """
-
-    def __init__(
-        self, keys: KeyRing, documents: Mapping[str, Mapping[str, Any]] | None = None
-    ) -> None:
-        self._keys = keys
+    def __init__(self, documents: Mapping[str, Mapping[str, Any]] | None = None) -> None:
         self._lock = threading.Lock()
         self._policies: dict[str, tuple[Statement, ...]] = {}
         for role, document in (documents or {}).items():
             self.set(role, document)
 
     def set(self, role: str, document: Mapping[str, Any]) -> None:
-        """Let a role (its name or TRN) do what its policy says, from the next request on.
+        """Attach a policy to a role (its name or TRN), from the next request on.
 
-        Raises ValueError for a policy that cannot be judged, with the reason.
+        Raises ValueError for a policy that is not supported, with the reason.
         """
         statements = document.get("Statement")
         if not isinstance(statements, list) or set(document) - {"Statement", "Version"}:
@@ -120,24 +100,36 @@ class Policies:
         with self._lock:
             self._policies[name_of(role)] = read
 
-    def refusal(self, access_key: str, asked: Iterable[Asked]) -> str | None:
-        """Return why a request signed with a key is refused; None where it is not."""
-        role = self._keys.role_of(access_key)
+    def denial(self, role: str, requested: Iterable[RequestedAction]) -> str | None:
         with self._lock:
-            statements = None if role is None else self._policies.get(name_of(role))
-        if role is None or statements is None:
+            statements = self._policies.get(name_of(role))
+        if statements is None:
             return None
-        for each in asked:
-            covering = [statement for statement in statements if statement.covers(each)]
-            denied = any(not statement.allows for statement in covering)
-            if denied or not covering:
-                how = "denies" if denied else "does not allow"
-                said = "".join(f", {key} {value!r}" for key, value in each.context.items())
+        for each in requested:
+            matching = [statement for statement in statements if statement.matches(each)]
+            denied = any(not statement.allows for statement in matching)
+            if denied or not matching:
+                verb = "denies" if denied else "does not allow"
+                context = "".join(f", {key} {value!r}" for key, value in each.context.items())
                 return (
-                    f"The policy of the role {name_of(role)} {how} {each.action} on "
-                    f"{each.resource}{said}."
+                    f"The policy of the role {name_of(role)} {verb} {each.action} on "
+                    f"{each.resource}{context}."
                 )
         return None
+
+
+class PolicyCloud(Cloud):
+    """A local cloud that holds the keys of roles to the roles' policies."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        role_policies: Mapping[str, Mapping[str, Any]] | None = None,
+        **options: Any,
+    ) -> None:
+        self.policies = Policies(role_policies)
+        super().__init__(folder, authorizer=self.policies, **options)
 
 
 def name_of(role: str) -> str:
@@ -158,7 +150,7 @@ def _conditions(document: Any) -> Iterable[tuple[bool, str, tuple[str, ...]]]:
     for operator, keys in document.items():
         if operator not in ("StringLike", "StringEquals") or not isinstance(keys, dict):
             raise ValueError(
-                f"The condition {operator} cannot be judged here: use StringLike or StringEquals."
+                f"The condition {operator} is not supported: use StringLike or StringEquals."
             )
         for key, values in keys.items():
             yield operator == "StringLike", key, _texts(values, key)
@@ -168,18 +160,18 @@ def _is_action(pattern: str, action: str) -> bool:
     if pattern == "*":
         return True
     service, _, name = pattern.partition(":")
-    asked, _, what = action.partition(":")
-    return _like(service.lower(), asked.lower()) and _like(name, what)
+    requested, _, what = action.partition(":")
+    return _like(service.lower(), requested.lower()) and _like(name, what)
 
 
 def _is_resource(pattern: str, resource: str) -> bool:
     if pattern == "*":
         return True
-    wanted, asked = pattern.split(":", 4), resource.split(":", 4)
+    wanted, requested = pattern.split(":", 4), resource.split(":", 4)
     return (
-        _like(wanted[1].lower(), asked[1].lower())
-        and all(not wanted[i] or _like(wanted[i], asked[i]) for i in (2, 3))
-        and _like(wanted[4], asked[4])
+        _like(wanted[1].lower(), requested[1].lower())
+        and all(not wanted[i] or _like(wanted[i], requested[i]) for i in (2, 3))
+        and _like(wanted[4], requested[4])
     )
 
 

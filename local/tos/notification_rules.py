@@ -1,45 +1,20 @@
-"""A bucket's notification rules: which function hears of which object, and in what words."""
+"""A bucket's notification rules: the functions that are called for an object's events."""
 
-import json
 import re
 import secrets
-import sqlite3
-import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from local.tos.errors import invalid
-from local.tos.records import Stored
 
 MAX_RULES = 10
 _EVENT = re.compile(r"tos:Object[A-Za-z]+:(\*|[A-Za-z]+)")
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where a request came from, as its events tell it."""
-
-    region: str
-    request_id: str
-    source_ip: str
-    principal: str
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """One event for one function; `id` is its place in the outbox."""
-
-    id: int
-    function_id: str
-    event: dict[str, Any]
-
-
 def validated(rules: Any) -> list[dict[str, Any]]:
-    """Return the rules of a PUT in the form in which they are kept.
+    """Return the rules of a PUT in the form in which they are stored.
 
-    Raises TosError that names the rule and what is wrong with it.
+    Raises TosRefusal, which names the rule and its problem.
     """
     if not isinstance(rules, list):
         raise invalid('"Rules" must be a list; send [] to remove every rule.')
@@ -57,31 +32,6 @@ def validated(rules: Any) -> list[dict[str, Any]]:
                     "and overlap in prefix and suffix; narrow one of them."
                 )
     return kept
-
-
-def record(
-    connection: sqlite3.Connection, name: str, stored: Stored, origin: Origin
-) -> list[Notice]:
-    """Put an event into the outbox for each function whose rule matches.
-
-    Runs in the transaction that changes the object: an object without its event, or an event
-    without its object, can then not be left behind by a process that dies.
-    """
-    (rules,) = connection.execute(
-        "SELECT rules FROM buckets WHERE name = ?", (stored.bucket,)
-    ).fetchone()
-    notices = []
-    for rule in json.loads(rules):
-        if not _matches(rule, name, stored.key):
-            continue
-        event = _envelope(name, stored, rule["RuleId"], origin)
-        for _, function in destinations([rule]):
-            row = connection.execute(
-                "INSERT INTO outbox (function, event) VALUES (?, ?) RETURNING id",
-                (function, json.dumps(event)),
-            ).fetchone()
-            notices.append(Notice(row["id"], function, event))
-    return notices
 
 
 def destinations(rules: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
@@ -103,7 +53,7 @@ def _validated_rule(rule: Any, number: int) -> dict[str, Any]:
         raise invalid(f'Rule {name!r} needs "Events", such as ["tos:ObjectCreated:*"].')
     for event in events:
         if not isinstance(event, str) or not _EVENT.fullmatch(event):
-            raise invalid(f"Rule {name!r}: {event!r} is no event; write tos:ObjectCreated:*.")
+            raise invalid(f"Rule {name!r}: {event!r} is not an event; write tos:ObjectCreated:*.")
     return {
         "RuleId": name,
         "Events": events,
@@ -160,7 +110,8 @@ def _covers(pattern: str, event: str) -> bool:
     return pattern == event or (pattern.endswith(":*") and event.startswith(pattern[:-1]))
 
 
-def _matches(rule: dict[str, Any], event: str, key: str) -> bool:
+def matches(rule: dict[str, Any], event: str, key: str) -> bool:
+    """Check whether a rule is about an event of the object `key`."""
     return (
         any(_covers(pattern, event) for pattern in rule["Events"])
         and key.startswith(_filter(rule, "prefix"))
@@ -176,42 +127,3 @@ def _overlap(one: dict[str, Any], two: dict[str, Any]) -> bool:
         and (prefix.startswith(other_prefix) or other_prefix.startswith(prefix))
         and (suffix.endswith(other_suffix) or other_suffix.endswith(suffix))
     )
-
-
-def _envelope(name: str, stored: Stored, rule_id: str, origin: Origin) -> dict[str, Any]:
-    moment = datetime.fromtimestamp(stored.modified, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    described: dict[str, Any] = {"eTag": stored.etag, "key": stored.key, "size": stored.size}
-    if stored.version:
-        described["versionId"] = stored.version
-    return {
-        "id": str(uuid.uuid4()),
-        "source": f"trn:tos:::{stored.bucket}",
-        "specversion": "1.0",
-        "type": "faas.tos.event",
-        "time": moment,
-        "datacontenttype": "application/octet-stream",
-        "data": {
-            "events": [
-                {
-                    "eventName": name,
-                    "eventSource": "tos",
-                    "eventTime": moment,
-                    "eventVersion": "1.0",
-                    "tos": {
-                        "tosSchemaVersion": "1.0",
-                        "ruleId": rule_id,
-                        "region": origin.region,
-                        "bucket": {
-                            "trn": f"trn:tos:::{stored.bucket}",
-                            "name": stored.bucket,
-                            "ownerIdentify": "local",
-                        },
-                        "object": described,
-                        "requestParameters": {"sourceIPAddress": origin.source_ip},
-                        "responseElements": {"requestId": origin.request_id},
-                        "userIdentity": {"principalId": origin.principal},
-                    },
-                }
-            ]
-        },
-    }

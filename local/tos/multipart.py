@@ -1,4 +1,4 @@
-"""Multipart uploads: parts that become one object when they are complete.
+"""Multipart uploads: parts that become one object when the upload is completed.
 
 Each part is a blob of its own. Completing writes their contents into a new blob, and the put that
 makes it the object ends the upload in the same transaction: a process that dies before leaves the
@@ -12,10 +12,10 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
+from local.database import Database
 from local.tos.blobs import PIECE, Blobs, Incoming
 from local.tos.buckets import bucket_row
 from local.tos.errors import invalid, no_such_upload
-from local.tos.index import Index
 from shared.clock import Clock
 
 MAX_PART = 10_000
@@ -34,7 +34,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Assembled:
-    """The parts in one body, with what the object is stored with."""
+    """The parts in one body, with the ETag and headers of the object."""
 
     body: Incoming
     etag: str
@@ -42,10 +42,10 @@ class Assembled:
     parts: list[Part]
 
 
-class Uploads:
+class MultipartUploads:
     """The multipart uploads in progress in one store."""
 
-    def __init__(self, index: Index, blobs: Blobs, clock: Clock) -> None:
+    def __init__(self, index: Database, blobs: Blobs, clock: Clock) -> None:
         self._index = index
         self._blobs = blobs
         self._clock = clock
@@ -62,7 +62,7 @@ class Uploads:
         return identifier
 
     def put_part(self, bucket: str, key: str, upload: str, number: int, body: Incoming) -> Part:
-        """Add a part, in the place of one with the same number."""
+        """Add a part, or replace the one with the same number."""
         if not 1 <= number <= MAX_PART:
             raise invalid(f"A part's number is between 1 and {MAX_PART}, not {number}.")
         blob = self._blobs.keep(body)
@@ -93,9 +93,9 @@ class Uploads:
             return _parts(connection, upload)
 
     def assemble(self, bucket: str, key: str, upload: str, wanted: Any) -> Assembled:
-        """Write the `wanted` parts, every one where that is None, into one body.
+        """Write the `wanted` parts, None for all, into one body.
 
-        `wanted` is the request's list of PartNumber and ETag. Raises TosError where a part is
+        `wanted` is the request's list of PartNumber and ETag. Raises TosRefusal if a part is
         missing or differs.
         """
         with self._index.reading() as connection:
@@ -104,7 +104,7 @@ class Uploads:
         chosen = parts if wanted is None else _choose(parts, wanted)
         if not chosen:
             raise invalid("A multipart upload needs at least one part; upload one, or abort it.")
-        # TOS's ETag of such an object is no MD5 of its content; that of S3 is imitated.
+        # TOS's ETag of such an object is not the MD5 of its content; this is S3's form.
         digest = hashlib.md5(usedforsecurity=False)
         body = self._blobs.incoming()
         try:
@@ -116,7 +116,7 @@ class Uploads:
                         body.flush()
         except FileNotFoundError:
             body.discard()
-            # Completed, aborted, or a part replaced, by another request since the look above.
+            # Another request has completed or aborted the upload, or replaced a part, since.
             raise no_such_upload(upload) from None
         except BaseException:
             body.discard()
@@ -172,5 +172,5 @@ def _choose(parts: list[Part], wanted: Any) -> list[Part]:
                 f"Part {item.get('PartNumber')!r} was not uploaded with that ETag; list the parts."
             )
         chosen[part.number] = part
-    # The official SDK names parts in the order in which they were done.
+    # The official SDK names parts in the order in which they were uploaded.
     return [chosen[number] for number in sorted(chosen)]

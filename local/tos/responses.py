@@ -1,4 +1,4 @@
-"""How values are written in answers, and which headers of a request come back in one."""
+"""The parts of responses: JSON, times, ETags, and the headers of an object."""
 
 import json
 from collections.abc import Mapping
@@ -8,9 +8,9 @@ from typing import Any
 
 from starlette.responses import Response
 
-from local.tos.records import Stored
+from local.tos.versions import StoredObject
 
-_KEPT = frozenset(
+_STORED = frozenset(
     {
         "cache-control",
         "content-disposition",
@@ -24,17 +24,17 @@ OWNER = {"ID": "local", "DisplayName": "local", "Name": "local"}
 
 
 def iso(moment: float) -> str:
-    """Write epoch seconds as the JSON answers do."""
+    """Format epoch seconds as JSON responses do."""
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
 def quoted(etag: str) -> str:
-    """Write an ETag as headers and answers do."""
+    """Quote an ETag, as headers and JSON responses do."""
     return f'"{etag}"'
 
 
-def answer(value: Any, headers: Mapping[str, str] | None = None, status: int = 200) -> Response:
-    """Return a JSON answer."""
+def json_body(value: Any, headers: Mapping[str, str] | None = None, status: int = 200) -> Response:
+    """Return a JSON response."""
     return Response(
         json.dumps(value, ensure_ascii=False),
         status_code=status,
@@ -43,24 +43,24 @@ def answer(value: Any, headers: Mapping[str, str] | None = None, status: int = 2
 
 
 def empty(headers: Mapping[str, str] | None = None, status: int = 200) -> Response:
-    """Return an answer without a body."""
+    """Return a response without a body."""
     return Response(status_code=status, headers=headers)
 
 
-def written(stored: Stored) -> dict[str, str]:
-    """Return the headers that tell of an object just written."""
+def write_headers(stored: StoredObject) -> dict[str, str]:
+    """Return the headers of a response to a write."""
     headers = {"etag": quoted(stored.etag), "x-tos-hash-crc64ecma": str(stored.crc)}
     if stored.version:
         headers["x-tos-version-id"] = stored.version
     return headers
 
 
-def described(stored: Stored) -> dict[str, str]:
-    """Return the headers that describe an object that is read."""
+def object_headers(stored: StoredObject) -> dict[str, str]:
+    """Return the headers of a response to a read."""
     return {
         "content-type": "binary/octet-stream",
         **stored.headers,
-        **written(stored),
+        **write_headers(stored),
         "last-modified": formatdate(stored.modified, usegmt=True),
         "accept-ranges": "bytes",
         "x-tos-object-type": "Normal",
@@ -68,10 +68,10 @@ def described(stored: Stored) -> dict[str, str]:
     }
 
 
-def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return the headers that are stored with an object, values as they were sent."""
+def stored_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers of a request that are stored with an object, values as sent."""
     return {
         name: value
         for name, value in headers.items()
-        if name in _KEPT or name.startswith("x-tos-meta-")
+        if name in _STORED or name.startswith("x-tos-meta-")
     }

@@ -1,4 +1,4 @@
-"""One verified request, and its body on the way to the disk."""
+"""A verified request, and its body on the way to the disk."""
 
 import base64
 import binascii
@@ -15,15 +15,15 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
 from local.tos.blobs import Blobs, Incoming
-from local.tos.errors import TosError, invalid, not_implemented
-from local.tos.notifications import Origin
+from local.tos.errors import TosRefusal, invalid, not_implemented
+from local.tos.events import EventOrigin
 
 MAX_BODY_BYTES = 100 * 1024 * 1024
 _MAX_JSON_BYTES = 4 * 1024 * 1024
 
 
-class Body:
-    """A request's body; read once."""
+class RequestBody:
+    """A request's body; it can be read once."""
 
     def __init__(self, receive: Receive, headers: dict[str, str]) -> None:
         self._receive = receive
@@ -32,7 +32,7 @@ class Body:
         self._begun = False
 
     async def pieces(self, limit: int) -> AsyncIterator[bytes]:
-        """Yield the body. Raises TosError where it is longer than `limit` bytes."""
+        """Yield the body. Raises TosRefusal if it is longer than `limit` bytes."""
         declared = self._headers.get("content-length", "0")
         if int(declared) > limit:
             raise _too_large(limit)
@@ -50,17 +50,17 @@ class Body:
             yield message.get("body", b"")
 
     async def drain(self) -> None:
-        """Read what is left and forget it: a client that is still sending sees no answer."""
+        """Read and drop the rest: a client that is still sending reads no response."""
         if "expect" in self._headers and not self._begun:
-            return  # it waits to be asked for the body, and will not be
+            return  # the client waits for "100 Continue", which is not sent
         try:
             async for _ in self.pieces(MAX_BODY_BYTES):
                 pass
-        except (ClientDisconnect, TosError):
+        except (ClientDisconnect, TosRefusal):
             return
 
     async def json(self, payload_sha256: str | None) -> Any:
-        """Return the body read as JSON. Raises TosError where it is none, or another's."""
+        """Return the body as JSON. Raises TosRefusal if it is not JSON or has another digest."""
         data = b"".join([piece async for piece in self.pieces(_MAX_JSON_BYTES)])
         self._check(
             hashlib.md5(data, usedforsecurity=False).digest(),
@@ -73,7 +73,7 @@ class Body:
             raise invalid("The body must be JSON.") from None
 
     async def into(self, blobs: Blobs, payload_sha256: str | None) -> Incoming:
-        """Write the body to the disk, a piece at a time, and return it there, not yet kept."""
+        """Write the body to the disk, a piece at a time; return it, not yet a blob."""
         incoming = blobs.incoming()
         try:
             async for piece in self.pieces(MAX_BODY_BYTES):
@@ -89,10 +89,10 @@ class Body:
 
     def _check(self, md5: bytes, sha256: str, payload_sha256: str | None) -> None:
         if payload_sha256 is not None and payload_sha256.lower() != sha256:
-            raise TosError(
+            raise TosRefusal(
                 HTTPStatus.BAD_REQUEST,
                 "ContentSHA256Mismatch",
-                "The body does not have the SHA-256 that x-tos-content-sha256 says; compute it of "
+                "The body does not have the SHA-256 of x-tos-content-sha256; compute it from "
                 "the bytes that are sent, or send UNSIGNED-PAYLOAD.",
             )
         declared = self._headers.get("content-md5")
@@ -103,30 +103,39 @@ class Body:
         except binascii.Error:
             same = False
         if not same:
-            raise TosError(
+            raise TosRefusal(
                 HTTPStatus.BAD_REQUEST,
                 "BadDigest",
-                "The body does not have the MD5 that Content-MD5 says (in base64); compute it of "
+                "The body does not have the MD5 of Content-MD5 (in base64); compute it from "
                 "the bytes that are sent.",
             )
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """One verified request; header names in lower case, values read as latin-1."""
+class TosRequest:
+    """A verified request; header names in lower case, values read as latin-1.
+
+    `origin` is None if nobody listens to events.
+    """
 
     method: str
     bucket: str
     key: str
     query: dict[str, str]
     headers: dict[str, str]
-    body: Body
+    body: RequestBody
     payload_sha256: str | None
-    origin: Origin
+    origin: EventOrigin | None
 
-    def flag(self, header: str) -> bool:
-        """Whether a header says true."""
-        return self.headers.get(header, "").lower() == "true"
+    @property
+    def upload_id(self) -> str:
+        """The id of the multipart upload."""
+        return self.query["uploadId"]
+
+    def conditions(self) -> dict[str, Any]:
+        """Return the conditions of a write, as `ObjectStore.put` takes them."""
+        forbid = self.headers.get("x-tos-forbid-overwrite", "").lower() == "true"
+        return {"forbid_overwrite": forbid, "if_match": self.etag("x-tos-if-match")}
 
     def etag(self, header: str) -> str | None:
         """Return the ETag in a header, without its quotes."""
@@ -134,7 +143,7 @@ class Call:
         return None if value is None else value.strip().strip('"')
 
     def copy_source(self) -> tuple[str, str, str | None]:
-        """Return what is to be copied: bucket, key, and version if one is named."""
+        """Return the object to copy: bucket, key, and the version if one is named."""
         path, _, version = self.headers["x-tos-copy-source"].partition("?versionId=")
         bucket, _, key = path.removeprefix("/").partition("/")
         try:
@@ -146,10 +155,10 @@ class Call:
         return bucket, key, version or None
 
     def operation(self, *known: str) -> str:
-        """Return the parameter in the query that says what is meant, empty if none does.
+        """Return the first `known` parameter in the query, empty if there is none.
 
-        Raises TosError for a parameter that is neither `known` nor part of a signature: taking a
-        request for a simpler one than it is would write or delete what was never meant.
+        Raises TosRefusal for a parameter that is neither `known` nor part of a signature: ignoring
+        it could write or delete an object that the client did not mean.
         """
         found = ""
         for name in self.query:
@@ -160,9 +169,9 @@ class Call:
         return found
 
 
-def _too_large(limit: int) -> TosError:
-    return TosError(
+def _too_large(limit: int) -> TosRefusal:
+    return TosRefusal(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         "EntityTooLarge",
-        f"The body is longer than {limit} bytes, which is the most that is accepted here.",
+        f"The body is longer than {limit} bytes, the limit of this server.",
     )

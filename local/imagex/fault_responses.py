@@ -1,4 +1,4 @@
-"""The answers that are none: a closed connection, half a body, a proxy's error page."""
+"""Broken HTTP responses: a closed connection, half a body, a proxy's error page."""
 
 import json
 from typing import Any
@@ -9,11 +9,20 @@ from starlette.types import Receive, Scope, Send
 from local.server import CLOSE_CONNECTION
 
 
+class BrokenResponse(Exception):
+    """The client gets no valid response: `fault` names how, `result` is the one it would be."""
+
+    def __init__(self, fault: str, result: dict[str, Any] | None = None) -> None:
+        super().__init__(fault)
+        self.fault = fault
+        self.result = result
+
+
 def response(fault: str, whole: dict[str, Any]) -> Response:
-    """Return what the client gets where `fault` hit; `whole` is what it should have got."""
+    """Return the response that `fault` makes of `whole`, the JSON of the intact one."""
     body = json.dumps(whole).encode()
     if fault == "garbage":
-        # Half of the JSON, so that it looks right at first sight.
+        # Half of the JSON, so that it looks intact at first sight.
         return Response(body[: len(body) // 2], media_type="application/json")
     if fault == "truncated":
         return _Cut(body)
@@ -25,7 +34,7 @@ def response(fault: str, whole: dict[str, Any]) -> Response:
 
 
 class _Closed(Response):
-    """No answer at all: the connection closes."""
+    """No response: the connection closes."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         del send
@@ -33,7 +42,7 @@ class _Closed(Response):
 
 
 class _Cut(Response):
-    """An answer that announces its whole length and ends before it."""
+    """A response that ends before the length that it announces."""
 
     def __init__(self, whole: bytes) -> None:
         super().__init__(whole, media_type="application/json")
@@ -48,6 +57,6 @@ class _Cut(Response):
 
 async def _hang_up(scope: Scope, receive: Receive) -> None:
     scope["extensions"][CLOSE_CONNECTION]()
-    # To return before the connection is gone would have the server answer with its own error.
+    # If this returned while the connection is open, the server would send an error of its own.
     while (await receive())["type"] != "http.disconnect":
         pass

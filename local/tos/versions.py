@@ -1,18 +1,18 @@
-"""The versions of an object as the index describes them."""
+"""The versions of an object, as rows of the index."""
 
 import json
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
-# What a version from a time without versions is called once a bucket has them.
+# The version id, in a versioned bucket, of an object from before versioning.
 NULL_VERSION = "null"
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredObject:
     """One version of an object.
 
-    `version` is empty where the bucket is not versioned; `etag` is without quotes; `modified` in
+    `version` is empty if the bucket is not versioned; `etag` is without quotes; `modified` in
     seconds since the epoch; `headers` the stored headers, values as the bytes that were sent,
     read as latin-1.
     """
@@ -28,44 +28,38 @@ class Stored:
     headers: dict[str, str]
 
     @classmethod
-    def of(cls, row: sqlite3.Row) -> "Stored":
+    def of(cls, row: sqlite3.Row) -> "StoredObject":
         """Read a row of `objects`."""
-        return cls(
-            bucket=row["bucket"],
-            key=row["key"],
-            version=row["version"],
-            etag=row["etag"],
-            size=row["size"],
-            # SQLite's integers are signed; the CRC is not, so it is kept as text.
-            crc=int(row["crc"]),
-            modified=row["modified"],
-            blob=row["blob"],
-            headers=json.loads(row["headers"]),
-        )
+        values = {field.name: row[field.name] for field in fields(cls)}
+        # SQLite's integers are signed; the CRC is not, so it is stored as text.
+        values |= {"crc": int(row["crc"]), "headers": json.loads(row["headers"])}
+        return cls(**values)
 
 
-def current(connection: sqlite3.Connection, bucket: str, key: str) -> Stored | None:
+def current(connection: sqlite3.Connection, bucket: str, key: str) -> StoredObject | None:
     """Return the version that is read without naming one."""
     row = connection.execute(
         "SELECT * FROM objects WHERE bucket = ? AND key = ? AND current = 1", (bucket, key)
     ).fetchone()
-    return row and Stored.of(row)
+    return row and StoredObject.of(row)
 
 
 def find(
     connection: sqlite3.Connection, bucket: str, key: str, version: str | None
-) -> Stored | None:
-    """Return one version, the current one where `version` is None."""
+) -> StoredObject | None:
+    """Return one version; None for `version` means the current one."""
     if version is None:
         return current(connection, bucket, key)
     row = connection.execute(
         "SELECT * FROM objects WHERE bucket = ? AND key = ? AND version = ?",
         (bucket, key, "" if version == NULL_VERSION else version),
     ).fetchone()
-    return row and Stored.of(row)
+    return row and StoredObject.of(row)
 
 
-def make_current(connection: sqlite3.Connection, stored: Stored, *, versioned: bool) -> list[str]:
+def make_current(
+    connection: sqlite3.Connection, stored: StoredObject, *, versioned: bool
+) -> list[str]:
     """Add a version and make it the current one; return the blobs of those that it replaces."""
     which = (stored.bucket, stored.key)
     replaced = []
@@ -77,9 +71,7 @@ def make_current(connection: sqlite3.Connection, stored: Stored, *, versioned: b
                 which,
             ).fetchall()
         ]
-    connection.execute(
-        "UPDATE objects SET current = 0 WHERE bucket = ? AND key = ? AND current = 1", which
-    )
+    hide(connection, *which)
     connection.execute(
         "INSERT INTO objects (bucket, key, version, current, etag, size, crc, modified, blob,"
         " headers) VALUES (?, ?, ?, 1, ?, ?, ?, ?, ?, ?)",
@@ -97,15 +89,14 @@ def make_current(connection: sqlite3.Connection, stored: Stored, *, versioned: b
     return replaced
 
 
-def hide(connection: sqlite3.Connection, stored: Stored) -> None:
-    """Leave the key without a current version, and every version where it is."""
+def hide(connection: sqlite3.Connection, bucket: str, key: str) -> None:
+    """Leave the key without a current version, and keep every version."""
     connection.execute(
-        "UPDATE objects SET current = 0 WHERE bucket = ? AND key = ? AND current = 1",
-        (stored.bucket, stored.key),
+        "UPDATE objects SET current = 0 WHERE bucket = ? AND key = ? AND current = 1", (bucket, key)
     )
 
 
-def remove(connection: sqlite3.Connection, stored: Stored) -> None:
+def remove(connection: sqlite3.Connection, stored: StoredObject) -> None:
     """Remove one version; if it was the current one, the newest one left takes its place."""
     which = (stored.bucket, stored.key)
     was = connection.execute(

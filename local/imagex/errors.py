@@ -1,6 +1,4 @@
-"""veImageX's own errors with their numbers, and those of the model behind it.
-
-ModelRefusal    an error of the model: `Result.RespJson`, or inside a message
+"""The errors of veImageX and of the model behind it, with their numbers.
 
 Sources: document 508/66156 (veImageX), document 6791/1330203 (the model).
 """
@@ -8,7 +6,7 @@ Sources: document 508/66156 (veImageX), document 6791/1330203 (the model).
 import json
 from typing import Any
 
-from local.openapi.answers import Refusal
+from local.openapi import Refusal
 
 IMAGEX_CODES: dict[int, tuple[str, str]] = {
     # CodeN: (the case's name in document 508/66156, its message)
@@ -58,14 +56,14 @@ MODEL_CODES: dict[int, str] = {
 MODEL_SUCCESS = 10000
 
 
-def refusal(number: int, message: str = "") -> Refusal:
-    """Make the refusal that document 508/66156 lists under `number`."""
+def imagex_error(number: int, message: str = "") -> Refusal:
+    """Return the error that document 508/66156 lists under `number`."""
     name, text = IMAGEX_CODES.get(number, ("ERR_UNLISTED", "unlisted error"))
     return Refusal(name, f"{text}: {message}" if message else text, number=number)
 
 
-class ModelRefusal(Exception):
-    """The model refuses, or fails."""
+class ModelError(Exception):
+    """An error of the model: answered in `Result.RespJson`, or inside a gateway error."""
 
     def __init__(self, code: int, detail: str = "") -> None:
         text = MODEL_CODES.get(code, "Unlisted error")
@@ -74,15 +72,15 @@ class ModelRefusal(Exception):
         super().__init__(self.message)
 
     def resp_json(self, request_id: str) -> dict[str, Any]:
-        """Return the model's own answer."""
-        return model_answer(self.code, self.message, request_id)
+        """Return the model's own response."""
+        return model_response(self.code, self.message, request_id)
 
     def as_gateway_error(self) -> Refusal:
-        """Return the other form that a model's failure may take: its code inside a message."""
+        """Return the other form that a model's error may take: its code inside a message."""
         inner = {"code": self.code, "data": None, "message": self.message}
         return Refusal("UndefinedError", f"model error: {json.dumps(inner)}", status=400)
 
 
-def model_answer(code: int, message: str, request_id: str) -> dict[str, Any]:
-    """Return what the model itself answers, success or not."""
+def model_response(code: int, message: str, request_id: str) -> dict[str, Any]:
+    """Return the model's response, for a success or an error."""
     return {"code": code, "data": {}, "message": message, "request_id": request_id}

@@ -1,6 +1,4 @@
-"""What every OpenAPI of the platform answers: its envelope, and the errors of its gateway.
-
-Refusal    an error of the gateway or of the service behind it: `ResponseMetadata.Error`
+"""The envelope of every OpenAPI response, and the errors of the gateway.
 
 Source: the public error codes of Volcengine's OpenAPI.
 """
@@ -29,7 +27,7 @@ CODES: dict[str, tuple[int, int]] = {
     "FlowLimitExceeded": (100018, 429),
     "ServiceUnavailableTemp": (100019, 503),
     "MethodNotAllowed": (100020, 405),
-    # Their numbers are not documented; these are made up and above the documented ones.
+    # Their numbers are not documented; these are invented and above the documented ones.
     "InvalidParameter": (100900, 400),
     "InvalidAuthorization": (100901, 401),
     "InvalidCredential": (100902, 401),
@@ -42,9 +40,9 @@ CODES: dict[str, tuple[int, int]] = {
 
 
 class Refusal(Exception):
-    """The gateway or a service refuses: answered as `ResponseMetadata.Error`.
+    """An error of the gateway or of the service behind it: `ResponseMetadata.Error`.
 
-    `number` and `status` are those of the gateway's `code`, unless they are given.
+    `number` and `status` default to those of the gateway's `code`.
     """
 
     def __init__(
@@ -59,7 +57,7 @@ class Refusal(Exception):
 
 
 def new_request_id(now: float) -> str:
-    """Make up a request's id in the platform's form: the date, then hexadecimal digits."""
+    """Return a new request id in the platform's form: the date, then hexadecimal digits."""
     return time.strftime("%Y%m%d%H%M%S", time.gmtime(now)) + secrets.token_hex(10).upper()
 
 
@@ -73,7 +71,7 @@ def envelope(
     result: Any = None,
     error: Refusal | None = None,
 ) -> dict[str, Any]:
-    """Wrap a result or an error as every answer of an API is."""
+    """Wrap a result or an error in `ResponseMetadata`."""
     metadata: dict[str, Any] = {
         "RequestId": request_id,
         "Action": action,

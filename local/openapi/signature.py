@@ -1,8 +1,8 @@
 """Verify the OpenAPI signature of a request (document 6369/67269).
 
-The canonical request is rebuilt from what arrived and from the headers that the request itself
-says it signed: the official clients do not agree on which those are. None of this calls
-`shared.signing`: a judge that shared the signer's code would confirm the signer's mistakes.
+The canonical request is rebuilt from the request and the headers that it lists as signed: the
+official clients do not agree on which those are. Nothing here calls `shared.signing`: a verifier
+that shared the signer's code would confirm the signer's mistakes.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, quote
 from starlette.requests import Request
 
 from local.keys import KeyRing
-from local.openapi.answers import Refusal
+from local.openapi.responses import Refusal
 
 CLOCK_SKEW_SECONDS = 15 * 60
 
@@ -30,7 +30,7 @@ _MUST_BE_SIGNED = frozenset({"host", "x-date", "x-content-sha256"})
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A request as it came in; header names in lower case."""
+    """A request as it was received; header names in lower case."""
 
     method: str
     path: str
@@ -40,7 +40,7 @@ class Received:
 
     @classmethod
     async def read(cls, request: Request) -> "Received":
-        """Read all of a request. Raises ClientDisconnect where the client is gone by then."""
+        """Read a whole request. Raises ClientDisconnect if the client is gone by then."""
         headers: dict[str, str] = {}
         for name, value in request.headers.items():
             headers[name] = f"{headers[name]},{value}" if name in headers else value
@@ -54,9 +54,9 @@ class Received:
 
 
 def verify(request: Received, keys: KeyRing, *, service: str, region: str, now: float) -> str:
-    """Return the access key that signed `request`; raises Refusal where it is not in order.
+    """Return the access key that signed `request`. Raises Refusal if the signature is not valid.
 
-    `service` is as the clients of the API sign for it: `ImageX`, `vefaas`.
+    `service` is the name that clients sign for: `ImageX`, `vefaas`.
     """
     headers = request.headers
     authorization = headers.get("authorization")
