@@ -23,6 +23,7 @@ CAUSES: dict[str, str] = {
     Cause.CAP: "at the daily cap",
     Cause.CONFIGURATION: "until the configuration is fixed",
     Cause.UNSURE: "until it is known what is stored",
+    Cause.UNREAD: "until its object can be read",
     Cause.EXHAUSTED: "after 3 attempts without an image",
 }
 _OUTCOMES: dict[str | None, str] = {

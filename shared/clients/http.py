@@ -77,11 +77,22 @@ class Timeouts(NamedTuple):
 
 def time_of(answer: Response) -> float | None:
     """Return the time at the other end (seconds since the epoch), if the answer has it."""
-    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - slow to import, seldom needed
+    return _moment(answer.headers.get("date"))
+
+
+def last_modified_of(answer: Response) -> float | None:
+    """Return when the object of an answer was changed (seconds since the epoch), if it has that."""
+    return _moment(answer.headers.get("last-modified"))
+
+
+def _moment(text: str | None) -> float | None:
+    if text is None:
+        return None
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - slow to import
 
     try:
-        return parsedate_to_datetime(answer.headers["date"]).timestamp()
-    except (KeyError, ValueError, OverflowError):
+        return parsedate_to_datetime(text).timestamp()
+    except (ValueError, OverflowError):
         return None
 
 

@@ -53,6 +53,7 @@ class Cause(StrEnum):
     CAP = "cap"  #: the daily cap is reached
     CONFIGURATION = "configuration"  #: an operator has to fix the configuration
     UNSURE = "unsure"  #: it could not be found out what is stored
+    UNREAD = "unread"  #: its object could not be read yet: its record comes when it can
     EXHAUSTED = "exhausted"  #: every attempt was sent, and no image was found
 
 

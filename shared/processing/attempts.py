@@ -592,6 +592,10 @@ class AttemptRunner:
         )
         return claim.record
 
+    def park_unread(self, claim: Claim, reason: str) -> Record:
+        """Park a record whose object still cannot be read."""
+        return self.park(claim, Status.DEFERRED, Cause.UNREAD, reason)
+
     def _park_after_failed_probe(
         self,
         claim: Claim,

@@ -193,7 +193,7 @@ class Claims:
         delivery.log.info("upload.claimed", taken_over=True)
         return Claim(delivery, *entry, taken_over=True)
 
-    def leave(self, record: Record, ledger: Ledger) -> Record | None:
+    def leave(self, record: Record, ledger: Ledger, cause: Cause = Cause.TIME) -> Record | None:
         """Create a parked record without an owner, due at once; return the record in the ledger.
 
         None if it is not clear whether there is one: a create may be refused for another reason
@@ -201,7 +201,7 @@ class Claims:
         """
         now = self._clock.now()
         left = record.changed(
-            lease=None, park=Park(status=Status.DEFERRED, cause=Cause.TIME, due_at=now),
+            lease=None, park=Park(status=Status.DEFERRED, cause=cause, due_at=now),
             reason=record.reason or "It is left to the sweep.", created_at=now, updated_at=now,
         )  # fmt: skip
         entry = ledger.create(left)
@@ -214,9 +214,9 @@ class Claims:
         other = entry or ledger.pending(record.id)
         return other.record if other else None
 
-    def defer(self, record: Record, delivery: Delivery) -> Result:
+    def defer(self, record: Record, delivery: Delivery, *, cause: Cause = Cause.TIME) -> Result:
         """Leave a record of the HTTP API to the sweep; return its result so far."""
-        stands = self.leave(record, delivery.ledger)
+        stands = self.leave(record, delivery.ledger, cause)
         if stands is None:
             return incomplete(record, _RACED)
         return result_of(stands) if stands.state == State.PENDING else duplicate_of(stands)

@@ -123,6 +123,7 @@ export const en = {
   "why.rate_limit": "The model accepts no more calls at the moment: the sweep goes on with it.",
   "why.cap": "Today's cap of paid generations is reached: the sweep goes on tomorrow.",
   "why.configuration": "The upload itself is fine: the sweep goes on with it once the configuration is fixed.",
+  "why.unread": "Its object could not be read yet: it is read again.",
   "why.unsure": "It is not known whether its image was generated: nothing is sent again before that is known.",
   "why.exhausted": "Its attempts left no image that can be found, and may have been charged. Nothing more is paid for: the sweep goes on probing.",
 
@@ -147,6 +148,7 @@ export const en = {
   "cause.rate_limit": "rate limit",
   "cause.cap": "daily cap reached",
   "cause.configuration": "configuration",
+  "cause.unread": "object not readable yet",
   "cause.unsure": "outcome unknown",
   "cause.exhausted": "all attempts used",
   "sweep.next": "Next sweep",

@@ -121,6 +121,7 @@ export const zh = {
   "why.rate_limit": "模型暂时不接受更多调用：清扫会继续处理。",
   "why.cap": "今天的付费生成次数已到上限：清扫明天继续处理。",
   "why.configuration": "上传本身没有问题：配置修正之后，清扫会继续处理。",
+  "why.unread": "暂时无法读取该对象：稍后会重新读取。",
   "why.unsure": "目前无法确定图片是否已经生成：确定之前不会再次发送。",
   "why.exhausted": "几次尝试都没有留下能找到的图片，可能已经扣费。不会再付费：清扫会继续探测。",
 
@@ -145,6 +146,7 @@ export const zh = {
   "cause.rate_limit": "调用限流",
   "cause.cap": "已到当日上限",
   "cause.configuration": "配置问题",
+  "cause.unread": "对象暂不可读",
   "cause.unsure": "结果未知",
   "cause.exhausted": "尝试次数用尽",
   "sweep.next": "下次清扫",
