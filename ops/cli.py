@@ -12,12 +12,7 @@ import typer
 
 from ops.checks.doctor import doctor
 from ops.context import Choice
-from ops.deployment.command import deploy
-from ops.deployment.package.command import package
-from ops.deployment.policy.command import policy
-from ops.deployment.removing import remove
-from ops.deployment.rolling_back import rollback
-from ops.deployment.serverless_yml.command import print_
+from ops.deployment.commands import deploy, package, policy, print_, remove, rollback
 from ops.records.backfill.backfill import backfill
 from ops.records.gallery.gallery import gallery
 from ops.records.preview import preview

@@ -89,7 +89,7 @@ class Runtime:
             daily_cap=self.settings.daily_cap,
         )
         self.pipeline = Pipeline(
-            key_filter=self.settings.key_filter,
+            upload_filter=self.settings.upload_filter,
             defaults=self.settings.defaults,
             claims=self.claims,
             runner=self.runner,

@@ -22,7 +22,7 @@ from ops.checks.live import check_live
 from ops.checks.settings import settings_findings
 from ops.checks.uploads import Trigger, upload_bucket
 from ops.context import Connection, connect, environment_of
-from ops.deployment.serverless_yml.options import SERVERLESS_YML, Config, Stage, service_of
+from ops.deployment.commands import SERVERLESS_YML, Config, Stage, service_of
 from ops.ui.options import AsJson, Yes
 from ops.ui.output import Exit, Refused, people, print_json
 from shared.clients.tos import BUCKET_NAME

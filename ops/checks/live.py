@@ -19,8 +19,8 @@ from ops.checks.check import CheckFailed
 from ops.checks.client import CheckClient
 from ops.checks.uploads import Trigger
 from ops.context import connect, environment_of, open_runtime
-from ops.deployment.connection import public_storage
-from ops.deployment.progress import Progress
+from ops.deployment.apply import public_storage
+from ops.deployment.render import Progress
 from ops.deployment.serverless_yml.service import Function, Service, TosEvent
 from ops.service_errors import code_of
 from ops.ui.output import Exit, Refused, confirm, print_json

@@ -11,7 +11,7 @@ from ops.checks.check import CheckFailed, Finding, ok, refused, warning, wrong
 from ops.checks.client import CheckClient
 from ops.checks.imagex import ImagexService
 from ops.checks.settings import touch
-from ops.deployment.notification import Rule
+from ops.deployment.bucket_rules import Rule
 from ops.service_errors import code_of, describe, is_denied
 from shared.json_utils import as_object
 from shared.settings import Settings

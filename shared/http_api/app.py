@@ -37,6 +37,7 @@ from shared.settings import Settings
 
 PAGE = 50
 _RETRY_SECONDS = "5"
+_KEY_REUSED = "This Idempotency-Key came with another body before."
 
 Answer = dict[str, Any]
 
@@ -153,7 +154,7 @@ class HttpApi:
         if after is None:
             raise _unavailable(redact_text(result.reason))
         if after.fingerprint != fingerprint:
-            raise HttpProblem("key-reused", "This Idempotency-Key came with another body before.")
+            raise HttpProblem("key-reused", _KEY_REUSED)
         if result.held:
             raise HttpProblem(
                 "still-running",

@@ -296,7 +296,6 @@ class AttemptRunner:
 
     def _send(self, claim: Claim) -> "Record | Step":
         record, attempt = claim.record, claim.record.begun
-        claim.has_slot = False
         if record.instructions is None:
             raise AssertionError("an attempt has instructions")
         try:

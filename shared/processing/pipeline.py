@@ -65,14 +65,14 @@ class Pipeline:
     def __init__(
         self,
         *,
-        key_filter: Filter,
+        upload_filter: Filter,
         defaults: Defaults,
         claims: Claims,
         runner: AttemptRunner,
         webhook: "WebhookOutbox | None",
         clock: Clock,
     ) -> None:
-        self._filter = key_filter
+        self._filter = upload_filter
         self._defaults = defaults
         self._claims = claims
         self._runner = runner
@@ -232,14 +232,14 @@ class Pipeline:
             return _ended("skipped", upload, f"{upload.name} is not the creation of an object.")
         # Whether an event's key is percent-encoded is not documented: both readings count.
         readings = list(dict.fromkeys((upload.key, unquote(upload.key))))
-        reason = self._filter.exclusion(upload.bucket, *readings)
-        if reason:
-            return _ended("skipped", upload, reason)
+        reasons = [self._filter.exclusion(upload.bucket, key) for key in readings]
+        if all(reasons):
+            return _ended("skipped", upload, str(reasons[0]))
         try:
             key, info = _head(delivery.storage(upload.region), upload.bucket, readings)
         except ObjectMissing:
             return _ended("skipped", upload, "The object is gone.")
-        reason = self._filter.exclusion(upload.bucket, key) if len(readings) > 1 else None
+        reason = reasons[readings.index(key)]
         if reason:
             return _ended("skipped", upload, reason)
         if GENERATED_MARK in info.metadata:

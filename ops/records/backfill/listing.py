@@ -82,7 +82,7 @@ class Planner:
         """Plan an object; return "planned", or the count that it belongs to instead."""
         bucket, key = self.scope.bucket, listed.key
         self.plan.shows_metadata = self.plan.shows_metadata or bool(listed.metadata)
-        if self.settings.key_filter.exclusion(bucket, key) is not None:
+        if self.settings.upload_filter.exclusion(bucket, key) is not None:
             return "outside"
         if GENERATED_MARK in listed.metadata:
             return "outputs"

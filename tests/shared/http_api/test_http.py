@@ -2,7 +2,6 @@
 
 import json
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -21,14 +20,11 @@ TOKEN = "token-two"
 SOURCE = {"image_url": "https://pictures.example.org/cat.png", "prompt": "漫画"}
 
 
-@pytest.fixture(params=["tos", "sqlite"])
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
-    with World() as world:
-        world.environment["REPAINT_HTTP_TOKENS"] = f"token-one,{TOKEN}"
-        world.environment["REPAINT_LEDGER"] = (
-            "tos://state/ledger/" if request.param == "tos" else f"sqlite://{tmp_path}/ledger.db"
-        )
-        yield world
+@pytest.fixture
+def world(world: World) -> World:
+    """Return a deployment with an HTTP API."""
+    world.environment["REPAINT_HTTP_TOKENS"] = f"token-one,{TOKEN}"
+    return world
 
 
 def event(method: str, path: str, body: Any = None, **headers: str) -> dict[str, Any]:
@@ -471,7 +467,7 @@ def test_a_record_that_cannot_be_read_hides_no_other_one_of_the_list(world: Worl
         with ledger._transaction() as connection:
             connection.execute("UPDATE records SET json = '{}' WHERE id = ?", (ids[0],))
     else:
-        runtime.storage(None).put("state", f"ledger/pending/{ids[0]}.json", b"{}")
+        runtime.storage(None).put("photos", f".repaint/pending/{ids[0]}.json", b"{}")
     answer = ask(world, event("GET", "/generations"), runtime)
 
     assert answer["statusCode"] == 200
@@ -514,7 +510,7 @@ def test_where_the_ledger_cannot_be_reached_nothing_is_paid_and_503_is_answered(
         return
 
     def down(name: str, _request: Any) -> None:
-        if "/ledger/" in name:
+        if "/.repaint/" in name:
             raise NotExecuted("down")
 
     world.cloud.interfere = down

@@ -12,17 +12,7 @@ from shared.errors import MaybeExecuted, NotExecuted
 from shared.ledger import State
 from shared.uploads.metadata import redrive_id
 from tests import fakes
-from tests.fakes import FakeCloud, World
-
-LEASE_SECONDS = 47.0
-
-
-@pytest.fixture(params=["tos", "sqlite"])
-def world(request: pytest.FixtureRequest, tmp_path: Any) -> Any:
-    with World() as world:
-        if request.param == "sqlite":
-            world.environment["REPAINT_LEDGER"] = f"sqlite://{tmp_path}/ledger.db"
-        yield world
+from tests.fakes import LEASE_SECONDS, FakeCloud, World
 
 
 def on_paid_call(world: World, do: Callable[[], object]) -> None:
@@ -53,6 +43,14 @@ def test_slow_connection(world: World, seconds: float) -> None:
 
     assert 1 == len(world.cloud.charges)
     assert ["generated"] * len(others) == others
+
+
+def test_paid_call_on_a_fresh_connection(world: World) -> None:
+    """A paid call does not go over an idle connection, which may have died without a word."""
+    world.cloud.reactions = [fakes.not_connected]
+    world.deliver(world.cloud.upload(prompt="a cat"))
+
+    assert [True, True] == world.cloud.fresh
 
 
 def test_sent_is_logged_after_the_last_reading(world: World) -> None:
