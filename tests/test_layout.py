@@ -184,9 +184,9 @@ def test_passage_of_an_upload(capsys: pytest.CaptureFixture[str]) -> None:
     between = {pair: count for pair, count in passage.crossings.items() if all(map(is_step, pair))}
     lines = [
         (
-            f"a plain upload enters {len(steps)} modules of the domain, with {sum(between.values())} "
-            f"crossings between them (all of shared: {len(passage.entered)} modules, "
-            f"{sum(passage.crossings.values())} crossings)"
+            f"a plain upload enters {len(steps)} modules of the domain, with "
+            f"{sum(between.values())} crossings between them (all of shared: "
+            f"{len(passage.entered)} modules, {sum(passage.crossings.values())} crossings)"
         ),
         *(f"  {caller} → {module}: {count}" for (caller, module), count in sorted(between.items())),
     ]

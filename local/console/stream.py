@@ -1,7 +1,7 @@
-"""The state as a stream of server-sent events: all of it first, then what changed.
+"""The state as a stream of server-sent events: all of it first, then the changes.
 
-The cloud is looked at only while somebody listens. Each listener compares what it sent last with
-what is so now: a slow one gets fewer events, and none is queued for it.
+The cloud is read only while there are listeners. Each listener compares what it sent last with the
+state now: a slow one gets fewer events, and none is queued for it.
 """
 
 import asyncio
@@ -11,23 +11,26 @@ from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 
-from local.console.answers import text
+from local.console.responses import to_json
 from local.console.state import State
 
-_LOOK_SECONDS = 0.25
-_BEAT_SECONDS = 15.0
+_READ_SECONDS = 0.25
+_HEARTBEAT_SECONDS = 15.0
 _KINDS = ("queue", "records", "charges", "faults", "functions")
 
 _log = logging.getLogger(__name__)
 
 
-class Live:
-    """The listeners, and the one who looks for them; `close` may be called from any thread."""
+class StateStream:
+    """The listeners, and the task that reads the state for them.
 
-    def __init__(self, look: Callable[[], State]) -> None:
-        self._look = look
+    `close` may be called from any thread.
+    """
+
+    def __init__(self, read: Callable[[], State]) -> None:
+        self._read = read
         self._state: State = {}
-        self._looking = asyncio.Lock()
+        self._reading = asyncio.Lock()
         self._changed = asyncio.Event()
         self._closed = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -35,8 +38,8 @@ class Live:
         self.listeners = 0
 
     @property
-    def watching(self) -> bool:
-        """Whether the cloud is being looked at, again and again."""
+    def polling(self) -> bool:
+        """Whether the state is read again and again."""
         return self._task is not None and not self._task.done()
 
     def close(self) -> None:
@@ -46,49 +49,49 @@ class Live:
             self._loop.call_soon_threadsafe(self._wake)
 
     async def stop(self) -> None:
-        """End every stream, and wait for a look that is being taken."""
+        """End every stream, and wait for a read under way."""
         self.close()
         if self._task is not None:
             await self._task
 
-    async def look(self) -> State:
-        """Look at the cloud, tell the listeners, and return its state."""
-        async with self._looking:
-            state = await run_in_threadpool(self._look)
+    async def read(self) -> State:
+        """Read the state, wake the listeners if it changed, and return it."""
+        async with self._reading:
+            state = await run_in_threadpool(self._read)
             if state != self._state:
                 self._state = state
                 self._wake()
         return self._state
 
-    async def stream(self) -> AsyncIterator[bytes]:
+    async def events(self) -> AsyncIterator[bytes]:
         """Stream the state to one listener until it leaves or the stream is closed."""
         self._loop = asyncio.get_running_loop()
         self.listeners += 1
         try:
-            sent = await self.look()
+            sent = await self.read()
             yield _event("state", sent)
-            if not self.watching:
-                self._task = asyncio.create_task(self._watch())
+            if not self.polling:
+                self._task = asyncio.create_task(self._poll())
             while not self._closed:
-                # Taken before looking: what changes from here on is told in the next round.
+                # In this order: a change from here on is sent in the next round.
                 changed, now = self._changed, self._state
                 for event in _differences(sent, now):
                     yield event
                 sent = now
                 try:
-                    await asyncio.wait_for(changed.wait(), _BEAT_SECONDS)
+                    await asyncio.wait_for(changed.wait(), _HEARTBEAT_SECONDS)
                 except TimeoutError:
                     yield b": still here\n\n"
         finally:
             self.listeners -= 1
 
-    async def _watch(self) -> None:
+    async def _poll(self) -> None:
         while self.listeners and not self._closed:
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_READ_SECONDS)
             try:
-                await self.look()
-            except Exception:  # noqa: BLE001 - one look that fails must not end all that follow
-                _log.exception("the cloud could not be looked at")
+                await self.read()
+            except Exception:  # noqa: BLE001 - one failed read must not end the stream
+                _log.exception("the cloud's state cannot be read")
 
     def _wake(self) -> None:
         changed, self._changed = self._changed, asyncio.Event()
@@ -105,4 +108,4 @@ def _differences(old: State, new: State) -> list[bytes]:
 
 
 def _event(name: str, value: Any) -> bytes:
-    return f"event: {name}\ndata: {text(value)}\n\n".encode()
+    return f"event: {name}\ndata: {to_json(value)}\n\n".encode()

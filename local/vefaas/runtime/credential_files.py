@@ -1,4 +1,4 @@
-"""The credential files of the functions' roles, rewritten with a new temporary key each period."""
+"""The credential files of the functions' roles, each with a new temporary key every period."""
 
 import json
 import os
@@ -8,15 +8,11 @@ from pathlib import Path
 from local.keys import KeyRing
 from shared.clock import Clock
 
-# The platform's file is /var/run/secrets/iam/credential, which no laptop has; the functions are
-# told where theirs is by this variable.
-CREDENTIAL_FILE_VARIABLE = "REPAINT_CREDENTIAL_FILE"
 
+class CredentialFiles:
+    """One credential file per function, below `folder`.
 
-class RoleFiles:
-    """One credential file a function, below `folder`; safe to use from several threads.
-
-    A key stays valid for one period after it was replaced, so that a reader of the old file has
+    A key stays valid for one period after its replacement, so that a reader of the old file has
     time to finish; then it is revoked.
     """
 
@@ -31,13 +27,13 @@ class RoleFiles:
         self.next_refresh = clock.now() + period_seconds
 
     def path(self, function: str) -> Path:
-        """Return where the function's credential file is."""
+        """Return the path of the function's credential file."""
         return self._folder / function / "credential"
 
     def add(self, function: str, role: str) -> Path:
         """Write the file of a function that works with `role`; return its path.
 
-        One that has a key of that role from this cloud stays as it is.
+        A file that holds a key of that role from this cloud stays as it is.
         """
         with self._lock:
             if self._roles.get(function) != role:
@@ -51,7 +47,7 @@ class RoleFiles:
             self._remove(function)
 
     def refresh_if_due(self) -> None:
-        """Give every function a new key once a period is over."""
+        """Give every function a new key if the period is over."""
         with self._lock:
             now = self._clock.now()
             if now < self.next_refresh:
@@ -61,7 +57,7 @@ class RoleFiles:
                 self._rotate(function)
 
     def close(self) -> None:
-        """Revoke what was issued and remove the files: no key outlives the cloud that knows it."""
+        """Revoke the keys and remove the files: no key outlives the cloud that knows it."""
         with self._lock:
             for function in list(self._issued):
                 self._remove(function)
@@ -89,11 +85,11 @@ class RoleFiles:
                 file,
             )
         # A reader sees the old file or the new one, never half of one. If the process dies before
-        # this line, the old file stays; its key died with this process's ring either way, and the
-        # next start writes a new file before it starts an instance.
+        # this line, the old file stays; its key dies with this process's key ring either way, and
+        # the next start writes a new file before it starts an instance.
         unfinished.replace(path)
         issued = self._issued.setdefault(function, [])
         issued.append(key.access_key)
-        # Revoked only after the rename: the file never names a key that is invalid already.
+        # Revoke only after the rename: the file never names an invalid key.
         while len(issued) > 2:  # the current one and the one before
             self._keys.revoke(issued.pop(0))

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from local.console.answers import text
-from local.console.lines import Line, Lines, parsed
+from local.console.logs import Line, LogReader, parse
+from local.console.responses import to_json
 
 
 @pytest.mark.parametrize(
@@ -25,17 +25,17 @@ from local.console.lines import Line, Lines, parsed
     ],
 )
 def test_a_line_that_is_no_event_is_told_as_text(line: str) -> None:
-    assert {"event": line, "level": "info"} == parsed(line)
+    assert {"event": line, "level": "info"} == parse(line)
 
 
 def test_a_line_of_any_length_is_cut_off() -> None:
-    assert 16 * 1024 == len(parsed('{"event": "' + "x" * 100_000 + '"}')["event"])
+    assert 16 * 1024 == len(parse('{"event": "' + "x" * 100_000 + '"}')["event"])
 
 
 def test_half_a_character_does_not_break_the_stream() -> None:
-    line = parsed('{"event": "\\ud83d", "键": "猫\u2028"}')
+    line = parse('{"event": "\\ud83d", "键": "猫\u2028"}')
 
-    assert '{"level":"info","event":"\\ud83d","\\u952e":"\\u732b\\u2028"}' == text(line)
+    assert '{"level":"info","event":"\\ud83d","\\u952e":"\\u732b\\u2028"}' == to_json(line)
 
 
 def append(path: Path, content: bytes) -> None:
@@ -48,27 +48,27 @@ def events(lines: list[Line]) -> list[str]:
 
 
 def test_lines_are_read_once_whole_and_in_the_order_of_their_times(tmp_path: Path) -> None:
-    lines = Lines(tmp_path)
+    lines = LogReader(tmp_path)
     append(tmp_path / "a.log", b'{"event": "second", "timestamp": "2026-01-02"}\n')
     append(tmp_path / "b.log", b'{"event": "first", "timestamp": "2026-01-01"}\n{"event": "ha')
 
-    assert ["first", "second"] == events(lines.new())
+    assert ["first", "second"] == events(lines.read())
     append(tmp_path / "b.log", b'lf"}\n')
-    assert ["half"] == events(lines.new())
-    assert [] == lines.new()
+    assert ["half"] == events(lines.read())
+    assert [] == lines.read()
     append(tmp_path / "a.log", "one line\u2028to JSON\n".encode())
-    assert ["one line\u2028to JSON"] == events(lines.new())
+    assert ["one line\u2028to JSON"] == events(lines.read())
 
 
 def test_of_a_long_log_the_end_is_read_and_no_part_of_a_line(tmp_path: Path) -> None:
     path = tmp_path / "a.log"
     append(path, b'{"event": "old", "text": "' + b"x" * (2 * 1024 * 1024) + b'"}\nnew\n')
 
-    lines = Lines(tmp_path)
-    assert ["new"] == events(lines.new())
+    lines = LogReader(tmp_path)
+    assert ["new"] == events(lines.read())
     append(path, b"y" * (3 * 1024 * 1024) + b"\nnewer\n")
-    assert ["newer"] == events(lines.new())
+    assert ["newer"] == events(lines.read())
     path.write_bytes(b"")
-    assert [] == lines.new()
+    assert [] == lines.read()
     append(path, b"fresh\n")
-    assert ["fresh"] == events(lines.new())
+    assert ["fresh"] == events(lines.read())

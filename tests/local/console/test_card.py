@@ -4,29 +4,33 @@ from typing import Any
 
 import pytest
 
-from local.console.uploads import Upload
-from local.vefaas.runtime import Delivery
-from shared.ledger import Attempt, Record
+from local.console.card import UploadCard
+from local.vefaas.runtime import QueuedEvent
+from shared.ledger import Attempt, Cause, Lease, Park, Record, Source, State, Status
 
 NOW = 1_800_000_000.0
-PARKED = {"parked": "in_doubt", "reason": "Nobody knows."}
-LEASED = {"owner": "somebody", "lease_until": NOW + 1}
+IN_DOUBT = Park(status=Status.IN_DOUBT, cause=Cause.UNSURE, due_at=NOW)
+DEFERRED = Park(status=Status.DEFERRED, cause=Cause.CAP, due_at=NOW)
+PARKED = {"park": IN_DOUBT, "reason": "Nobody knows."}
+LEASED = {"lease": Lease(owner="somebody", until=NOW + 1)}
+GENERATED = {"state": State.GENERATED}
 
 
-def delivery(state: str, attempt: int = 1, **fields: Any) -> tuple[str, Delivery]:
+def delivery(state: str, attempt: int = 1, **fields: Any) -> tuple[str, QueuedEvent]:
     given = {"last_error": None, "dropped_because": None, "copy_of": None, **fields}
-    return state, Delivery(f"{state}{attempt}", "fn", {}, attempt, NOW - 9, NOW - 3, **given)
+    return state, QueuedEvent(f"{state}{attempt}", "fn", {}, attempt, NOW - 9, NOW - 3, **given)
 
 
 def upload(
-    *deliveries: tuple[str, Delivery],
+    *deliveries: tuple[str, QueuedEvent],
     record: dict[str, Any] | None = None,
     finished: dict[str, Any] | None = None,
-) -> Upload:
-    found = Upload("id", "photos", "uploads/a.png", NOW - 9)
-    found.deliveries = {each.id: (state, each) for state, each in deliveries}
+) -> UploadCard:
+    found = UploadCard("id", "photos", "uploads/a.png", NOW - 9)
+    found.events = {each.id: (state, each) for state, each in deliveries}
     if record is not None:
-        found.record = Record(id="r", bucket="photos", key="uploads/a.png", etag="e", **record)
+        source = Source(bucket="photos", key="uploads/a.png", etag="e")
+        found.record = Record(id="r", source=source, **record)
     if finished is not None:
         found.add({"event": "delivery.finished", **finished})
     return found
@@ -44,21 +48,21 @@ def upload(
         (upload(delivery("done"), record=PARKED), "in_doubt"),
         (upload(delivery("done"), record={**PARKED, **LEASED}), "working"),
         (upload(delivery("in_flight"), record=PARKED), "working"),
-        (upload(delivery("in_flight"), record={"state": "generated"}), "generated"),
-        (upload(delivery("done"), record={"parked": "deferred"}), "deferred"),
+        (upload(delivery("in_flight"), record=GENERATED), "generated"),
+        (upload(delivery("done"), record={"park": DEFERRED}), "deferred"),
         (upload(record=LEASED), "working"),
-        (upload(record={"owner": "dead", "lease_until": NOW - 1}), "waiting"),
+        (upload(record={"lease": Lease(owner="dead", until=NOW - 1)}), "waiting"),
         (upload(delivery("dropped", 11)), "dropped"),
         (upload(delivery("dropped", 11), record={}), "retrying"),
         (upload(delivery("dropped", 11), record=LEASED), "retrying"),
-        (upload(delivery("dropped", 11), record={"state": "generated"}), "generated"),
+        (upload(delivery("dropped", 11), record=GENERATED), "generated"),
         (upload(delivery("done"), finished={"status": "skipped"}), "skipped"),
         (upload(delivery("done"), finished={"status": "duplicate"}), "waiting"),
         (upload(delivery("waiting", 2), finished={"status": "incomplete"}), "retrying"),
         (upload(delivery("done"), finished={"status": ["?"]}), "waiting"),
     ],
 )
-def test_the_stage_follows_from_what_is_known(known: Upload, stage: str) -> None:
+def test_the_stage_follows_from_what_is_known(known: UploadCard, stage: str) -> None:
     assert stage == known.stage(NOW)
     assert stage == known.view(NOW)["stage"]
 
@@ -102,12 +106,12 @@ def test_the_stage_follows_from_what_is_known(known: Upload, stage: str) -> None
         ),
     ],
 )
-def test_the_reason_says_why_it_has_come_no_further(known: Upload, reason: str) -> None:
+def test_the_reason_says_why_it_has_come_no_further(known: UploadCard, reason: str) -> None:
     assert reason == known.view(NOW)["reason"]
 
 
 def test_what_a_parked_record_waits_for_is_told() -> None:
-    parked = upload(delivery("done"), record={**PARKED, "cause": "unsure"})
+    parked = upload(delivery("done"), record=PARKED)
 
     assert "unsure" == parked.view(NOW)["cause"]
     assert "" == upload(delivery("waiting")).view(NOW)["cause"]
@@ -125,7 +129,7 @@ def test_deliveries_are_counted_as_they_began() -> None:
 
 
 def test_an_end_has_a_time_and_what_is_parked_has_none_yet() -> None:
-    ended = upload(record={"state": "generated", "updated_at": NOW - 1}).view(NOW)
+    ended = upload(record={**GENERATED, "updated_at": NOW - 1}).view(NOW)
     parked = upload(delivery("done"), record=PARKED).view(NOW)
     dropped = upload(delivery("dropped")).view(NOW)
 

@@ -11,15 +11,15 @@ FAULTS = FaultSettings(latency_seconds=0.0)
 
 
 def test_a_page_that_goes_away_is_not_listened_for_any_more(cloud: Cloud, client: Client) -> None:
-    live = cloud._console.live
+    live = cloud._console.stream
     with client.events() as events, client.events() as others:
         next(events), next(others)
         assert 2 == live.listeners
 
     until_then = time.monotonic() + PATIENCE_SECONDS
-    while (live.listeners or live.watching) and time.monotonic() < until_then:
+    while (live.listeners or live.polling) and time.monotonic() < until_then:
         time.sleep(0.05)
-    assert (0, False) == (live.listeners, live.watching)
+    assert (0, False) == (live.listeners, live.polling)
 
 
 def test_a_cloud_that_stops_ends_its_streams_and_a_new_one_shows_what_was(tmp_path: Path) -> None:

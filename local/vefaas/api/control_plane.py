@@ -1,4 +1,4 @@
-"""The control plane: what every action works on, from its start to its end."""
+"""The control plane: the state that every action works on, from its start to its end."""
 
 import secrets
 import shutil
@@ -7,11 +7,17 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from local.vefaas.api.code import Codes
-from local.vefaas.api.records import Function, Release, Revision, Timer, Upload
-from local.vefaas.api.refusals import not_found
+from local.vefaas.api.errors import not_found
 from local.vefaas.api.releaser import PlaneSettings, Releaser
-from local.vefaas.api.store import Store
+from local.vefaas.api.store import (
+    FunctionRecord,
+    ReleaseRecord,
+    RevisionRecord,
+    Store,
+    TimerRecord,
+    UploadRecord,
+)
+from local.vefaas.api.zips import ZipStore
 from local.vefaas.runtime import Platform
 from shared.clock import Clock, SystemClock
 
@@ -21,12 +27,12 @@ _ID_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
 class ControlPlane:
-    """The functions that were deployed, kept in `folder` and run by `platform`.
+    """The deployed functions, kept in `folder` and run by `platform`.
 
-    From `start` to `stop` released functions run and their timers fire. `environment` is what
-    every function finds beneath its own variables; `rules` tells every notification rule of
+    From `start` to `stop` released functions run and their timers fire. `environment` returns the
+    variables that every function gets below its own; `rules` returns every notification rule of
     object storage, behind its bucket. `settings` can be replaced at any time. `lock` is held for
-    the length of an action: each looks, and then writes.
+    the length of an action: each reads, and then writes.
     """
 
     def __init__(
@@ -43,7 +49,7 @@ class ControlPlane:
         self.settings = settings or PlaneSettings()
         self.lock = threading.RLock()
         self.store = Store(folder / "plane.sqlite")
-        self.codes = Codes(folder / "code")
+        self.zips = ZipStore(folder / "code")
         self.platform = platform
         self.rules = rules
         self.clock = clock or SystemClock()
@@ -52,7 +58,7 @@ class ControlPlane:
         self.releaser = Releaser(
             self._revisions,
             self.store,
-            self.codes,
+            self.zips,
             platform,
             self.lock,
             lambda: self.settings,
@@ -61,50 +67,50 @@ class ControlPlane:
         )
 
     def start(self) -> None:
-        """Run what is live, and go on with the releases that an earlier process left."""
-        needed = {each.code for each in self.store.all(Revision)}
-        needed |= {each.code for each in self.store.all(Function)}
-        needed |= {each.code for each in self.store.all(Upload)}
-        self.codes.sweep(needed)
-        for function in self.store.all(Function):
+        """Run the live revisions, and go on with the releases that an earlier process left."""
+        needed = {each.code for each in self.store.all(RevisionRecord)}
+        needed |= {each.code for each in self.store.all(FunctionRecord)}
+        needed |= {each.code for each in self.store.all(UploadRecord)}
+        self.zips.sweep(needed)
+        for function in self.store.all(FunctionRecord):
             self.releaser.run_live(function)
-        for timer in self.store.all(Timer):
+        for timer in self.store.all(TimerRecord):
             self.set_timer(timer)
-        for release in self.store.all(Release):
+        for release in self.store.all(ReleaseRecord):
             if not release.finished:
                 self.releaser.begin(release)
 
     def stop(self) -> None:
-        """Leave to the next start what is under way. Before the platform's own end."""
-        with self.lock:  # an action that has begun is carried out
+        """Leave releases under way to the next start. Call it before the platform ends."""
+        with self.lock:  # an action that has begun is finished
             self.is_stopped = True
         self.releaser.stop()
 
     def close(self) -> None:
-        """Close the store; the plane is of no use afterwards."""
+        """Stop, and close the store."""
         self.stop()
         self.store.close()
 
     @property
     def is_used(self) -> bool:
         """Whether there is any function."""
-        return bool(self.store.all(Function))
+        return bool(self.store.all(FunctionRecord))
 
-    def find(self, function_id: str) -> Function:
-        """Return a function. Raises Refusal where there is none of that id."""
-        found = self.store.get(Function, function_id)
+    def find(self, function_id: str) -> FunctionRecord:
+        """Return a function by its id. Raises Refusal if there is none."""
+        found = self.store.get(FunctionRecord, function_id)
         if found is None:
             raise not_found(f"function {function_id!r}")
         return found
 
-    def newest_release(self, function_id: str) -> Release | None:
+    def newest_release(self, function_id: str) -> ReleaseRecord | None:
         """Return the release of a function that began last."""
-        return next(reversed(self.store.all(Release, function_id)), None)
+        return next(reversed(self.store.all(ReleaseRecord, function_id)), None)
 
     def is_taken(self, name: str) -> bool:
-        """Say whether a function has that name, deployed or one that the cloud runs by itself."""
+        """Return whether a function has that name, a deployed or a built-in one."""
         names = {spec.name for spec in self.platform.functions.values()}
-        return name in names | {function.name for function in self.store.all(Function)}
+        return name in names | {function.name for function in self.store.all(FunctionRecord)}
 
     def rules_of(self, function_id: str) -> list[tuple[str, Mapping[str, Any]]]:
         """Return the notification rules that call a function, each behind its bucket."""
@@ -114,8 +120,8 @@ class ControlPlane:
             if {"FunctionId": function_id} in rule["Destination"]["VeFaaS"]
         ]
 
-    def set_timer(self, timer: Timer) -> None:
-        """Have the platform fire a timer as its settings say now, or not at all."""
+    def set_timer(self, timer: TimerRecord) -> None:
+        """Make the platform fire a timer by its settings, or not at all if it is disabled."""
         self.platform.timers.remove(timer.id)
         if timer.config["Enabled"] and timer.function_id in self.platform.functions:
             self.platform.add_timer(
@@ -126,16 +132,16 @@ class ControlPlane:
                 timer.id,
             )
 
-    def forget(self, function: Function) -> None:
-        """Stop a function and forget it, with its revisions."""
+    def forget(self, function: FunctionRecord) -> None:
+        """Stop a function and remove it, with its revisions."""
         if function.id in self.platform.functions:
             self.platform.remove(function.id)
         # Dying before this line leaves the function, which runs again at the next start; dying
-        # after it, a folder that nobody reads.
+        # after it leaves a folder that nobody reads.
         self.store.remove(function)
         shutil.rmtree(self._revisions / function.id, ignore_errors=True)
 
 
 def new_id(length: int = 8) -> str:
-    """Make up an id in the platform's form."""
+    """Return a random id in the platform's form."""
     return "".join(secrets.choice(_ID_LETTERS) for _ in range(length))

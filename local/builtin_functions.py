@@ -1,4 +1,4 @@
-"""The functions of this source tree, run on a local cloud without being packed and deployed."""
+"""The functions of this source tree, run on a local cloud without being packaged and deployed."""
 
 import shutil
 from collections.abc import Mapping
@@ -21,14 +21,14 @@ _RULE = "repaint"
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How many run at once, and how often the sweep comes round."""
+    """How many requests run at once, and the period of the sweep."""
 
     instances: int = 1
     max_concurrency: int = 64
     sweep_seconds: float = SWEEP_SECONDS
 
 
-def run(
+def start(
     platform: Platform,
     store: ObjectStore,
     folder: Path,
@@ -36,16 +36,13 @@ def run(
     http_token: str,
     scale: Scale,
 ) -> None:
-    """Run the three functions with these settings, and connect what calls them."""
+    """Run the three functions with these settings, and connect their triggers."""
 
-    def deploy(name: str, door: str, instances: int = 1, **environment: str) -> str:
-        code = assemble(door, folder / door)
+    def deploy(name: str, source: str, instances: int = 1, **environment: str) -> str:
+        code = assemble(source, folder / source)
+        variables = {**settings, **environment}
         spec = FunctionSpec(
-            name,
-            code,
-            {**settings, **environment},
-            max_concurrency=scale.max_concurrency,
-            instances=instances,
+            name, code, variables, max_concurrency=scale.max_concurrency, instances=instances
         )
         return platform.deploy(spec)
 
@@ -56,23 +53,23 @@ def run(
 
 
 def disconnect(store: ObjectStore) -> None:
-    """Forget the rule of a cloud that ran its own functions on this storage before."""
+    """Remove the rule of a cloud that ran the built-in functions on this storage before."""
     bucket = store.buckets.get(UPLOADS_BUCKET)
     rules = [rule for rule in bucket.rules if rule["RuleId"] != _RULE]
     if rules != bucket.rules:
         store.buckets.set_rules(UPLOADS_BUCKET, rules, bucket.rules_version)
 
 
-def assemble(door: str, folder: Path) -> Path:
-    """Put together in `folder` what a function's zip holds, apart from its packages.
+def assemble(function: str, folder: Path) -> Path:
+    """Put a function's code into `folder`, as in its zip: index.py at the root and shared/.
 
-    That is `index.py` at the root and `shared/` beside it.
+    The packages of its requirements are left out.
     """
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(
         ROOT / "shared", folder / "shared", ignore=shutil.ignore_patterns("__pycache__")
     )
-    shutil.copy2(ROOT / "functions" / door / "index.py", folder / "index.py")
+    shutil.copy2(ROOT / "functions" / function / "index.py", folder / "index.py")
     return folder
 
 
