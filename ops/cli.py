@@ -51,19 +51,11 @@ def repaint(
     context.obj = Choice(local=local)
 
 
-app.command()(doctor)
-app.command()(preview)
-app.command()(backfill)
-app.command()(status)
-app.command()(show)
-app.command()(redrive)
-app.command()(gallery)
-app.command()(package)
-app.command()(policy)
+for command in (doctor, preview, backfill, status, show, redrive, gallery, package, policy):
+    app.command()(command)
 app.command("print")(print_)
-app.command()(deploy)
-app.command()(rollback)
-app.command()(remove)
+for command in (deploy, rollback, remove):
+    app.command()(command)
 
 # Typer keeps the line breaks of a docstring, which fit the code's width, not the terminal's.
 for described in (*app.registered_commands, app.registered_callback):

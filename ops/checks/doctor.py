@@ -16,7 +16,7 @@ from ops.checks.client import CheckClient
 from ops.checks.credentials import find_access_key
 from ops.checks.endpoints import Endpoints
 from ops.checks.imagex import ImagexService
-from ops.checks.ledger_bucket import ConditionalWrites, LedgerBucket, Scratch
+from ops.checks.ledger_bucket import LedgerBucket
 from ops.checks.ledger_file import LedgerFile
 from ops.checks.live import check_live
 from ops.checks.settings import settings_findings
@@ -160,8 +160,7 @@ def _ledger_checks(settings: Settings, client: CheckClient) -> list[Check]:
         file = LedgerFile(Path(place))
         return [Check("state file", file.writable), Check("state file's place", file.place)]
     bucket, _, prefix = place.partition("/")
-    ledger, scratch = LedgerBucket(client, bucket, prefix), Scratch(client, bucket, prefix)
-    writes, trigger = ConditionalWrites(scratch), Trigger(client, bucket, settings)
+    ledger, trigger = LedgerBucket(client, bucket, prefix), Trigger(client, bucket, settings)
     exists = ("state bucket",)
     # In a versioned bucket every scratch object would stay forever.
     needs = (*exists, "state's versioning")
@@ -169,10 +168,10 @@ def _ledger_checks(settings: Settings, client: CheckClient) -> list[Check]:
     return [
         Check("state bucket", ledger.exists, needs=_STORAGE, after=("clock",)),
         Check("state's versioning", ledger.versioning, needs=exists),
-        Check("create-only writes", writes.create_only, needs=needs),
-        Check("compare-and-swap", writes.compare_and_swap, needs=needs),
-        Check("listing and removal", writes.listing, needs=needs),
-        Check("scratch keys", scratch.leftovers, needs=exists, after=tried),
+        Check("create-only writes", ledger.create_only, needs=needs),
+        Check("compare-and-swap", ledger.compare_and_swap, needs=needs),
+        Check("listing and removal", ledger.listing, needs=needs),
+        Check("scratch keys", ledger.leftovers, needs=exists, after=tried),
         Check("trigger and state", partial(trigger.leaves_ledger, prefix), needs=exists),
     ]
 

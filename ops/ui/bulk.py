@@ -17,7 +17,6 @@ from types import FrameType
 from typing import Any, Self, TypeVar
 
 import typer
-from rich.console import Console
 
 from ops.ui.output import Exit, aside, opened, people, plain, print_json_line
 from ops.ui.progress import Meter, span
@@ -110,22 +109,59 @@ class Interrupt:
         self.came = True
 
 
-@dataclass(slots=True)
-class Tally:
-    """The counts of a run by status, with a few examples of each.
+@dataclass
+class BulkRun:
+    """A run over `planned` items, `concurrency` at a time; entered while it goes on.
 
-    An item has one result, or one for each variant of its upload: `counts` are of results. `begun`
-    counts items, and so does `waiting`: those with something left for the sweep or for another run.
-    `stopped` is the reason why no more items were begun, empty if all were.
+    An item may take `longest` seconds. `items` and `price` are for the progress: what the items
+    are called, and the price of a generated one.
+
+    An item has one result, or one for each variant of its upload: `counts` are of results, with a
+    few `examples` of each status. `begun` counts items, and so does `waiting`: those with something
+    left for the sweep or for another run. `stopped` is the reason why no more items were begun,
+    empty if all were.
     """
 
-    counts: Counter[str] = field(default_factory=Counter)
-    examples: dict[str, list[str]] = field(default_factory=dict)
-    begun: int = 0
-    waiting: int = 0
-    stopped: str = ""
-    interrupted: bool = False
-    _failures: int = 0
+    clock: Clock
+    planned: int
+    items: str
+    concurrency: int
+    longest: float
+    price: float | None = None
+    counts: Counter[str] = field(default_factory=Counter, init=False)
+    examples: dict[str, list[str]] = field(default_factory=dict, init=False)
+    begun: int = field(default=0, init=False)
+    waiting: int = field(default=0, init=False)
+    stopped: str = field(default="", init=False)
+
+    def __post_init__(self) -> None:
+        self._started = self.clock.now()
+        self._meter = Meter(self.clock, self.items, self.planned, self.price)
+        self._interrupt = Interrupt()
+        self._is_interrupted = False
+        self._failures = 0
+
+    def __enter__(self) -> Self:
+        self._interrupt.__enter__()
+        self._meter.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._meter.__exit__()
+        self._interrupt.__exit__()
+
+    def map(
+        self, do: Callable[[Item], Answer], items: Iterable[Item]
+    ) -> Iterator[tuple[Item, Answer]]:
+        """Yield each item with its answer, until the run is stopped; see `map_unordered`."""
+        return map_unordered(do, items, self.concurrency, goes_on=self._goes_on)
+
+    def pause(self, seconds: float, reason: str) -> None:
+        """Wait before the items that are left unfinished are tried again."""
+        self._meter.print(f"{reason}: trying again in {span(seconds)}.")
+        until = self.clock.now() + seconds
+        while self.clock.now() < until and not self._interrupt.came:
+            self.clock.sleep(_POLL_SECONDS)
 
     def count(self, status: str, what: str, reason: str | None) -> None:
         """Count a result."""
@@ -155,50 +191,6 @@ class Tally:
                     f"because: {result.reason} Fix it, and run the same command again."
                 )
 
-
-@dataclass
-class BulkRun:
-    """A run over `planned` items, `concurrency` at a time; entered while it goes on.
-
-    An item may take `longest` seconds. `items` and `price` are for the progress: what the items
-    are called, and the price of a generated one.
-    """
-
-    clock: Clock
-    planned: int
-    items: str
-    concurrency: int
-    longest: float
-    price: float | None = None
-    tally: Tally = field(default_factory=Tally, init=False)
-
-    def __post_init__(self) -> None:
-        self._started = self.clock.now()
-        self._meter = Meter(self.clock, self.items, self.planned, self.price)
-        self._interrupt = Interrupt()
-
-    def __enter__(self) -> Self:
-        self._interrupt.__enter__()
-        self._meter.__enter__()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._meter.__exit__()
-        self._interrupt.__exit__()
-
-    def map(
-        self, do: Callable[[Item], Answer], items: Iterable[Item]
-    ) -> Iterator[tuple[Item, Answer]]:
-        """Yield each item with its answer, until the tally is stopped; see `map_unordered`."""
-        return map_unordered(do, items, self.concurrency, goes_on=self._goes_on)
-
-    def pause(self, seconds: float, reason: str) -> None:
-        """Wait before the items that are left unfinished are tried again."""
-        self._meter.print(f"{reason}: trying again in {span(seconds)}.")
-        until = self.clock.now() + seconds
-        while self.clock.now() < until and not self._interrupt.came:
-            self.clock.sleep(_POLL_SECONDS)
-
     def finish(
         self,
         *,
@@ -215,41 +207,46 @@ class BulkRun:
         `meanings` explains statuses, `nothing` says that there was nothing to do; `plan` and
         `more` are for programs.
         """
-        tally, seconds = self.tally, self.clock.now() - self._started
-        left = self.planned - tally.begun
+        seconds, left = self.clock.now() - self._started, self.planned - self.begun
         if as_json:
             summary = {
-                "counts": {status: number for status, number in tally.counts.items() if number},
+                "counts": {status: number for status, number in self.counts.items() if number},
                 "not_begun": left,
                 **(more or {}),
                 "seconds": round(seconds, 1),
-                "stopped": tally.stopped,
+                "stopped": self.stopped,
             }
             print_json_line({"summary": summary, "plan": plan})
         elif self.planned:
-            print_counts(people(), tally, meanings)
+            self._print_counts(meanings)
             people().print(f"in {span(seconds)}{cost}")
         else:
             people().print(nothing)
-        if tally.stopped:
-            aside().print(f"{tally.stopped} {left:,} not begun.", markup=False)
-        if tally.interrupted:
+        if self.stopped:
+            aside().print(f"{self.stopped} {left:,} not begun.", markup=False)
+        if self._is_interrupted:
             raise typer.Exit(Exit.INTERRUPTED)
-        if tally.stopped or not is_complete:
+        if self.stopped or not is_complete:
             raise typer.Exit(Exit.NEEDS_YOU)
 
+    def _print_counts(self, meanings: Mapping[str, str]) -> None:
+        for status, number in ranked(+self.counts):
+            meaning = f" ({meanings[status]})" if status in meanings else ""
+            people().print(f"{number:>11,}  {_NAMES.get(status, status)}{meaning}")
+            for example in self.examples.get(status, []) if status != "duplicate" else ():
+                people().print(f"             {plain(example)}")
+
     def _goes_on(self, running: int) -> bool:
-        tally = self.tally
-        self._meter.update(tally.begun - tally.waiting, tally.counts["generated"])
-        if self._interrupt.came and not tally.interrupted:
-            tally.interrupted = True
-            tally.stopped = "Interrupted. Run the same command again to go on."
+        self._meter.update(self.begun - self.waiting, self.counts["generated"])
+        if self._interrupt.came and not self._is_interrupted:
+            self._is_interrupted = True
+            self.stopped = "Interrupted. Run the same command again to go on."
             if running:
                 self._meter.print(
                     f"Interrupted: nothing more is begun; waiting for {running} in progress, at "
                     f"most {span(self.longest)}. Ctrl-C again stops at once, which is harmless."
                 )
-        return not tally.stopped
+        return not self.stopped
 
 
 @contextmanager
@@ -271,15 +268,3 @@ def print_result(result: dict[str, Any]) -> None:
 def ranked(counts: Counter[str]) -> list[tuple[str, int]]:
     """Return the counts, the highest first, equal ones by name."""
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-
-
-def print_counts(console: Console, tally: Tally, meanings: Mapping[str, str]) -> None:
-    """Print the counts by status, with the meaning of some, and examples."""
-    for status, number in ranked(tally.counts):
-        if not number:
-            continue
-        line = f"{number:>11,}  {_NAMES.get(status, status)}"
-        console.print(f"{line} ({meanings[status]})" if status in meanings else line)
-        if status != "duplicate":
-            for example in tally.examples.get(status, []):
-                console.print(f"             {plain(example)}")

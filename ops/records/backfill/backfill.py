@@ -194,7 +194,7 @@ class Backfill:
                 # The second pause is a lease's length: then those of a killed run are over.
                 pauses = (_FIRST_PAUSE_SECONDS, runtime.policy.lease_until(0.0))
                 Repainting(*parts).repaint_all(pauses)
-        waiting, cost = run.tally.waiting, self.estimate.cost(run.tally.counts["generated"])
+        waiting, cost = run.waiting, self.estimate.cost(run.counts["generated"])
         run.finish(
             plan=self.document(),
             as_json=as_json,

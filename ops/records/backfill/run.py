@@ -33,7 +33,7 @@ class Repainting:
         self._go_through(only_unfinished=False)
         for pause in pauses:
             left = self.plan.unfinished()
-            if self.run.tally.stopped or not left:
+            if self.run.stopped or not left:
                 break
             self.run.pause(pause, f"{left} unfinished, in progress elsewhere or without an answer")
             self._go_through(only_unfinished=True)
@@ -48,10 +48,10 @@ class Repainting:
         return self.repaint(Upload(self.bucket, planned.key, etag=etag, size=planned.size))
 
     def _count(self, planned: Planned, results: list[Result]) -> None:
-        tally, before = self.run.tally, planned.left
-        tally.begun += not before
-        tally.waiting += any(r.status in _UNFINISHED for r in results) - bool(before)
-        tally.counts.subtract(status for status in before.values() if status)
+        run, before = self.run, planned.left
+        run.begun += not before
+        run.waiting += any(r.status in _UNFINISHED for r in results) - bool(before)
+        run.counts.subtract(status for status in before.values() if status)
         left = {}
         for result in results:
             record = result.record or ""
@@ -59,7 +59,7 @@ class Repainting:
             # A record that ended in an earlier round is a duplicate by now, and was counted then.
             if before.get(record) == "":
                 continue
-            tally.count(result.status, planned.key, result.reason)
+            run.count(result.status, planned.key, result.reason)
             if result.status == "skipped":
                 self.skipped.add((planned.id, planned.last_modified))
             self.on_result(result)
@@ -67,4 +67,4 @@ class Repainting:
             if result.status == "incomplete" or result.cause in (Cause.TIME, Cause.RATE_LIMIT):
                 left[record] = result.status
         self.plan.leave(planned, left if any(left.values()) else {})
-        tally.stop_if_useless(results, was_parked=planned.pending)
+        run.stop_if_useless(results, was_parked=planned.pending)

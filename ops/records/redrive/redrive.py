@@ -97,14 +97,14 @@ def redrive(
             with run_log(LOG, runtime.settings.log_level, verbose=verbose) as log, run:
                 redriver = Redriver(runtime, engine, note, log)
                 for _, outcome in run.map(redriver.redrive, plan.records.items()):
-                    run.tally.begun += 1
+                    run.begun += 1
                     what = f"{outcome.redrive_of} {outcome.source}"
-                    run.tally.count(outcome.status, what, outcome.reason)
+                    run.count(outcome.status, what, outcome.reason)
                     if as_json:
                         print_result(outcome.document())
                     if outcome.result is not None:
-                        run.tally.stop_if_useless([outcome.result])
-    counts = run.tally.counts
+                        run.stop_if_useless([outcome.result])
+    counts = run.counts
     done = counts["generated"] + (counts["deferred"] if later else 0)
     missed = plan.unreadable or (ids and plan.already_count)
     run.finish(

@@ -11,7 +11,7 @@ from local.keys import KeyRing
 from local.tos import ObjectStore
 from ops.checks.check import Check, Finding, State
 from ops.checks.client import CheckClient
-from ops.checks.ledger_bucket import ConditionalWrites, LedgerBucket, Scratch
+from ops.checks.ledger_bucket import LedgerBucket
 from shared.clients.http import PooledTransport, Request, Response
 from shared.clock import SystemClock
 from shared.errors import MaybeExecuted, NoAnswer
@@ -71,7 +71,7 @@ def test_version_in_answer() -> None:
     written = answered(200, None, etag='"e"', **{"x-tos-version-id": "v1"})
     script = Script(lambda request: written if request.method == "PUT" else answered(204))
 
-    finding = create_only(Scratch(client(script), "state", "x/"))
+    finding = create_only(client(script))
 
     assert State.WRONG is finding.state
     assert "keeps versions" in finding.found
@@ -96,7 +96,7 @@ def test_race_without_winner() -> None:
             return answered(204)
         return Response(200, {}, content[request.url])
 
-    finding = create_only(Scratch(client(Script(answer)), "state", "x/"))
+    finding = create_only(client(Script(answer)))
 
     assert State.WARNING is finding.state
     assert "none was accepted" in finding.found
@@ -114,7 +114,7 @@ def test_lost_answer() -> None:
         there.add(url)
         raise MaybeExecuted("The connection broke.")
 
-    writes = ConditionalWrites(Scratch(client(Script(answer)), "state", "x/"))
+    writes = LedgerBucket(client(Script(answer)), "state", "x/")
 
     for check in (writes.create_only, writes.compare_and_swap, writes.listing):
         with pytest.raises(NoAnswer):
@@ -122,8 +122,8 @@ def test_lost_answer() -> None:
     assert set() == there
 
 
-def create_only(scratch: Scratch) -> Finding:
-    return Check("it", ConditionalWrites(scratch).create_only).run()
+def create_only(scripted: CheckClient) -> Finding:
+    return Check("it", LedgerBucket(scripted, "state", "x/").create_only).run()
 
 
 @contextmanager
@@ -144,23 +144,23 @@ def client_of(store: ObjectStore) -> Iterator[CheckClient]:
 @pytest.mark.parametrize(
     ("kind", "check", "sentence"),
     [
-        (OverwritesAnyway, ConditionalWrites.create_only, "replaced an object that was there"),
-        (SwapsAnyway, ConditionalWrites.compare_and_swap, "an ETag that no longer held"),
-        (CreatesBySwapping, ConditionalWrites.compare_and_swap, "that does not exist created it"),
-        (ListsLater, ConditionalWrites.listing, "lacks the object"),
-        (RemovesNothing, ConditionalWrites.listing, "could not be removed"),
-        (WritesNothing, ConditionalWrites.create_only, "could not be written"),
+        (OverwritesAnyway, LedgerBucket.create_only, "replaced an object that was there"),
+        (SwapsAnyway, LedgerBucket.compare_and_swap, "an ETag that no longer held"),
+        (CreatesBySwapping, LedgerBucket.compare_and_swap, "that does not exist created it"),
+        (ListsLater, LedgerBucket.listing, "lacks the object"),
+        (RemovesNothing, LedgerBucket.listing, "could not be removed"),
+        (WritesNothing, LedgerBucket.create_only, "could not be written"),
     ],
 )
 def test_careless_store(
     tmp_path: Path,
     kind: type[ObjectStore],
-    check: Callable[[ConditionalWrites], Finding],
+    check: Callable[[LedgerBucket], Finding],
     sentence: str,
 ) -> None:
     """A store that does not honour the ledger's conditions is wrong."""
     with client_of(store := store_in(tmp_path, kind)) as real:
-        writes = ConditionalWrites(Scratch(real, STATE_BUCKET, "ledger/"))
+        writes = LedgerBucket(real, STATE_BUCKET, "ledger/")
         finding = Check("it", lambda: check(writes)).run()
         left = keys_in(store)
 
@@ -173,9 +173,9 @@ def test_careless_store(
 def test_unremovable_keys(tmp_path: Path) -> None:
     """Scratch keys that cannot be removed are named."""
     with client_of(store := store_in(tmp_path, RemovesNothing)) as real:
-        scratch = Scratch(real, STATE_BUCKET, "ledger/")
-        ConditionalWrites(scratch).create_only()
-        finding = scratch.leftovers()
+        writes = LedgerBucket(real, STATE_BUCKET, "ledger/")
+        writes.create_only()
+        finding = writes.leftovers()
         left = keys_in(store)
 
     assert State.WARNING is finding.state
@@ -192,7 +192,7 @@ def test_leftovers_of_killed_run(tmp_path: Path) -> None:
         store.put(STATE_BUCKET, foreign, b"x")
         clock.back = 0.0
         store.put(STATE_BUCKET, young, b"x")
-        finding = Scratch(real, STATE_BUCKET, "ledger/").leftovers()
+        finding = LedgerBucket(real, STATE_BUCKET, "ledger/").leftovers()
         left = keys_in(store)
 
     assert State.OK is finding.state

@@ -10,7 +10,7 @@ import pytest
 from ops.records.backfill.plan import Plan
 from ops.records.backfill.run import Repainting
 from ops.records.backfill.skipped import SkippedObjects
-from ops.ui.bulk import BulkRun, Tally
+from ops.ui.bulk import BulkRun
 from shared.clients.tos import ListedObject
 from shared.results import Result
 from shared.uploads.events import Upload
@@ -32,14 +32,14 @@ def fill(plan: Plan, objects: int) -> None:
 
 def go(
     plan: Plan, folder: Path, repaint: Callable[[Upload], list[Result]], *, concurrency: int = 4
-) -> tuple[Tally, FakeClock]:
+) -> tuple[BulkRun, FakeClock]:
     clock = FakeClock()
     planned = plan.counts["planned"]
     run = BulkRun(clock, planned, "pictures", concurrency, longest=120.0)
     with SkippedObjects(folder / "skipped.sqlite") as skipped, run:
         parts = (run, "photos", plan, skipped, repaint, lambda _: None)
         Repainting(*parts).repaint_all(pauses=(2.0, 46.0))
-    return run.tally, clock
+    return run, clock
 
 
 def result(upload: Upload, status: str) -> list[Result]:
@@ -59,9 +59,9 @@ def test_concurrency(plan: Plan, tmp_path: Path) -> None:
             now["running"] -= 1
         return result(upload, "generated")
 
-    tally, _ = go(plan, tmp_path, repaint, concurrency=3)
+    run, _ = go(plan, tmp_path, repaint, concurrency=3)
 
-    assert {"generated": 50} == tally.counts
+    assert {"generated": 50} == run.counts
     assert most["running"] <= 3
 
 
@@ -75,14 +75,14 @@ def test_retries(plan: Plan, tmp_path: Path) -> None:
         done = upload.key == "0000.png" or (upload.key == "0001.png" and tries[upload.key] == 2)
         return result(upload, "generated" if done else "incomplete")
 
-    tally, clock = go(plan, tmp_path, repaint)
+    run, clock = go(plan, tmp_path, repaint)
 
     assert {"0000.png": 1, "0001.png": 2, "0002.png": 3} == tries
     assert (2, 1, 1, 3) == (
-        tally.counts["generated"],
-        tally.counts["incomplete"],
-        tally.waiting,
-        tally.begun,
+        run.counts["generated"],
+        run.counts["incomplete"],
+        run.waiting,
+        run.begun,
     )
     assert clock.now() >= START + 48.0
 
@@ -102,34 +102,34 @@ def test_results_of_variants(plan: Plan, tmp_path: Path) -> None:
             for variant, status in enumerate(statuses, 1)
         ]
 
-    tally, _ = go(plan, tmp_path, repaint)
+    run, _ = go(plan, tmp_path, repaint)
 
     assert {"0000.png": 1, "0001.png": 3} == tries
     assert {"generated": 4, "in_doubt": 1, "duplicate": 1} == {
-        status: number for status, number in tally.counts.items() if number
+        status: number for status, number in run.counts.items() if number
     }
-    assert (2, 0) == (tally.begun, tally.waiting)
+    assert (2, 0) == (run.begun, run.waiting)
 
 
 def test_unfinished_variant(plan: Plan, tmp_path: Path) -> None:
     """An object with a variant that is left to the sweep is unfinished."""
     fill(plan, 1)
 
-    tally, _ = go(plan, tmp_path, lambda u: [*result(u, "generated"), *result(u, "in_doubt")] * 2)
+    run, _ = go(plan, tmp_path, lambda u: [*result(u, "generated"), *result(u, "in_doubt")] * 2)
 
-    assert (1, 1) == (tally.begun, tally.waiting)
-    assert {"generated": 2, "in_doubt": 2} == tally.counts
+    assert (1, 1) == (run.begun, run.waiting)
+    assert {"generated": 2, "in_doubt": 2} == run.counts
 
 
 def test_failures_in_a_row(plan: Plan, tmp_path: Path) -> None:
     """If every upload fails, it stops."""
     fill(plan, 1000)
 
-    tally, clock = go(plan, tmp_path, lambda upload: result(upload, "incomplete"))
+    run, clock = go(plan, tmp_path, lambda upload: result(upload, "incomplete"))
 
-    assert 300 <= tally.begun <= 304
-    assert "300 uploads in a row could not be processed" in tally.stopped
-    assert "Because." in tally.stopped
+    assert 300 <= run.begun <= 304
+    assert "300 uploads in a row could not be processed" in run.stopped
+    assert "Because." in run.stopped
     assert START == clock.now()
 
 
@@ -137,7 +137,7 @@ def test_parked(plan: Plan, tmp_path: Path) -> None:
     """A parked upload is left to the sweep."""
     fill(plan, 2)
 
-    tally, clock = go(plan, tmp_path, lambda upload: result(upload, "in_doubt"))
+    run, clock = go(plan, tmp_path, lambda upload: result(upload, "in_doubt"))
 
-    assert (2, START) == (tally.waiting, clock.now())
-    assert ["0000.png: Because.", "0001.png: Because."] == sorted(tally.examples["in_doubt"])
+    assert (2, START) == (run.waiting, clock.now())
+    assert ["0000.png: Because.", "0001.png: Because."] == sorted(run.examples["in_doubt"])

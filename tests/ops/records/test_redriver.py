@@ -203,22 +203,27 @@ def test_ended_meanwhile() -> None:
     assert "" == state(world, redrive_id(old.id))
 
 
-def test_frozen_process() -> None:
-    """A process that was frozen for longer than its lease writes no new record."""
+def test_suspended_process() -> None:
+    """A process that is suspended for longer than its lease leaves a record that pays nothing."""
     world = World()  # whose ledger is made of requests, which can be interfered with
-    old = in_doubt(world)
-    writes: list[str] = []
+    old = unsure(world)
+    new_id = redrive_id(old.id)
+    meanwhile: list[str] = []
 
-    def frozen(name: str, request: Request) -> None:
-        if name.startswith("PUT") and redrive_id(old.id).encode() in request.body:
-            writes.append(name)
+    def suspend(name: str, _request: Request) -> None:
+        if name == f"PUT /.repaint/pending/{new_id}.json" and not meanwhile:
+            meanwhile.append(name)
             world.clock.advance(LEASE_SECONDS * 2)
+            runtime = world.runtime()
+            runtime.pipeline.resume(old.id, world.delivery(runtime), early=True)
 
-    world.cloud.interfere = frozen
+    world.cloud.interfere = suspend
     done = redrive(world, old.id)
 
-    assert ("not_run", 1) == (done.status, len(writes))
-    assert ("pending", "") == (state(world, old.id), state(world, redrive_id(old.id)))
+    assert ("not_run", 1) == (done.status, len(meanwhile))
+    assert "generated" == state(world, old.id)
+    world.finish()
+    assert ("superseded", 1) == (state(world, new_id), len(world.cloud.charges))
 
 
 @pytest.mark.parametrize("kill", KILLS)
@@ -484,7 +489,7 @@ def test_name_in_doubt(world: World) -> None:
     old = in_doubt(world, output="cat.png")
     redrive(world, old.id)
 
-    assert [f"repaint/cat-{redrive_id(old.id)[-8:]}.png"] == world.cloud.charges
+    assert [f"repaint/cat-{redrive_id(old.id)}.png"] == world.cloud.charges
 
 
 def test_name_in_chain(world: World) -> None:
@@ -495,7 +500,7 @@ def test_name_in_chain(world: World) -> None:
     done = redrive(world, redrive_id(old.id))
 
     assert "generated" == done.status
-    assert [f"repaint/cat-{(done.record or '')[-8:]}.png"] == world.cloud.charges
+    assert [f"repaint/cat-{done.record}.png"] == world.cloud.charges
 
 
 def test_overwrite(
