@@ -2,8 +2,8 @@
 
     part (cold, warm, …) ──▶ figures ──▶ .repaint/bench/<part>.json ──▶ docs/bench.md, SVG, READMEs
        │
-       └── a world (object storage and veImageX, which count) and processes that run a function
+       └── services (object storage and veImageX, which count) and processes that run a function
 
-`python -m bench` measures; none of it is a test. What runs beside this project lies in
-`alternative/`.
+`python -m bench` measures; none of it is a test. `alternative/` has the function that Repaint is
+compared with.
 """

@@ -1,4 +1,4 @@
-"""`python -m bench`: measure, and write down what was measured."""
+"""`python -m bench`: measure, and write the results down."""
 
 import shutil
 import sys
@@ -21,20 +21,20 @@ from bench.run import Run
 RESULTS = Path(".repaint") / "bench"
 
 
-class Show:
-    """Shows what a part does: beside a spinner on a terminal, else in a line every 20 seconds."""
+class PartProgress:
+    """Shows a part's progress: beside a spinner on a terminal, else in a line every 20 seconds."""
 
     def __init__(self, console: Console, part: str) -> None:
         self._console = console
         self._part = part
         self._status = console.status(part)
-        self._began = self._said = time.monotonic()
+        self._began = self._shown_at = time.monotonic()
 
     def __call__(self, text: str) -> None:
-        """Show what is done now."""
+        """Show the current step."""
         self._status.update(f"{self._part}: {text}")
-        if not self._console.is_terminal and time.monotonic() - self._said > 20:
-            self._said = time.monotonic()
+        if not self._console.is_terminal and time.monotonic() - self._shown_at > 20:
+            self._shown_at = time.monotonic()
             self._console.print(f"{self._part}: {text}")
 
     def __enter__(self) -> Self:
@@ -57,10 +57,10 @@ def main(
         str, typer.Option(help=f"Only these parts, comma-separated: {', '.join(PARTS)}.")
     ] = "",
     rounds: Annotated[
-        int | None, typer.Option(min=1, help="So many rounds, instead of each part's own number.")
+        int | None, typer.Option(min=1, help="Number of rounds, instead of each part's own.")
     ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="On a small scale: does it work? Nothing is kept.")
+        bool, typer.Option("--quick", help="Try all parts on a small scale; nothing is kept.")
     ] = False,
     readme: Annotated[
         bool, typer.Option("--readme", help="Write docs/bench.md, its pictures and the READMEs.")
@@ -69,7 +69,7 @@ def main(
     """Measure this project and the obvious alternative side by side, on one local cloud.
 
     Each part's figures are kept in .repaint/bench/, so that parts can be measured one by one;
-    --readme writes all that there are. Measure on a machine that does nothing else.
+    --readme writes all of them. Measure on a machine that does nothing else.
 
     Example: [b]python -m bench --only cold,warm --rounds 5[/]
     """
@@ -84,7 +84,7 @@ def main(
     folders = Folders(below / "functions")
     try:
         for name in chosen:
-            with Show(console, name) as show:
+            with PartProgress(console, name) as show:
                 figures = PARTS[name].measure(Run(below, folders, show, quick, rounds))
             sys.stdout.write(f"{name}\n\n{table(figures, PARTS[name].beside)}\n\n")
             sys.stdout.flush()

@@ -1,9 +1,10 @@
-"""Many uploads at once: how soon all are done, what is lost, and what is paid for twice.
+"""Many uploads at once: the time until all are done, and how many are lost or paid for twice.
 
 All of the cloud's times are shortened equally: a provider of 5 calls a second and 12 seconds
-becomes one of 20 and 3. One instance, 64 deliveries at once; what fails, the platform delivers
-again, ten times at most. How far apart its retries come is not documented: once they double from 1
-second to 60, once they stay a second apart. Judged is by the provider's book.
+becomes one of 20 and 3. One instance, 64 deliveries at once; the platform delivers again what
+fails, ten times at most. The pauses between its retries are not documented: in one case they double
+from 1 second to 60, in another they stay at 1 second. The counts come from the provider's billing
+records.
 """
 
 import time
@@ -14,10 +15,10 @@ from bench.figures import Aim, Figure, Samples
 from bench.folders import Kind
 from bench.process import PYTHON
 from bench.run import Run
-from bench.world import World
+from bench.services import Services
 from local.imagex import FaultSettings
 from local.vefaas.runtime import DeliverySettings, FunctionSpec, Platform
-from local.vefaas.runtime.delivery import RetryDelays, doubling
+from local.vefaas.runtime.queue import RetryDelays, doubling
 
 SCALE = 4.0
 QPS, LATENCY = 5.0 * SCALE, 12.0 / SCALE
@@ -30,10 +31,10 @@ _KINDS: tuple[Kind, ...] = ("ours", "alternative")
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """So many uploads, and what goes wrong with them."""
+    """A number of uploads, and the failures they meet."""
 
     name: str
-    told: str
+    title: str
     uploads: int
     retry_delays: RetryDelays = doubling
     duplicates: float = 0.0
@@ -43,7 +44,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """How a case ended: the seconds from the start to each image; the rest are counts."""
+    """A case's result. `moments` are seconds from the start to each image; the rest are counts."""
 
     moments: Samples
     charges: int
@@ -53,7 +54,7 @@ class Done:
 
 
 def ideal(uploads: int) -> float:
-    """Return in which seconds a steady pace of QPS has so many uploads done."""
+    """Return the seconds that so many uploads take at a steady rate of QPS."""
     return uploads / QPS + LATENCY
 
 
@@ -75,13 +76,13 @@ def measure(run: Run) -> list[Figure]:
     ours, theirs = (done["calm"][kind] for kind in _KINDS)
     last, their_last = (tuple(each.moments[-1] for each in rounds) for rounds in (ours, theirs))
     return [
-        Figure("calm.time", f"{calm.told}: all done", "s", last, their_last),
+        Figure("calm.time", f"{calm.title}: all done", "s", last, their_last),
         Figure(
-            "calm.ideal", f"{calm.told}: ours, times a steady pace's {ideal(many):g} s", "",
+            "calm.ideal", f"{calm.title}: ours, times a steady rate's {ideal(many):g} s", "",
             tuple(moment / ideal(many) for moment in last), (), Aim(1.10),
         ),
         Figure(
-            "calm.moments", f"{calm.told}: an image, from the start of all", "s",
+            "calm.moments", f"{calm.title}: an image, from the start of all", "s",
             ours[0].moments, theirs[0].moments,
         ),
         *(figure for case in (calm, brief, hard) for figure in _counts(case, done[case.name])),
@@ -91,13 +92,13 @@ def measure(run: Run) -> list[Figure]:
 def _counts(case: Case, done: dict[Kind, list[Done]]) -> list[Figure]:
     def figure(name: str, what: str, aim: Aim | None = None) -> Figure:
         ours, theirs = (tuple(float(getattr(each, name)) for each in done[kind]) for kind in _KINDS)
-        return Figure(f"{case.name}.{name}", f"{case.told}: {what}", "", ours, theirs, aim)
+        return Figure(f"{case.name}.{name}", f"{case.title}: {what}", "", ours, theirs, aim)
 
     return [
         figure("lost", "lost", Aim(0)),
         figure("paid_again", "paid for again", Aim(0)),
         figure("charges", "generations paid for"),
-        figure("refused", "calls refused for their pace"),
+        figure("refused", "calls refused by the rate limit"),
     ]
 
 
@@ -117,34 +118,34 @@ def _bulk(run: Run, kind: Kind, case: Case, number: int) -> Done:
         time_scale=SCALE,
     )
     with (
-        World(folder, faults) as world,
+        Services(folder, faults) as services,
         Platform(
             folder / "faas",
-            keys=world.keys,
+            keys=services.keys,
             settings=delivery,
             python=PYTHON,
             on_log=lambda _function, _line: None,
         ) as platform,
     ):
-        function = _deployed(run, platform, world, kind)
+        function = _deployed(run, platform, services, kind)
         if kind == "ours":
-            _deployed(run, platform, world, "sweep")
+            _deployed(run, platform, services, "sweep")
             platform.add_timer("bench-sweep", "sweep", _SWEEP)
-        events = [world.upload(f"{number:04}") for number in range(case.uploads)]
+        events = [services.upload(f"{number:04}") for number in range(case.uploads)]
         began = time.time()
         for event in events:
             platform.enqueue(function, event)
-        while not platform.idle() or world.is_pending():
+        while not platform.idle() or services.is_pending():
             if time.time() > began + _PATIENCE:
                 raise RuntimeError(f"The bulk of {kind} does not come to an end.")
             time.sleep(0.2)
-            _, images = world.book.totals()
-            run.tell(f"{case.name}: {images} images of {case.uploads} uploads by {kind}")
-        return judged(world, case.uploads, began)
+            _, images = services.billing.totals()
+            run.report(f"{case.name}: {images} images of {case.uploads} uploads by {kind}")
+        return result_of(services, case.uploads, began)
 
 
-def _deployed(run: Run, platform: Platform, world: World, kind: Kind) -> str:
-    environment = world.environment(
+def _deployed(run: Run, platform: Platform, services: Services, kind: Kind) -> str:
+    environment = services.environment(
         kind,
         VEIMAGEX_TIMEOUT_SECONDS=f"{_TIMEOUT}",
         VEIMAGEX_SETTLE_SECONDS=f"{_TIMEOUT}",
@@ -162,9 +163,9 @@ def _deployed(run: Run, platform: Platform, world: World, kind: Kind) -> str:
     return platform.deploy(spec)
 
 
-def judged(world: World, uploads: int, began: float) -> Done:
-    """Read in the provider's book what became of the uploads."""
-    charges = world.book.charges()
+def result_of(services: Services, uploads: int, began: float) -> Done:
+    """Count the results of the uploads in the provider's billing records."""
+    charges = services.billing.charges()
     made = {charge.source: charge.at for charge in reversed(charges) if charge.stored}
     paid = Counter(charge.source for charge in charges)
     return Done(
@@ -172,5 +173,5 @@ def judged(world: World, uploads: int, began: float) -> Done:
         charges=paid.total(),
         lost=uploads - len(made),
         paid_again=paid.total() - len(paid),
-        refused=sum(call.outcome in _REFUSED for call in world.book.calls()),
+        refused=sum(call.outcome in _REFUSED for call in services.billing.calls()),
     )

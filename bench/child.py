@@ -1,10 +1,10 @@
-"""Run a function's handler in this process, on events that come in: `child.py FOLDER`.
+"""Run a function's handler in this process, on events from stdin: `child.py FOLDER`.
 
-Standard library only, and little of it: what is imported here, the function need not import.
+Standard library only, and little of it: a module imported here is one less for the function.
 
-A line of JSON on stdin holds events and how many of them to handle `at_once`; the answer to it on
-stdout says how long that took and what this process has used since it began, in seconds, bytes
-and errors. What the function prints goes nowhere.
+A line of JSON on stdin has events, and how many of them to handle `at_once`. The answer, a line on
+stdout, has the time that took and this process's use of CPU and memory since it began (seconds,
+bytes), the results and the errors. The function's own output is discarded.
 """
 
 import importlib
@@ -18,13 +18,13 @@ from typing import Any
 
 
 class Context:
-    """What a handler gets beside its event."""
+    """The handler's second argument."""
 
     request_id = "bench"
 
 
 def main() -> None:
-    """Import the function, then handle what comes until nothing more does."""
+    """Import the function, then handle events until stdin ends."""
     before = time.perf_counter()
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -55,10 +55,10 @@ def peak_bytes() -> int:
     """Return the most memory that this process ever held."""
     try:
         with open("/proc/self/status", encoding="ascii") as lines:  # noqa: PTH123 - no further import
-            told = next(line for line in lines if line.startswith("VmHWM:"))
-        return int(told.split()[1]) * 1024
-    except OSError:  # not Linux, where the number below would be that of who started it
-        import resource  # noqa: PLC0415 - not before the function was started
+            peak = next(line for line in lines if line.startswith("VmHWM:"))
+        return int(peak.split()[1]) * 1024
+    except OSError:  # not Linux, where the number below would be the parent's
+        import resource  # noqa: PLC0415 - not before the function runs
 
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
@@ -66,7 +66,7 @@ def peak_bytes() -> int:
 def handled(
     handler: Callable[[Any, Any], Any], events: list[Any], at_once: int
 ) -> tuple[list[Any], list[str]]:
-    """Call the handler with every event, so many at once; return its answers and its errors."""
+    """Call the handler with every event, `at_once` at a time; return its results and errors."""
     results: list[Any] = []
     errors: list[str] = []
     left = list(reversed(events))
@@ -79,7 +79,7 @@ def handled(
                 return
             try:
                 results.append(handler(event, Context))
-            except Exception as error:  # noqa: BLE001 - told to who asked
+            except Exception as error:  # noqa: BLE001 - it is in the answer
                 errors.append(f"{type(error).__name__}: {error}")
 
     if at_once == 1:

@@ -1,4 +1,7 @@
-"""Cold start: from a new process to the first upload handled, the provider answering at once."""
+"""Cold start: the time from a new process to its first upload handled.
+
+The provider answers at once.
+"""
 
 from statistics import median
 
@@ -6,16 +9,16 @@ from bench.figures import Aim, Figure, Samples, shown
 from bench.folders import Kind
 from bench.process import FunctionProcess
 from bench.run import Run
-from bench.world import World
+from bench.services import Services
 
 _KINDS: tuple[Kind, ...] = ("ours", "alternative", "floor", "least")
 
 
 def measure(run: Run) -> list[Figure]:
     """Start each function anew, in turns: as deployed, and without compiled modules."""
-    with World(run.folder("cold")) as world:
-        compiled = _starts(run, world, compiled=True, rounds=run.rounds(15))
-        source = _starts(run, world, compiled=False, rounds=run.rounds(7))
+    with Services(run.folder("cold")) as services:
+        compiled = _starts(run, services, compiled=True, rounds=run.rounds(15))
+        source = _starts(run, services, compiled=False, rounds=run.rounds(7))
     ours, theirs, floor, least = (compiled[kind] for kind in _KINDS)
     aim = Aim(0.80, "ratio")
     return [
@@ -31,19 +34,19 @@ def measure(run: Run) -> list[Figure]:
         Figure("cold.import", "the import alone", "ms", ours["import"], theirs["import"]),
         Figure(
             "cold.floor",
-            f"our import, times that of ssl and the three packages ({_told(floor)})",
+            f"our import, times that of ssl and the three packages ({_ms(floor)})",
             "",
             _times(ours["import"], floor["import"]),
         ),
         Figure(
             "cold.least",
-            f"our import, times that of ssl, structlog, pydantic and one model ({_told(least)})",
+            f"our import, times that of ssl, structlog, pydantic and one model ({_ms(least)})",
             "",
             _times(ours["import"], least["import"]),
         ),
         Figure(
             "cold.nothing",
-            "a function of no more than these, which does nothing, times the alternative's upload",
+            "a function of these imports, which does nothing, times the alternative's upload",
             "",
             _times(least["wall"], theirs["wall"]),
         ),
@@ -61,31 +64,31 @@ def _times(samples: Samples, others: Samples) -> Samples:
     return tuple(one / other for one, other in zip(samples, others, strict=True))
 
 
-def _told(found: dict[str, Samples]) -> str:
+def _ms(found: dict[str, Samples]) -> str:
     return shown((median(found["import"]),), "ms")
 
 
 def _starts(
-    run: Run, world: World, *, compiled: bool, rounds: int
+    run: Run, services: Services, *, compiled: bool, rounds: int
 ) -> dict[Kind, dict[str, Samples]]:
     found: dict[Kind, dict[str, Samples]] = {
         kind: {"wall": (), "cpu": (), "import": ()} for kind in _KINDS
     }
     # One round more than counts: the first one reads the files from the disk.
     for number in range(rounds + 1):
-        run.tell(f"start {number} of {rounds}" + ("" if compiled else ", without .pyc"))
+        run.report(f"start {number} of {rounds}" + ("" if compiled else ", without .pyc"))
         for kind in _KINDS if number % 2 == 0 else reversed(_KINDS):
-            event = world.upload(f"{kind}-{compiled}-{number}")
+            event = services.upload(f"{kind}-{compiled}-{number}")
             folder = run.folders.get(kind, compiled=compiled)
-            with FunctionProcess(folder, world.environment(kind)) as process:
+            with FunctionProcess(folder, services.environment(kind)) as process:
                 answer = process.handle(event)
                 wall = process.since_start()
             if number:
-                told = {
+                times = {
                     "wall": wall,
                     "cpu": answer["all_cpu_seconds"],
                     "import": answer["import_seconds"],
                 }
-                for name, seconds in told.items():
+                for name, seconds in times.items():
                     found[kind][name] += (1000 * seconds,)
     return found

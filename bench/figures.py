@@ -1,4 +1,4 @@
-"""What was measured: samples of this project and of what stands beside it, and what is aimed at."""
+"""Results: samples of this project, samples to compare them with, and aims."""
 
 from dataclasses import dataclass
 from statistics import median, quantiles
@@ -9,7 +9,7 @@ Samples = tuple[float, ...]
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """The most that a figure's median, or its ratio to the one beside it, is to be."""
+    """The highest acceptable median of a figure, or ratio to the one that it is compared with."""
 
     at_most: float
     of: Literal["ratio", "value"] = "value"
@@ -17,10 +17,10 @@ class Aim:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One thing that was measured.
+    """One result.
 
-    `ours` has a sample for each round, and so has `theirs`, where there is something beside it:
-    the alternative, or what its part says.
+    `ours` has a sample for each round; so has `theirs` if there is something to compare with, the
+    alternative unless the part names another.
     """
 
     key: str
@@ -32,18 +32,18 @@ class Figure:
 
     @property
     def value(self) -> float:
-        """The median of our own samples."""
+        """Return the median of our own samples."""
         return median(self.ours)
 
     @property
     def ratio(self) -> float | None:
-        """How our median compares to the other one, None where there is no other or it is 0."""
+        """Return our median divided by the other one; None if there is no other, or it is 0."""
         beside = median(self.theirs) if self.theirs else 0.0
         return self.value / beside if beside else None
 
     @property
     def is_met(self) -> bool | None:
-        """Tell whether what is aimed at is reached; None where nothing is aimed at."""
+        """Return whether the aim is met; None without one."""
         if self.aim is None:
             return None
         reached = self.ratio if self.aim.of == "ratio" else self.value
@@ -51,7 +51,7 @@ class Figure:
 
 
 def spread(samples: Samples) -> tuple[float, float]:
-    """Return between what the middle half of the samples lies."""
+    """Return the ends of the middle half of the samples."""
     if len(samples) < 2:
         return samples[0], samples[0]
     low, _, high = quantiles(samples, n=4, method="inclusive")
@@ -59,7 +59,7 @@ def spread(samples: Samples) -> tuple[float, float]:
 
 
 def number(value: float) -> str:
-    """Write a number with three digits that count, and all of a large one."""
+    """Format a number with three significant digits, a large one with all."""
     if value == 0 or (value == int(value) and abs(value) < 1e15):
         return f"{int(value):,}"
     if abs(value) >= 100:
@@ -69,7 +69,7 @@ def number(value: float) -> str:
 
 
 def shown(samples: Samples, unit: str) -> str:
-    """Write samples as their median, and the middle half's ends where these differ from it."""
+    """Format samples as their median, with the middle half's ends if these differ from it."""
     if not samples:
         return ""
     middle = number(median(samples))

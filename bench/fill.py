@@ -1,4 +1,4 @@
-"""Fill the ledger, and buckets, past everybody who would write to them one by one."""
+"""Fill the ledger and buckets directly in their tables, much faster than through their APIs."""
 
 import hashlib
 import json
@@ -9,14 +9,14 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
-from bench.world import PROMPT
+from bench.services import PROMPT
 from local.cloud import STATE_BUCKET, UPLOAD_PREFIX, UPLOADS_BUCKET
 from local.tos import ObjectStore
-from shared.ledger import Attempt, Record
+from shared.ledger import Attempt, Record, Source, State
 from shared.uploads.metadata import identity
 
-# Spread over all that there can be, so that a new id falls in between. `:stage` keeps apart what
-# is added later.
+# Spread over the whole range of ids, so that a new one falls in between. `:stage` keeps the ids of
+# a later call apart.
 _ID = "printf('%08x%024d', i * (4294967296 / :count), :stage)"
 _COPY = (
     "WITH RECURSIVE numbers(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM numbers"
@@ -30,15 +30,17 @@ _UPLOAD = (
 
 
 def end_record(record_id: str) -> Record:
-    """Make up what is left of an upload that was repainted."""
+    """Return an end record as a repainted upload leaves it."""
     output = f"repaint/{record_id}-1"
     return Record(
         id=record_id,
-        bucket="photos",
-        key="uploads/2026/11/20261125-093012-0417.jpg",
-        etag="3858f62230ac3c915f300c664312c63f",
-        region="cn-beijing",
-        state="generated",
+        source=Source(
+            bucket="photos",
+            key="uploads/2026/11/20261125-093012-0417.jpg",
+            etag="3858f62230ac3c915f300c664312c63f",
+            region="cn-beijing",
+        ),
+        state=State.GENERATED,
         attempts=(Attempt(number=1, output=output, sent_at=1.76e9, outcome="generated"),),
         image_urls=(f"http://img.example.com/tos-cn-i-serviceid/{output}~tplv-serviceid-a.image",),
         store_uris=(f"tos-cn-i-serviceid/{output}",),
@@ -49,19 +51,19 @@ def end_record(record_id: str) -> Record:
 
 
 def fill_objects(store: ObjectStore, prefix: str, of: Record, count: int, stage: int) -> None:
-    """Put `count` copies of an end record, which is there, into object storage's index."""
+    """Put `count` copies of an end record, which must exist, into object storage's index."""
     changed = {"id": "NULL", "key": f"'{prefix}done/' || {_ID} || '.json'"}
     with store.index.transaction() as connection:
         _copy(connection, "objects", "key", f"{prefix}done/{of.id}.json", changed, count, stage)
 
 
 def fill_file(path: Path, of: Record, count: int, stage: int) -> None:
-    """Put `count` copies of an end record, which is there, into a ledger's file."""
+    """Put `count` copies of an end record, which must exist, into a ledger's file."""
     changed = {"id": _ID, "json": f"replace(json, '{of.id}', {_ID})"}
     with closing(sqlite3.connect(path)) as connection:
         with connection:
             _copy(connection, "records", "id", of.id, changed, count, stage)
-        # One transaction of a gigabyte leaves a log that nobody else's work leaves.
+        # One transaction of a gigabyte leaves a log that ordinary use never leaves.
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
@@ -83,10 +85,10 @@ def _copy(
 
 
 def fill_bucket(store: ObjectStore, objects: int, done_prefix: str) -> None:
-    """Put uploads straight into the index, and end records of every other one below a prefix.
+    """Put uploads into the index, and end records of every other one below a prefix.
 
-    The rows are written one by one: an end record's id is made of its upload's ETag. Nobody reads
-    their contents.
+    The rows are written one by one: an end record's id follows from its upload's ETag. Nothing
+    reads their contents.
     """
     with store.index.transaction() as connection:
         connection.executemany(_UPLOAD, _uploads(objects, done_prefix))

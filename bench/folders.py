@@ -1,4 +1,4 @@
-"""What is measured, as the platform gets it: a folder with `index.py` and its packages in it."""
+"""The measured functions, as the platform gets them: folders with `index.py` and packages."""
 
 import compileall
 import io
@@ -13,8 +13,8 @@ from typing import Literal
 from local.cloud import ROOT, assemble
 
 Kind = Literal["ours", "sweep", "alternative", "floor", "least"]
-"""Our door for uploads, our sweep, what stands beside them; what imports ssl and the three required
-packages and does nothing; and the same without the SDK's, with a model."""
+"""Our function for uploads, our sweep, the alternative; a function that imports ssl and the three
+required packages and does nothing; and the same without the SDK, with one pydantic model."""
 
 ALTERNATIVE = ROOT / "bench" / "alternative"
 _FLOOR = '''"""Import what is required, and do nothing."""
@@ -30,7 +30,7 @@ def handler(event, context):
     """Do nothing."""
     return {"body": ""}
 '''
-# pydantic imports much of itself with the first model only.
+# pydantic imports much of itself only with the first model.
 _LEAST = _FLOOR.replace(
     "import volcenginesdkcore", "class First(pydantic.BaseModel):\n    number: int"
 )
@@ -42,21 +42,21 @@ _SOURCES = {
 
 
 class Folders:
-    """The functions' folders below one folder, each put together when it is first asked for."""
+    """The functions' folders, each built when it is first needed."""
 
     def __init__(self, below: Path) -> None:
         self._below = below
         self._made: dict[tuple[Kind, bool], Path] = {}
 
     def get(self, kind: Kind, *, compiled: bool = True) -> Path:
-        """Return the folder of a function, with the compiled form of all its modules or without.
+        """Return the folder of a function, with or without the compiled form of its modules.
 
-        Raises RuntimeError where pip cannot install its packages.
+        Raises RuntimeError if pip cannot install its packages.
         """
         if (kind, compiled) not in self._made:
             folder = self._below / (kind if compiled else f"{kind}-source")
             if compiled:
-                _put_together(kind, folder)
+                _build(kind, folder)
             else:
                 shutil.rmtree(folder, ignore_errors=True)
                 ignore = shutil.ignore_patterns("__pycache__")
@@ -66,12 +66,12 @@ class Folders:
 
 
 def requirements(kind: Kind) -> Path:
-    """Return the file that lists what a function needs."""
+    """Return a function's requirements file."""
     return (ALTERNATIVE if kind == "alternative" else ROOT) / "requirements.txt"
 
 
 def pip(*arguments: str | Path) -> None:
-    """Run pip. Raises RuntimeError with what it said where it fails."""
+    """Run pip. Raises RuntimeError with its output if it fails."""
     done = subprocess.run(  # noqa: S603 - our own command
         [sys.executable, "-m", "pip", *map(str, arguments), "--quiet"],
         capture_output=True,
@@ -83,7 +83,7 @@ def pip(*arguments: str | Path) -> None:
 
 
 def zipped(folder: Path) -> int:
-    """Return how many bytes the zip of a folder has."""
+    """Return the size of a folder's zip in bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for path in sorted(folder.rglob("*")):
@@ -91,7 +91,7 @@ def zipped(folder: Path) -> int:
     return len(buffer.getvalue())
 
 
-def _put_together(kind: Kind, folder: Path) -> None:
+def _build(kind: Kind, folder: Path) -> None:
     if kind in ("ours", "sweep"):
         assemble("upload" if kind == "ours" else kind, folder)
     else:
@@ -100,6 +100,6 @@ def _put_together(kind: Kind, folder: Path) -> None:
         (folder / "index.py").write_text(_SOURCES[kind], "utf-8")
     constraints = ROOT / "constraints.txt"
     pip("install", "--target", folder, "-c", constraints, "-r", requirements(kind))
-    # What is unpacked from a zip carries another time than when it was compiled: not compared.
+    # Files from a zip have another time than at compilation, so it is not compared.
     mode = PycInvalidationMode.UNCHECKED_HASH
     compileall.compile_dir(folder, quiet=2, force=True, invalidation_mode=mode)

@@ -1,13 +1,13 @@
-"""Memory: what each delivery in flight takes, and whether the picture's size matters."""
+"""Memory: the use of each delivery in flight, and the influence of the picture's size."""
 
 import time
 
 from bench.figures import Aim, Figure, Samples
 from bench.folders import Kind
-from bench.front import PAID
+from bench.middleware import PAID
 from bench.process import FunctionProcess
 from bench.run import Run
-from bench.world import PICTURE, World
+from bench.services import PICTURE, Services
 
 _KINDS: tuple[Kind, ...] = ("ours", "alternative")
 _LARGEST = 35 * 1024 * 1024
@@ -15,7 +15,7 @@ _KIB, _MIB = 1024, 1024 * 1024
 
 
 def measure(run: Run) -> list[Figure]:
-    """Hold paid calls back, and look at the processes; have large pictures repainted."""
+    """Measure processes while paid calls are held back, and while large pictures are repainted."""
     at_once = run.scaled(256, 64)
     flight: dict[Kind, Samples] = dict.fromkeys(_KINDS, ())
     idle: dict[Kind, Samples] = dict.fromkeys(_KINDS, ())
@@ -24,18 +24,18 @@ def measure(run: Run) -> list[Figure]:
     rounds = run.rounds(2)
     for number in range(rounds):
         for kind in _KINDS:
-            run.tell(f"round {number + 1} of {rounds}: {at_once + 1} in flight, {kind}")
-            with World(run.folder(f"one-{kind}-{number}")) as world:
-                one = _in_flight(run, world, kind, 1)
-            with World(run.folder(f"many-{kind}-{number}")) as world:
-                all_of_them = _in_flight(run, world, kind, at_once + 1)
+            run.report(f"round {number + 1} of {rounds}: {at_once + 1} in flight, {kind}")
+            with Services(run.folder(f"one-{kind}-{number}")) as services:
+                one = _in_flight(run, services, kind, 1)
+            with Services(run.folder(f"many-{kind}-{number}")) as services:
+                all_of_them = _in_flight(run, services, kind, at_once + 1)
             idle[kind] += (one / _MIB,)
             flight[kind] += ((all_of_them - one) / at_once / _KIB,)
-            run.tell(f"round {number + 1} of {rounds}: pictures of 1 kB and of 35 MB, {kind}")
-            with World(run.folder(f"size-{kind}-{number}")) as world:
-                small[kind] += (_most(run, world, kind, PICTURE) / _MIB,)
+            run.report(f"round {number + 1} of {rounds}: pictures of 1 kB and of 35 MB, {kind}")
+            with Services(run.folder(f"size-{kind}-{number}")) as services:
+                small[kind] += (_most(run, services, kind, PICTURE) / _MIB,)
                 padding = bytes(_LARGEST - len(PICTURE))
-                large[kind] += (_most(run, world, kind, PICTURE + padding) / _MIB,)
+                large[kind] += (_most(run, services, kind, PICTURE + padding) / _MIB,)
     return [
         Figure(
             "memory.one",
@@ -77,20 +77,20 @@ def measure(run: Run) -> list[Figure]:
     ]
 
 
-def _in_flight(run: Run, world: World, kind: Kind, count: int) -> int:
-    """Return what a process holds while so many paid calls are not answered, in bytes."""
-    environment = world.environment(kind, REPAINT_MAX_QPS="100000")
-    world.provider.hold()
+def _in_flight(run: Run, services: Services, kind: Kind, count: int) -> int:
+    """Return the bytes that a process holds while `count` paid calls are unanswered."""
+    environment = services.environment(kind, REPAINT_MAX_QPS="100000")
+    services.provider.hold()
     with FunctionProcess(run.folders.get(kind), environment) as process:
-        process.send([world.upload(f"{count}-{i}") for i in range(count)], count)
-        while world.provider.requests[PAID] < count:
+        process.send([services.upload(f"{count}-{i}") for i in range(count)], count)
+        while services.provider.requests[PAID] < count:
             process.check()
             time.sleep(0.05)
         return process.resident_bytes
 
 
-def _most(run: Run, world: World, kind: Kind, picture: bytes) -> int:
-    """Return the most that a process ever holds while pictures are repainted, in bytes."""
-    with FunctionProcess(run.folders.get(kind), world.environment(kind)) as process:
-        uploads = [world.upload(f"{len(picture)}-{i}", picture) for i in range(2)]
+def _most(run: Run, services: Services, kind: Kind, picture: bytes) -> int:
+    """Return the most bytes that a process ever holds while pictures are repainted."""
+    with FunctionProcess(run.folders.get(kind), services.environment(kind)) as process:
+        uploads = [services.upload(f"{len(picture)}-{i}", picture) for i in range(2)]
         return int(process.handle(*uploads)["peak_bytes"])

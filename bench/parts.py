@@ -1,4 +1,4 @@
-"""The parts of the benchmark, in the order in which they are measured and shown."""
+"""The parts of the benchmark, in the order of measuring and showing."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from bench.run import Run
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What measures one part, and what stands beside our own figures in its table."""
+    """The function that measures a part, and the heading of the column beside our own figures."""
 
     measure: Callable[[Run], list[Figure]]
     beside: str = "alternative"

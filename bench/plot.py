@@ -1,4 +1,4 @@
-"""The figures as pictures: SVG that reads on light and on dark, without a script in it."""
+"""The figures as pictures: SVG for light and dark backgrounds, without a script."""
 
 import re
 import sys
@@ -12,7 +12,7 @@ from pygal.style import Style
 
 from bench.figures import Figure, Samples, number
 
-# It leaves a finder of its own plugins behind, of a kind that Python no longer asks for modules.
+# pygal leaves a finder of its own plugins behind, of a kind that Python no longer uses.
 sys.meta_path[:] = [finder for finder in sys.meta_path if hasattr(finder, "find_spec")]
 
 _COLOURS = (
@@ -56,22 +56,22 @@ def draw_ratios(rows: Sequence[tuple[str, Figure]], path: Path) -> None:
         title="Repaint, in per cent of the alternative",
         show_legend=False,
     )
-    # It draws from below.
+    # pygal draws from below.
     chart.x_labels = [f"{name}: {_beside(figure)}" for name, figure in reversed(rows)]
     chart.add("", [100 * (figure.ratio or 0.0) for _, figure in reversed(rows)])
     _write(chart, path)
 
 
 def draw_bulk(moments: Mapping[str, Samples], steady: tuple[float, float], path: Path) -> None:
-    """Draw how many images there are as time goes by.
+    """Draw the number of images over time.
 
-    `steady` is when the first would be there at a steady pace, and the last, in seconds.
+    `steady` has the seconds until the first and the last image at a steady rate.
     """
     uploads = max(len(samples) for samples in moments.values())
     chart = pygal.XY(
         **_COMMON,
         height=320,
-        title=f"{uploads} uploads: images made, by seconds",
+        title=f"{uploads} uploads: images made, over seconds",
         show_dots=False,
         xrange=(0, max(samples[-1] for samples in moments.values())),
         legend_at_bottom=True,
@@ -80,7 +80,7 @@ def draw_bulk(moments: Mapping[str, Samples], steady: tuple[float, float], path:
     for name, samples in moments.items():
         chart.add(name, [(moment, n) for n, moment in enumerate(sorted(samples), start=1)])
     dashed = {"dasharray": "2, 8", "linecap": "round"}
-    chart.add("a steady pace", [(steady[0], 0), (steady[1], uploads)], stroke_style=dashed)
+    chart.add("a steady rate", [(steady[0], 0), (steady[1], uploads)], stroke_style=dashed)
     _write(chart, path)
 
 
@@ -89,7 +89,7 @@ def _beside(figure: Figure) -> str:
 
 
 def _write(chart: Any, path: Path) -> None:
-    chart.uuid = path.stem  # drawn at random otherwise: the same figures are the same picture
+    chart.uuid = path.stem  # otherwise random: the same figures have to give the same picture
     text = chart.render(is_unicode=True)
-    # Its settings, for a script that is not there.
+    # Settings of the script that is left out.
     path.write_text(re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL), "utf-8")

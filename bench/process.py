@@ -1,4 +1,4 @@
-"""A process that runs a function, from here."""
+"""A function in a process of its own."""
 
 import json
 import subprocess
@@ -11,14 +11,13 @@ from typing import Any, Self
 
 _CHILD = Path(__file__).with_name("child.py")
 PYTHON = str(Path(sys.executable).resolve())
-"""Python itself, not the virtual environment that this one runs in: a function has packages of its
-own and no others."""
-# -B: what is not compiled stays so.
+"""Python itself, not this virtual environment's: a function has its own packages and no others."""
+# -B: modules that are not compiled stay so.
 _COMMAND = [PYTHON, "-S", "-s", "-E", "-P", "-B"]
 
 
 class FunctionProcess:
-    """A function in a process of its own, from entering the context to leaving it."""
+    """A function's process, from entering the context to leaving it."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self._folder = folder
@@ -46,44 +45,44 @@ class FunctionProcess:
         self._process.communicate()
 
     def since_start(self) -> float:
-        """Return how many seconds ago the process was started."""
+        """Return the seconds since the process was started."""
         return time.perf_counter() - self._began
 
     @property
     def resident_bytes(self) -> int:
-        """How much memory the process holds now."""
-        told = subprocess.run(  # noqa: S603 - on Linux and macOS
+        """Return the memory that the process holds now, in bytes."""
+        done = subprocess.run(  # noqa: S603 - on Linux and macOS
             ["/bin/ps", "-o", "rss=", "-p", str(self._process.pid)],
             capture_output=True,
             text=True,
             check=True,
         )
-        return int(told.stdout) * 1024
+        return int(done.stdout) * 1024
 
     def check(self) -> None:
-        """See that the process runs. Raises RuntimeError where it has ended."""
+        """Check that the process runs. Raises RuntimeError if it has ended."""
         if self._process.poll() is not None:
-            raise RuntimeError(f"The function in {self._folder} ended; what it said is above.")
+            raise RuntimeError(f"The function in {self._folder} ended; its output is above.")
 
     def send(self, events: Sequence[Mapping[str, Any]], at_once: int = 1) -> None:
-        """Have events handled, and do not wait for it."""
+        """Have events handled; do not wait for it."""
         if self._process.stdin is None:
             raise AssertionError("it has a pipe")
         self._process.stdin.write(json.dumps({"events": events, "at_once": at_once}) + "\n")
         self._process.stdin.flush()
 
     def answer(self) -> dict[str, Any]:
-        """Wait for the answer to what was sent. Raises RuntimeError where the process has ended."""
+        """Wait for the answer to what was sent. Raises RuntimeError if the process has ended."""
         if self._process.stdout is None:
             raise AssertionError("it has a pipe")
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError(f"The function in {self._folder} ended; what it said is above.")
+            raise RuntimeError(f"The function in {self._folder} ended; its output is above.")
         answer: dict[str, Any] = json.loads(line)
         return answer
 
     def handle(self, *events: Mapping[str, Any]) -> dict[str, Any]:
-        """Have events handled one after the other. Raises RuntimeError where one fails."""
+        """Have events handled one by one. Raises RuntimeError if one fails."""
         self.send(events)
         answer = self.answer()
         if answer["errors"]:

@@ -1,27 +1,27 @@
-"""Deliveries that need nothing done: one that came before, and one outside the prefixes."""
+"""Deliveries with nothing to do: a duplicate, and an object outside the prefixes."""
 
 from bench.figures import Aim, Figure, Samples
 from bench.folders import Kind
 from bench.process import FunctionProcess
 from bench.run import Run
-from bench.world import World
+from bench.services import Services
 
 _KINDS: tuple[Kind, ...] = ("ours", "alternative")
 
 
 def measure(run: Run) -> list[Figure]:
-    """Count what is asked and what is paid. A count needs no second round."""
+    """Count requests and charges. A count needs no second round."""
     counted: dict[Kind, dict[str, Samples]] = {}
-    with World(run.folder("repeats")) as world:
+    with Services(run.folder("repeats")) as services:
         for kind in _KINDS:
-            run.tell(f"counting: {kind}")
-            environment = world.environment(kind, REPAINT_PREFIXES="uploads/")
+            run.report(f"counting: {kind}")
+            environment = services.environment(kind, REPAINT_PREFIXES="uploads/")
             with FunctionProcess(run.folders.get(kind), environment) as process:
-                event = world.upload(f"{kind}-twice")
-                elsewhere = world.upload(f"{kind}-elsewhere", prefix="elsewhere/")
+                event = services.upload(f"{kind}-twice")
+                elsewhere = services.upload(f"{kind}-elsewhere", prefix="elsewhere/")
                 process.handle(event)
-                repeated, repeated_charges = _counted(world, process, event)
-                outside, outside_charges = _counted(world, process, elsewhere)
+                repeated, repeated_charges = _counted(services, process, event)
+                outside, outside_charges = _counted(services, process, elsewhere)
             counted[kind] = {
                 "repeated": repeated,
                 "repeated_charges": repeated_charges,
@@ -42,8 +42,8 @@ def measure(run: Run) -> list[Figure]:
 
 
 def _counted(
-    world: World, process: FunctionProcess, event: dict[str, object]
+    services: Services, process: FunctionProcess, event: dict[str, object]
 ) -> tuple[Samples, Samples]:
-    asked, (charges, _) = world.requests(), world.book.totals()
+    asked, (charges, _) = services.requests(), services.billing.totals()
     process.handle(event)
-    return (world.requests() - asked,), (world.book.totals()[0] - charges,)
+    return (services.requests() - asked,), (services.billing.totals()[0] - charges,)

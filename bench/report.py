@@ -1,4 +1,4 @@
-"""What was measured, written down: JSON for each part, tables, the READMEs' short one, pictures."""
+"""The results on disk: JSON for each part, tables, the READMEs' short table, pictures."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -12,7 +12,7 @@ from bench.parts import PARTS
 from bench.plot import draw_bulk, draw_ratios
 from local.cloud import ROOT
 
-# What the READMEs show, and how they call it.
+# The figures of the READMEs, with their names there.
 SHORT = {
     "cold.wall": (
         "cold start, to the first upload handled",
@@ -55,7 +55,7 @@ SHORT = {
         "250 次上传中再次付费（10% 重复投递，7% 的调用中断）",
     ),
     "brief.lost": (
-        "lost, of 500 uploads, where retries come a second apart",
+        "lost, of 500 uploads, with retries a second apart",
         "重试间隔 1 秒时，500 次上传中丢失",
     ),
     "memory.flight": (
@@ -75,7 +75,7 @@ DRAWN = {
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One part's figures, with when, where and how they came about."""
+    """One part's figures, with their date, machine and command."""
 
     part: str
     date: str
@@ -85,18 +85,18 @@ class Measured:
 
     @property
     def provenance(self) -> str:
-        """Where the figures come from, in one line."""
+        """Return the figures' origin in one line."""
         return f"`{self.command}`, {self.date}, {self.machine}"
 
     def save(self, folder: Path) -> None:
-        """Write it to `<folder>/<part>.json`, in the place of an earlier one."""
+        """Write it to `<folder>/<part>.json`, over an earlier one."""
         folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(asdict(self), ensure_ascii=False, indent=1)
         (folder / f"{self.part}.json").write_text(text + "\n", "utf-8")
 
     @classmethod
     def load(cls, folder: Path, part: str) -> "Measured | None":
-        """Read what was saved, if there is something."""
+        """Return what was saved, None if there is nothing."""
         path = folder / f"{part}.json"
         if not path.exists():
             return None
@@ -117,7 +117,7 @@ def _figure(document: Mapping[str, Any]) -> Figure:
 
 
 def write(measured: Mapping[str, Measured], root: Path = ROOT) -> None:
-    """Fill docs/bench.md, the pictures and the READMEs with what was measured by now."""
+    """Write docs/bench.md, the pictures and the READMEs' tables from what was measured so far."""
     figures = {figure.key: figure for each in measured.values() for figure in each.figures}
     for name, each in measured.items():
         text = f"{each.provenance}\n\n{table(each.figures, PARTS[name].beside)}"
@@ -137,7 +137,7 @@ def write(measured: Mapping[str, Measured], root: Path = ROOT) -> None:
 
 
 def table(figures: Iterable[Figure], beside: str) -> str:
-    """Write figures as a table in Markdown; `beside` heads the column of what is not ours."""
+    """Return figures as a Markdown table; `beside` heads the column of the other samples."""
     lines = [f"| | Repaint | {beside} | ratio | aim |", "|---|---:|---:|---:|---:|"]
     for figure in figures:
         ratio = "" if figure.ratio is None else f"{figure.ratio:.2f}"
@@ -153,7 +153,7 @@ def table(figures: Iterable[Figure], beside: str) -> str:
 
 
 def short_table(figures: Mapping[str, Figure], *, chinese: bool = False) -> str:
-    """Write the figures that the READMEs show, those of them that there are."""
+    """Return the READMEs' table, with those of its figures that were measured."""
     heads = (
         ("", "Repaint", "普通做法", "比值")
         if chinese

@@ -1,4 +1,4 @@
-"""One run: how much is measured, where its files lie, and who is told of its progress."""
+"""One run of the benchmark: its scale, its files, its progress reports."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,15 +9,15 @@ from bench.folders import Folders
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a part needs to know.
+    """A part's parameters.
 
-    `quick` looks whether everything works, on a small scale; `wanted_rounds` stands in for each
-    part's own number. `tell` gets a line on what is done now.
+    `quick` tries everything on a small scale; `wanted_rounds` replaces each part's own number.
+    `report` gets a line on the current step.
     """
 
     below: Path
     folders: Folders
-    tell: Callable[[str], None]
+    report: Callable[[str], None]
     quick: bool = False
     wanted_rounds: int | None = None
 
@@ -28,9 +28,9 @@ class Run:
         return path
 
     def rounds(self, usual: int) -> int:
-        """Return how many rounds to measure."""
+        """Return the number of rounds to measure."""
         return self.wanted_rounds or (2 if self.quick else usual)
 
     def scaled(self, usual: int, quick: int) -> int:
-        """Return how many of something to measure."""
+        """Return the number of things to measure."""
         return quick if self.quick else usual

@@ -1,4 +1,4 @@
-"""A delivery in a process that runs already: its own work, and what the ledger adds to the time."""
+"""A delivery in a running process: its own work, and the time that the ledger adds."""
 
 from contextlib import ExitStack
 
@@ -6,7 +6,7 @@ from bench.figures import Aim, Figure, Samples
 from bench.folders import Kind
 from bench.process import FunctionProcess
 from bench.run import Run
-from bench.world import World
+from bench.services import Services
 from local.imagex import FaultSettings
 
 _BATCH = 20
@@ -16,15 +16,15 @@ _KINDS: tuple[Kind, ...] = ("ours", "alternative")
 
 
 def measure(run: Run) -> list[Figure]:
-    """Deliver uploads to both, in turns: with nothing to wait for, and at a real cloud's pace."""
-    with World(run.folder("warm")) as world, ExitStack() as stack:
+    """Deliver uploads to both, in turns: with nothing to wait for, and at a real cloud's speed."""
+    with Services(run.folder("warm")) as services, ExitStack() as stack:
         processes = {}
         for kind in _KINDS:
-            environment = world.environment(kind, REPAINT_MAX_QPS="100000")
+            environment = services.environment(kind, REPAINT_MAX_QPS="100000")
             process = FunctionProcess(run.folders.get(kind), environment)
             processes[kind] = stack.enter_context(process)
-        cpu, requests = _work(run, world, processes)
-        slow = _waits(run, world, processes)
+        cpu, requests = _work(run, services, processes)
+        slow = _waits(run, services, processes)
     added = tuple(
         100 * (mine - other) / _GENERATION_SECONDS
         for mine, other in zip(slow["ours"], slow["alternative"], strict=True)
@@ -52,33 +52,35 @@ def measure(run: Run) -> list[Figure]:
 
 
 def _work(
-    run: Run, world: World, processes: dict[Kind, FunctionProcess]
+    run: Run, services: Services, processes: dict[Kind, FunctionProcess]
 ) -> tuple[dict[Kind, Samples], dict[Kind, Samples]]:
     """Deliver batches with nothing to wait for; return one's milliseconds of CPU, and requests."""
     cpu: dict[Kind, Samples] = dict.fromkeys(_KINDS, ())
     requests: dict[Kind, Samples] = dict.fromkeys(_KINDS, ())
     rounds = run.rounds(10)
     for number in range(rounds + 1):  # the first one makes connections and does not count
-        run.tell(f"batch {number} of {rounds}, {_BATCH} deliveries each")
+        run.report(f"batch {number} of {rounds}, {_BATCH} deliveries each")
         for kind, process in processes.items():
-            events = [world.upload(f"{kind}-{number}-{i}") for i in range(_BATCH)]
-            before = world.requests()
+            events = [services.upload(f"{kind}-{number}-{i}") for i in range(_BATCH)]
+            before = services.requests()
             answer = process.handle(*events)
             if number:
                 cpu[kind] += (1000 * answer["cpu_seconds"] / _BATCH,)
-                requests[kind] += ((world.requests() - before) / _BATCH,)
+                requests[kind] += ((services.requests() - before) / _BATCH,)
     return cpu, requests
 
 
-def _waits(run: Run, world: World, processes: dict[Kind, FunctionProcess]) -> dict[Kind, Samples]:
-    """Deliver one upload at a time while everything takes as long as it does; return seconds."""
+def _waits(
+    run: Run, services: Services, processes: dict[Kind, FunctionProcess]
+) -> dict[Kind, Samples]:
+    """Deliver one upload at a time, with real latencies; return seconds."""
     found: dict[Kind, Samples] = dict.fromkeys(_KINDS, ())
     generation = run.scaled(int(_GENERATION_SECONDS), 1)
-    world.faults.replace(FaultSettings(latency_seconds=generation))
-    world.storage.round_trip_seconds = world.provider.round_trip_seconds = _ROUND_TRIP_SECONDS
+    services.faults.replace(FaultSettings(latency_seconds=generation))
+    services.storage.round_trip_seconds = services.provider.round_trip_seconds = _ROUND_TRIP_SECONDS
     rounds = run.rounds(3)
     for number in range(rounds):
-        run.tell(f"generation {number + 1} of {rounds}, {generation} s each")
+        run.report(f"generation {number + 1} of {rounds}, {generation} s each")
         for kind, process in processes.items():
-            found[kind] += (process.handle(world.upload(f"{kind}-slow-{number}"))["seconds"],)
+            found[kind] += (process.handle(services.upload(f"{kind}-slow-{number}"))["seconds"],)
     return found

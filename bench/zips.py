@@ -1,4 +1,4 @@
-"""The zip: how large it is, and how long its packages take to be installed."""
+"""The zip: its size, and the time that installing its packages takes."""
 
 import json
 import os
@@ -15,8 +15,8 @@ from local.cloud import ROOT
 
 _KINDS: tuple[Kind, ...] = ("ours", "alternative")
 _MB = 1_000_000
-# What serverless.yml wants to know, and no zip holds.
-_MADE_UP = {
+# Values that serverless.yml needs; no zip holds them.
+_DUMMIES = {
     "VEIMAGEX_SERVICE_ID": "bench",
     "VEIMAGEX_DOMAIN": "img.example.com",
     "VEIMAGEX_TEMPLATE": "tplv-bench-a.image",
@@ -25,8 +25,8 @@ _MADE_UP = {
 
 
 def measure(run: Run) -> list[Figure]:
-    """Zip both; install the packages of both, in turns, from files that are on the disk already."""
-    run.tell("repaint package")
+    """Zip both; install the packages of both, in turns, from files on the disk."""
+    run.report("repaint package")
     packed = _packed(run.folder("packed"))
     theirs, theirs_source = (
         (zipped(run.folders.get("alternative", compiled=compiled)) / _MB,)
@@ -35,14 +35,14 @@ def measure(run: Run) -> list[Figure]:
     ours_source = (zipped(run.folders.get("ours", compiled=False)) / _MB,)
     files: dict[Kind, Path] = {}
     for kind in _KINDS:
-        run.tell(f"fetching packages: {kind}")
+        run.report(f"fetching packages: {kind}")
         files[kind] = run.folder(f"wheels-{kind}")
         _fetch(kind, files[kind])
     installing: dict[Kind, Samples] = dict.fromkeys(_KINDS, ())
     rounds = run.rounds(3)
     for number in range(rounds):
         for kind in _KINDS:
-            run.tell(f"installing {number + 1} of {rounds}: {kind}")
+            run.report(f"installing {number + 1} of {rounds}: {kind}")
             target = run.folder(f"installed-{kind}-{number}")
             began = time.perf_counter()
             pip("install", "--no-index", "--no-cache-dir", "--find-links", files[kind],
@@ -51,7 +51,13 @@ def measure(run: Run) -> list[Figure]:
             shutil.rmtree(target)
     return [
         Figure("zips.packed", "the zip of `repaint package`, with .pyc", "MB", packed, theirs),
-        Figure("zips.source", "all that pip installs, without", "MB", ours_source, theirs_source),
+        Figure(
+            "zips.source",
+            "all that pip installs, without .pyc",
+            "MB",
+            ours_source,
+            theirs_source,
+        ),
         Figure(
             "zips.install",
             "installing the packages",
@@ -63,12 +69,12 @@ def measure(run: Run) -> list[Figure]:
 
 
 def _packed(folder: Path) -> Samples:
-    """Have the upload function's zip made; return its megabytes."""
+    """Package the upload function; return its zip's megabytes."""
     made = subprocess.run(  # noqa: S603 - our own command
         [sys.executable, "-m", "ops", "package", "--function", "upload", "--json",
          "--output", str(folder)],
         cwd=ROOT,
-        env={**_MADE_UP, **os.environ},
+        env={**_DUMMIES, **os.environ},
         capture_output=True,
         text=True,
         check=False,
@@ -82,5 +88,5 @@ def _packed(folder: Path) -> Samples:
 def _fetch(kind: Kind, folder: Path) -> None:
     constraints = ROOT / "constraints.txt"
     pip("download", "--dest", folder, "-c", constraints, "-r", requirements(kind))
-    # Some of the alternative's packages come as sources: to build them takes these.
+    # Some of the alternative's packages come as sources, which need these to be built.
     pip("download", "--dest", folder, "setuptools>=80", "wheel")

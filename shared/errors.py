@@ -20,6 +20,8 @@ The outcome of the paid call is none of these: it is a value (`outcome.Outcome`)
 "unknown" is a state to act on and not a failure.
 """
 
+from typing import NamedTuple
+
 
 class RepaintError(Exception):
     """Everything this project raises on purpose."""
@@ -42,15 +44,29 @@ class CredentialsError(RepaintError):
     """No access key was found anywhere."""
 
 
-class RejectedUpload(RepaintError):
-    """An upload can never be generated as it is.
+class Problem(NamedTuple):
+    """A reason to reject an upload.
 
-    `reasons` has a sentence for each thing that is wrong.
+    `message` goes on after the name of `field`, a key of the metadata; if that is "", it is a
+    whole sentence.
     """
 
-    def __init__(self, reasons: list[str]) -> None:
-        self.reasons = reasons
-        super().__init__(" ".join(reasons))
+    field: str
+    message: str
+
+    def __str__(self) -> str:
+        """Return the sentence that the uploader reads."""
+        name = self.field.replace("_", "-")
+        return f"x-tos-meta-{name} {self.message}" if name else self.message
+
+
+class RejectedUpload(RepaintError):
+    """An upload can never be generated as it is; `reasons` are the problems as sentences."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = problems
+        self.reasons = [str(problem) for problem in problems]
+        super().__init__(" ".join(self.reasons))
 
 
 class NoAnswer(RepaintError):
@@ -66,13 +82,32 @@ class MaybeExecuted(NoAnswer):
 
 
 class TosError(RepaintError):
-    """Object storage answered with an error."""
+    """Object storage answered with an error, or with a success that lacks what it must have."""
 
-    def __init__(self, message: str, *, status: int, code: str = "", request_id: str = "") -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        code: str = "",
+        request_id: str = "",
+        is_clock_skew: bool = False,
+    ) -> None:
         self.status = status
         self.code = code
         self.request_id = request_id
+        self.is_clock_skew = is_clock_skew
         super().__init__(message)
+
+    @property
+    def is_denied(self) -> bool:
+        """Return whether an operator has to allow the request."""
+        return self.status in (401, 403)
+
+    @property
+    def is_permanent(self) -> bool:
+        """Return whether the same request will be refused however often it is sent."""
+        return 200 <= self.status < 500 and self.status not in (401, 403, 404, 408, 429)
 
 
 class ObjectMissing(TosError):

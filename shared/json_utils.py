@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 _ADDRESS = re.compile(r"\s*[a-z][a-z0-9+.-]*://", re.ASCII | re.IGNORECASE)
@@ -33,19 +33,32 @@ def pointer_to(*places: str | int) -> str:
     return "".join(f"/{str(place).replace('~', '~0').replace('/', '~1')}" for place in places)
 
 
-def texts_in(value: Any, pointer: str = "") -> Iterator[tuple[str, str]]:
-    """Go through the texts of a value of JSON's types, each with its JSON pointer."""
-    # Without recursion: what somebody else wrote can be nested deeper than Python goes.
-    left = [(pointer, value)]
+def texts_in(value: Any) -> Iterator[str]:
+    """Iterate over the texts of a value of JSON's types."""
+    # Without recursion: foreign JSON can be nested deeper than Python's stack.
+    left = [value]
     while left:
-        place, part = left.pop()
+        part = left.pop()
         if isinstance(part, str):
-            yield place, part
+            yield part
         elif isinstance(part, dict):
-            left += [(place + pointer_to(k), inner) for k, inner in reversed(part.items())]
+            left += reversed(part.values())
         elif isinstance(part, list):
-            inside = [(place + pointer_to(n), inner) for n, inner in enumerate(part)]
-            left += reversed(inside)
+            left += reversed(part)
+
+
+def map_texts(value: Any, change: Callable[[str, str], str], pointer: str = "") -> Any:
+    """Return a value of JSON's types with each text put through `change(pointer, text)`.
+
+    Recursive: the value's depth must have been checked.
+    """
+    if isinstance(value, str):
+        return change(pointer, value)
+    if isinstance(value, dict):
+        return {k: map_texts(v, change, pointer + pointer_to(k)) for k, v in value.items()}
+    if isinstance(value, list):
+        return [map_texts(v, change, pointer + pointer_to(n)) for n, v in enumerate(value)]
+    return value
 
 
 def depth_of(value: Any) -> int:

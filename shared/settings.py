@@ -1,7 +1,5 @@
 """Settings from the environment, checked once, every problem reported together."""
 
-import ipaddress
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -19,17 +17,16 @@ from pydantic import (
 )
 
 from shared.clients.credentials import ROLE_FILE
+from shared.clients.http import is_loopback_or_address
 from shared.clients.imagex_model import Prompt, Template, Text, output_name_problem
+from shared.clients.tos import BUCKET_NAME, REGION_NAME
 from shared.errors import SettingsError
 from shared.signing import webhook_key
+from shared.uploads.eligibility import SUPPORTED_SUFFIXES, Filter
+from shared.uploads.instructions import Defaults
 from shared.uploads.presets import Preset, read_presets, unknown_field
 
 DEFAULT_TOS_REGION = "cn-beijing"
-BUCKET_NAME = re.compile(r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$")
-REGION_NAME = re.compile(r"^[a-z0-9-]+$")
-SUPPORTED_SUFFIXES = (
-    ".jpg", ".jpeg", ".png", ".apng", ".webp", ".bmp", ".heic", ".ico", ".avif",
-)  # fmt: skip
 IMAGEX_ENDPOINTS = {
     "cn-north-1": "https://imagex.volcengineapi.com",
     "ap-southeast-1": "https://imagex.ap-southeast-1.volcengineapi.com",
@@ -178,6 +175,17 @@ class Settings(BaseModel):
         public = self.tos_public_endpoint or endpoint.replace("ivolces.com", "volces.com")
         return endpoint, public
 
+    @property
+    def upload_filter(self) -> Filter:
+        """Which objects are uploads, by their keys."""
+        scheme, _, place = self.ledger.partition("://")
+        return Filter(self.prefixes, self.suffixes, place if scheme == "tos" else None)
+
+    @property
+    def defaults(self) -> Defaults:
+        """What applies to an upload whose metadata is silent."""
+        return Defaults(self.presets, self.default_prompt, self.template, self.output_prefix)
+
 
 def load_settings(environment: Mapping[str, str]) -> Settings:
     """Read the settings from `environment`; a variable that is empty counts as not set.
@@ -208,16 +216,6 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
     if problems:
         raise SettingsError(problems)
     return settings
-
-
-def is_loopback_or_address(endpoint: str) -> bool:
-    """Tell whether an endpoint's host is `localhost` or an IP address: a test, the local cloud."""
-    host = urlsplit(endpoint).hostname or ""
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
-    return True
 
 
 def _sentences(error: ValidationError) -> list[str]:

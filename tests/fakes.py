@@ -1,6 +1,6 @@
-"""A clock that stands still, and a cloud in memory that is a `Transport`.
+"""A deployment in memory: a clock that stands still, and a cloud that is a `Transport`.
 
-The cloud keeps the provider's own book (`charges`), which is what tests believe.
+The cloud keeps the provider's billing records (`charges`): what tests judge by.
 """
 
 import hashlib
@@ -22,14 +22,16 @@ from shared.delivery import Delivery
 from shared.errors import MaybeExecuted, NotExecuted
 from shared.ledger import Ledger
 from shared.logs import Log, build_log
+from shared.processing.claims import MARGIN_SECONDS, SEND_GRACE_SECONDS
 from shared.results import Result
 from shared.runtime import Runtime
+from shared.settings import Settings
 from shared.signing import Credentials
 from shared.uploads.events import Upload, parse_uploads
 
 START = 1_760_000_000.0
 SERVICE = "serviceid"
-RECEIVER = "https://hooks.example.com/"
+ENDPOINT = "https://hooks.example.com/"
 ENVIRONMENT = {
     "VEIMAGEX_SERVICE_ID": SERVICE,
     "VEIMAGEX_DOMAIN": "img.example.com",
@@ -38,10 +40,13 @@ ENVIRONMENT = {
     "TOS_ENDPOINT": "https://tos.example.com",
     "REPAINT_LEDGER": "tos://photos/.repaint/",
 }
+SETTLE_SECONDS = float(Settings.model_fields["settle_seconds"].default)
+# A second more than an attempt's lease.
+LEASE_SECONDS = SEND_GRACE_SECONDS + MARGIN_SECONDS + SETTLE_SECONDS + 1.0
 
 
 class FakeClock:
-    """A clock that only moves when somebody sleeps or `advance` is called."""
+    """A clock that moves only by `sleep` and `advance`."""
 
     def __init__(self, now: float = START) -> None:
         self._now = now
@@ -84,10 +89,10 @@ Reaction = Callable[["FakeCloud", Request], Response]
 class FakeCloud:
     """Object storage and veImageX in memory.
 
-    `history` has every charge and every probe in their order. `reactions` are what happens to the
-    next paid calls in turn, before they generate as usual.
-    `interfere` is called with every request and may raise instead of letting it through.
-    `receiver` is what notices are sent to, at `RECEIVER`.
+    `history` has every charge and every probe in their order. The next paid calls take one of
+    `reactions` each; later ones generate as usual. `connecting` is called with every request's name
+    before its connection is open, `interfere` with the request once it is written; both may raise
+    instead of letting it through. `endpoint` answers the webhook's requests, at `ENDPOINT`.
     """
 
     clock: FakeClock = field(default_factory=FakeClock)
@@ -97,12 +102,15 @@ class FakeCloud:
     charges: list[str] = field(default_factory=list)
     charged_at: list[float] = field(default_factory=list)
     bodies: list[dict[str, Any]] = field(default_factory=list)
+    fresh: list[bool] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
     history: list[tuple[str, str]] = field(default_factory=list)
     reactions: list[Reaction] = field(default_factory=list)
     late: list[tuple[float, str]] = field(default_factory=list)
     interfere: Callable[[str, Request], None] = lambda _name, _request: None
-    receiver: Callable[[Request], Response] = lambda _request: Response(204, {}, b"")
+    connecting: Callable[[str], None] = lambda _name: None
+    endpoint: Callable[[Request], Response] = lambda _request: Response(204, {}, b"")
+    missing_buckets: frozenset[str] | set[str] = frozenset({"no-such-bucket"})
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def upload(
@@ -115,7 +123,7 @@ class FakeCloud:
         size: int | None = None,
         **metadata: str,
     ) -> dict[str, Any]:
-        """Put an object and return the event that says so."""
+        """Put an object; return the event of it."""
         headers = {f"x-tos-meta-{k.replace('_', '-')}": v for k, v in metadata.items()}
         stored = StoredObject(
             body, {**headers, "content-type": content_type}, len(body) if size is None else size
@@ -124,9 +132,9 @@ class FakeCloud:
         return object_event(bucket, key, stored.etag)
 
     def send(self, request: Request, timeouts: Timeouts) -> Response:
-        if request.url.startswith(RECEIVER):
-            return self.receiver(request)
-        # One request at a time: that is what makes a conditional write atomic.
+        if request.url.startswith(ENDPOINT):
+            return self.endpoint(request)
+        # One request at a time, so that a conditional write is atomic.
         with self.lock:
             return self._answer(request, timeouts)
 
@@ -136,19 +144,22 @@ class FakeCloud:
         paid = query.get("Action") == "GetCVImageGenerateResult"
         name = query.get("Action") or f"{request.method} {unquote(parts.path)}"
         self.requests.append(name)
+        self.connecting(name)
+        request.before_first_byte()
+        request.sent()
         self.interfere(name, request)
         if paid:
             answer = self._generate(request, timeouts)
         elif "Action" in query:
-            answer = self._look_up(query)
+            answer = self._read_action(query)
         else:
             bucket = request.headers["Host"].partition(".")[0]
             answer = self._storage(request, bucket, unquote(parts.path)[1:], query)
-        self._commit_late_ones()
+        self._store_late()
         return answer
 
     def store(self, output: str, *, charged: bool = True) -> str:
-        """Do what a generation does at the provider: charge, and store the image."""
+        """Charge for a generation, and store its image, as the provider does."""
         if charged:
             self.charges.append(output)
             self.charged_at.append(self.clock.now())
@@ -156,7 +167,7 @@ class FakeCloud:
         self.outputs[output] = formatdate(self.clock.now())
         return f"tos-cn-i-{SERVICE}/{output}"
 
-    def _commit_late_ones(self) -> None:
+    def _store_late(self) -> None:
         due = [output for at, output in self.late if at <= self.clock.now()]
         self.late = [(at, output) for at, output in self.late if at > self.clock.now()]
         for output in due:
@@ -165,6 +176,7 @@ class FakeCloud:
     def _generate(self, request: Request, timeouts: Timeouts) -> Response:
         body = json.loads(request.body)
         self.bodies.append(body)
+        self.fresh.append(request.fresh)
         if self.reactions:
             return self.reactions.pop(0)(self, request)
         self.clock.advance(self.latency)
@@ -172,8 +184,8 @@ class FakeCloud:
             raise MaybeExecuted("read timed out")
         return made(self, request)
 
-    def _look_up(self, query: Mapping[str, str]) -> Response:
-        self._commit_late_ones()
+    def _read_action(self, query: Mapping[str, str]) -> Response:
+        self._store_late()
         if query["Action"] == "GetResourceURL":
             return answer({"URL": f"http://{query['Domain']}/{query['URI']}~{query['Tpl']}"})
         self.history.append(("probe", query["Prefix"]))
@@ -194,7 +206,7 @@ class FakeCloud:
     ) -> Response:
         stored = self.objects.get((bucket, key))
         if request.method == "HEAD" and not key:
-            return Response(404 if bucket == "no-such-bucket" else 200, {}, b"")
+            return Response(404 if bucket in self.missing_buckets else 200, {}, b"")
         if request.method == "GET" and not key:
             return self._list(bucket, query)
         if request.method == "PUT":
@@ -236,7 +248,7 @@ class FakeCloud:
 
 
 def object_event(bucket: str, key: str, etag: str | None) -> dict[str, Any]:
-    """Return the platform's event for one object that was put."""
+    """Return the platform's event of one object that was put."""
     entry = {"bucket": {"name": bucket}, "object": {"key": key, "eTag": etag, "size": 1}}
     return {
         "type": "faas.tos.event",
@@ -245,12 +257,12 @@ def object_event(bucket: str, key: str, etag: str | None) -> dict[str, Any]:
 
 
 def refusal(status: int, code: str) -> Response:
-    """Answer as object storage does when it refuses."""
+    """Return a refusal of object storage."""
     return Response(status, {}, json.dumps({"Code": code, "Message": "no"}).encode())
 
 
 def answer(result: Mapping[str, Any], status: int = 200, **error: Any) -> Response:
-    """Answer as the OpenAPI gateway does."""
+    """Return an answer of the OpenAPI gateway."""
     metadata: dict[str, Any] = {"RequestId": "20260101-request"}
     if error:
         metadata["Error"] = error
@@ -268,31 +280,42 @@ def made(cloud: FakeCloud, request: Request) -> Response:
 
 
 def model_refuses(code: int) -> Reaction:
-    """The model answers with `code` and makes nothing."""
+    """Have the model answer with `code`, without an image."""
     return lambda _cloud, _request: answer({"RespJson": {"code": code, "message": "no"}})
 
 
 def gateway_refuses(code: str, number: int = 0, status: int = 400) -> Reaction:
-    """The gateway answers with an error and makes nothing."""
+    """Have the gateway answer with an error, without an image."""
     return lambda _cloud, _request: answer({}, status, Code=code, CodeN=number, Message="no")
 
 
 def answer_lost(cloud: FakeCloud, request: Request) -> Response:
-    """The image is made and paid, the answer never comes."""
+    """Generate and charge, but lose the answer."""
     cloud.clock.advance(cloud.latency)
     made(cloud, request)
     raise MaybeExecuted("reset")
 
 
 def nothing_made(cloud: FakeCloud, _request: Request) -> Response:
-    """The call is cut off before the provider did anything."""
+    """Cut the call off before the provider did anything."""
     cloud.clock.advance(cloud.latency)
     raise MaybeExecuted("reset")
 
 
 def not_connected(_cloud: FakeCloud, _request: Request) -> Response:
-    """There is no connection."""
+    """Refuse the connection."""
     raise NotExecuted("refused")
+
+
+def late(seconds: float) -> Reaction:
+    """Cut the call off; the provider stores the image so many seconds after it was sent."""
+
+    def react(cloud: FakeCloud, request: Request) -> Response:
+        (output,) = json.loads(request.body)["Outputs"]
+        cloud.late.append((cloud.clock.now() + seconds, output))
+        raise MaybeExecuted("reset")
+
+    return react
 
 
 class Lines:
@@ -342,11 +365,10 @@ class World:
         *,
         transport: Transport | None = None,
         open_ledger: Callable[[str, Tos], Ledger] | None = None,
-        environment: Mapping[str, str] | None = None,
     ) -> Runtime:
         """Return a new process's runtime."""
         runtime = Runtime(
-            {**self.environment, **(environment or {})},
+            self.environment,
             log=self.lines.log.bind(request_id="r1"),
             clock=self.clock,
             rng=random.Random(0),
@@ -360,21 +382,21 @@ class World:
     def deliver(
         self, event: dict[str, Any], runtime: Runtime | None = None, *, seconds: float = 120
     ) -> Result:
-        """Deliver an event of one upload of one variant, to a new process unless one is named."""
+        """Deliver the event of one upload of one variant, to a new process unless one is given."""
         (result,) = self.deliver_all(event, runtime, seconds=seconds)
         return result
 
     def deliver_all(
         self, event: dict[str, Any], runtime: Runtime | None = None, *, seconds: float = 120
     ) -> list[Result]:
-        """Deliver an event of one upload, and return what became of each of its variants."""
+        """Deliver the event of one upload; return the result of each variant."""
         (upload,) = parse_uploads(event)
         assert isinstance(upload, Upload)
         runtime = runtime or self.runtime()
         return runtime.pipeline.handle(upload, self.delivery(runtime, seconds=seconds))
 
     def sweep(self, runtime: Runtime | None = None, *, seconds: float = 120) -> dict[str, int]:
-        """Run one tick of the sweep, in a new process unless one is named."""
+        """Run one tick of the sweep, in a new process unless one is given."""
         runtime = runtime or self.runtime()
         return runtime.sweep.run(self.delivery(runtime, seconds=seconds))
 
@@ -392,9 +414,9 @@ class World:
         return self.runtime()
 
     def finish(self, *, ticks: int = 12) -> None:
-        """Let the sweep tick, an hour apart, until nothing is pending; say so where something is.
+        """Run the sweep, an hour apart, until nothing is pending or all `ticks` are used.
 
-        What is in doubt stays pending: nobody but an operator can end it.
+        A record in doubt stays pending: only an operator can end it.
         """
         for _ in range(ticks):
             if not list(self.ledger.pending_ids()):

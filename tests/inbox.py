@@ -1,4 +1,4 @@
-"""A receiver of notices in memory. It takes nothing that the published packages would not take."""
+"""A webhook endpoint in memory. It accepts only what the published packages accept."""
 
 import base64
 from collections import Counter
@@ -10,13 +10,13 @@ from cloudevents.core.bindings.http import HTTPMessage, from_http_event
 from standardwebhooks import Webhook
 
 from shared.clients.http import Request, Response
-from tests.fakes import RECEIVER, FakeCloud
+from tests.fakes import ENDPOINT, FakeCloud
 
-# Receivers are known to hold what makes them trust in either place.
+# Endpoints are known to carry their token in either place.
 TOKENS = ("a-token-in-the-path", "a-token-in-the-query")
 SECRET = f"whsec_{base64.b64encode(b'k' * 24 + bytes(range(8))).decode()}"
 ENVIRONMENT = {
-    "REPAINT_WEBHOOK_URL": f"{RECEIVER}{TOKENS[0]}?token={TOKENS[1]}",
+    "REPAINT_WEBHOOK_URL": f"{ENDPOINT}{TOKENS[0]}?token={TOKENS[1]}",
     "REPAINT_WEBHOOK_SECRET": SECRET,
 }
 
@@ -24,7 +24,7 @@ ENVIRONMENT = {
 def read(request: Request, now: float) -> BaseCloudEvent:
     """Return the event of a request that was signed just now, as the published packages read it."""
     headers = {name.lower(): value for name, value in request.headers.items()}
-    # `Webhook.verify` would look at the machine's clock, which a test's knows nothing of.
+    # `Webhook.verify` compares with the machine's clock, not with a test's.
     moment = datetime.fromtimestamp(int(headers["webhook-timestamp"]), UTC)
     signature = Webhook(SECRET).sign(headers["webhook-id"], moment, request.body.decode())
     assert signature == headers["webhook-signature"]
@@ -37,9 +37,9 @@ def read(request: Request, now: float) -> BaseCloudEvent:
 
 @dataclass
 class Inbox:
-    """What a cloud's receiver got. `statuses` are what it answers in turn, before 204 for all.
+    """The events that a cloud's endpoint received.
 
-    `latency` is how long it takes for each, in seconds.
+    It answers with each of `statuses` in turn, then with 204, each after `latency` seconds.
     """
 
     cloud: FakeCloud
@@ -49,7 +49,7 @@ class Inbox:
     latency: float = 0.0
 
     def __post_init__(self) -> None:
-        self.cloud.receiver = self.receive
+        self.cloud.endpoint = self.receive
 
     def receive(self, request: Request) -> Response:
         now = self.cloud.clock.now()

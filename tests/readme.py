@@ -1,8 +1,8 @@
-"""The pages' output blocks and pictures: read them, produce them, and write them anew.
+"""The pages' output blocks and pictures: read, produce and rewrite them.
 
-A block stands behind a line `<!-- output: COMMAND -->`. `python -m tests.readme` runs the commands
-and puts in what they print; the tests compare, leaving aside what differs from run to run.
-`python -m tests.readme docs/running.md` does so for that page alone, in both its languages, and
+A block follows a line `<!-- output: COMMAND -->`. `python -m tests.readme` runs the commands and
+writes their output into the pages; the tests compare, without what differs from run to run.
+`python -m tests.readme docs/running.md` does so for that page only, in both its languages, and
 `python -m tests.readme console` takes the picture of the console.
 """
 
@@ -32,29 +32,29 @@ from tests.ops.running import running
 ROOT = Path(__file__).parents[1]
 
 
-class World(Protocol):
-    """What a page's commands are run in."""
+class Setup(Protocol):
+    """The folder and the environment of a page's commands."""
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """The environment of each command."""
+        """Return the environment of each command."""
 
     @property
     def folder(self) -> Path:
-        """The folder that they are run in."""
+        """Return the folder that they run in."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
     """A page in both languages.
 
-    `world` makes what its commands find, in a folder of its own; they are run in their order, as
-    a user would. Without one, each stands alone.
+    `setup` prepares a folder of its own for its commands, which run in their order, as a user runs
+    them. Without one, each command stands alone.
     """
 
     english: str
     chinese: str
-    world: Callable[[Path], AbstractContextManager[World]] | None = None
+    setup: Callable[[Path], AbstractContextManager[Setup]] | None = None
 
     @property
     def texts(self) -> tuple[str, str]:
@@ -62,23 +62,28 @@ class Page:
         return (ROOT / self.english).read_text("utf-8"), (ROOT / self.chinese).read_text("utf-8")
 
     def produce(self, folder: Path) -> dict[str, str]:
-        """Run the shown commands with everything they need in `folder`; return what they print."""
+        """Run the page's commands in `folder`; return their output."""
         shown = blocks(self.texts[0])
-        if self.world is None:
+        if self.setup is None:
             return {command: _alone(command, folder) for command in shown}
-        with self.world(folder) as world:
-            return _in_order(shown, world, folder)
+        with self.setup(folder) as setup:
+            return _in_order(shown, setup, folder)
 
 
-def _deploying(folder: Path) -> AbstractContextManager[World]:
-    # As long as it takes to see that a release is under way.
+def _deploying(folder: Path) -> AbstractContextManager[Setup]:
+    # Long enough to see that a release is under way.
     return deploying(folder, this_project, PlaneSettings(release_seconds=0.5))
 
 
 README = Page("README.md", "README.zh-CN.md")
 # Its zips run on the Python that functions are deployed to.
 DEPLOYING = Page("docs/deploying.md", "docs/deploying.zh-CN.md", _deploying)
-PAGES = (README, Page("docs/running.md", "docs/running.zh-CN.md", running), DEPLOYING)
+PAGES = (
+    README,
+    Page("docs/running.md", "docs/running.zh-CN.md", running),
+    DEPLOYING,
+    Page("docs/architecture.md", "docs/architecture.zh-CN.md"),
+)
 
 _BLOCK = re.compile(
     r"(?P<head><!-- output: (?P<command>.+?) -->\n```\w*\n)(?P<text>.*?)(?P<tail>```)", re.DOTALL
@@ -94,29 +99,29 @@ _VARYING = (
     (re.compile(r"\bfn[0-9a-f]{10}\b"), "<function>"),
     (re.compile(r"sha256:[0-9a-f]+"), "sha256:<digest>"),
     (re.compile(r"repaint-smoke-[0-9a-f]{16}"), "repaint-smoke-<number>"),
-    # A command that takes long tells how far it is.
+    # Progress of a command that takes long.
     (re.compile(r"^.* · [\d.,]+ a second.*\n", re.MULTILINE), ""),
 )
-# Records' ids follow from their objects; by HTTP alone one is drawn.
-_DRAWN = re.compile(r'^\{"id": "([0-9a-f]{32})"')
+# Records' ids follow from their objects; only by HTTP one is random.
+_RANDOM = re.compile(r'^\{"id": "([0-9a-f]{32})"')
 
 
 def blocks(text: str) -> dict[str, str]:
-    """Return each shown command and the output that is shown."""
+    """Return the shown output of each command of a page."""
     return {found["command"]: found["text"] for found in _BLOCK.finditer(text)}
 
 
 def steady(text: str) -> str:
-    """Return `text` without what differs from run to run."""
-    drawn = _DRAWN.match(text)
-    if drawn:
-        text = text.replace(drawn[1], "<record>")
+    """Return `text` with placeholders for what differs from run to run."""
+    found = _RANDOM.match(text)
+    if found:
+        text = text.replace(found[1], "<record>")
     for pattern, replacement in _VARYING:
         text = pattern.sub(replacement, text)
     return text
 
 
-def _in_order(commands: Iterable[str], world: World, folder: Path) -> dict[str, str]:
+def _in_order(commands: Iterable[str], setup: Setup, folder: Path) -> dict[str, str]:
     """Run a page's commands one after the other."""
     program = folder / "bin" / "repaint"
     program.parent.mkdir(parents=True)
@@ -126,8 +131,8 @@ def _in_order(commands: Iterable[str], world: World, folder: Path) -> dict[str, 
     return {
         command: _printed(
             ["/bin/bash", "-e", "-o", "pipefail", "-c", command],
-            world.folder,
-            {**world.environment, **path},
+            setup.folder,
+            {**setup.environment, **path},
         )
         for command in commands
     }
@@ -136,7 +141,7 @@ def _in_order(commands: Iterable[str], world: World, folder: Path) -> dict[str, 
 def _alone(command: str, folder: Path) -> str:
     """Run a command on a cloud of its own."""
     if command == "curl":
-        return _ask(folder)
+        return _curl(folder)
     # `make` prints nothing of its own once the packages are installed.
     words = command.replace("make run", "python -m local run").split()
     arguments = [str(ROOT / w) if (ROOT / w).is_file() else w for w in words[1:]]
@@ -159,8 +164,8 @@ def _printed(command: list[str], folder: Path, given: Mapping[str, str]) -> str:
     return done.stdout
 
 
-def _ask(folder: Path) -> str:
-    """Ask the HTTP door of a local cloud what the READMEs' curl command asks."""
+def _curl(folder: Path) -> str:
+    """Send the request of the READMEs' curl command to a local cloud's HTTP API."""
     with Cloud(folder / "cloud", on_log=lambda _function, _line: None) as cloud:
         put_samples(cloud)
         answer = urllib3.request(
@@ -176,7 +181,7 @@ def _ask(folder: Path) -> str:
 
 
 def main(arguments: list[str]) -> None:
-    """Write the output blocks of all pages, and the pictures, anew; or what is named of these."""
+    """Rewrite the output blocks of all pages, and the pictures; or those that `arguments` name."""
     pages = {page.english: page for page in PAGES}
     known = [*pages, "console"]
     unknown = [name for name in arguments if name not in known]
@@ -199,7 +204,7 @@ def take_console(folder: Path) -> None:
 
 
 def write_blocks(page: Page, folder: Path) -> None:
-    """Put in what a page's commands print, and the picture that the READMEs' make."""
+    """Rewrite a page's output blocks, and the picture that the READMEs' commands make."""
     shown = page.produce(folder)
     for name, text in zip((page.english, page.chinese), page.texts, strict=True):
         fresh = _BLOCK.sub(lambda b: b["head"] + shown[b["command"]] + b["tail"], text)

@@ -1,4 +1,4 @@
-"""The pages say what is so, and both languages the same."""
+"""The pages show what the commands print, and both languages show the same."""
 
 import json
 import re
@@ -7,15 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from ops.deployment.package.bytecode import find_interpreter
-from ops.deployment.package.target import target_of
-from ops.deployment.serverless_yml.rules import RUNTIME
+from ops.deployment.package.bytecode import find_interpreter, python_version
+from ops.deployment.serverless_yml.model import RUNTIME
 from shared.clock import SystemClock
-from shared.ledger import Notice, Record
+from shared.ledger import OutboxEntry, Record, Source, State
 from shared.settings import Settings
 from shared.signing import webhook_headers, webhook_key
 from shared.uploads.metadata import KEYS
-from shared.webhook.event import event_of
+from shared.webhook.sender import event_of
 from tests import readme
 from tests.inbox import SECRET
 from tests.readme import DEPLOYING, PAGES, README, ROOT, Page
@@ -60,17 +59,19 @@ def headings(file: Path) -> set[str]:
 
 
 @of_every_page
-def test_shown_output_is_what_the_commands_print(page: Page, tmp_path: Path) -> None:
-    if page is DEPLOYING and find_interpreter(target_of(RUNTIME)) is None:
-        pytest.skip(f"There is no {target_of(RUNTIME)} here, on which the page's zips run.")
+def test_output(page: Page, tmp_path: Path) -> None:
+    """The shown output is what the commands print."""
+    if page is DEPLOYING and find_interpreter(python_version(RUNTIME)) is None:
+        pytest.skip(f"There is no {RUNTIME} here, on which the page's zips run.")
     printed = page.produce(tmp_path)
 
     for command, shown in readme.blocks(page.texts[0]).items():
         assert readme.steady(shown) == readme.steady(printed[command])
 
 
-@pytest.mark.parametrize("page", [p for p in PAGES if p.world], ids=lambda page: page.english)
-def test_a_page_tells_its_reader_to_run_what_it_shows_the_output_of(page: Page) -> None:
+@pytest.mark.parametrize("page", [p for p in PAGES if p.setup], ids=lambda page: page.english)
+def test_commands_shown(page: Page) -> None:
+    """A page shows the command of each output block."""
     english = page.texts[0]
 
     assert [c for c in commands(english) if c in readme.blocks(english)] == list(
@@ -79,7 +80,8 @@ def test_a_page_tells_its_reader_to_run_what_it_shows_the_output_of(page: Page) 
 
 
 @of_every_page
-def test_both_languages_show_the_same_commands_code_and_output(page: Page) -> None:
+def test_same_commands(page: Page) -> None:
+    """Both languages show the same commands, code and output."""
     english, chinese = page.texts
 
     assert commands(english) == commands(chinese)
@@ -88,20 +90,23 @@ def test_both_languages_show_the_same_commands_code_and_output(page: Page) -> No
 
 
 @of_every_page
-def test_both_languages_name_the_same_settings_keys_and_events(page: Page) -> None:
+def test_same_names(page: Page) -> None:
+    """Both languages name the same settings, keys and events."""
     english, chinese = page.texts
 
     assert first_cells(english) == first_cells(chinese)
 
 
 @of_every_page
-def test_the_links_of_a_page_lead_somewhere(page: Page) -> None:
+def test_links(page: Page) -> None:
+    """Every link of a page has a target."""
     for file, heading in links(page):
         assert file.exists(), file
         assert not heading or heading in headings(file), f"{file}#{heading}"
 
 
-def test_every_setting_and_every_metadata_key_is_explained_and_nothing_else() -> None:
+def test_settings_explained() -> None:
+    """The README explains every setting and metadata key, and no other."""
     cells = first_cells(README.texts[0])
     settings = {name for name in cells if re.fullmatch(r"[A-Z][A-Z_]+", name)}
     known = {field.alias for field in Settings.model_fields.values()} | CREDENTIALS
@@ -110,19 +115,21 @@ def test_every_setting_and_every_metadata_key_is_explained_and_nothing_else() ->
     assert set(KEYS) <= set(cells)
 
 
-def test_the_receiver_that_is_shown_reads_what_it_is_sent() -> None:
+def test_endpoint_example() -> None:
+    """The shown endpoint reads the event that it gets."""
     (code,) = fenced((ROOT / "docs/running.md").read_text("utf-8"), "python")
-    record = Record(id="0" * 32, bucket="photos", key="uploads/cat.png", etag="x", state="rejected")
-    notice = Notice(
+    source = Source(bucket="photos", key="uploads/cat.png", etag="x")
+    record = Record(id="0" * 32, source=source, state=State.REJECTED)
+    entry = OutboxEntry(
         id="n", record=record.id, type="repaint.image.rejected", created_at=0, due_at=0, tries=1
     )
-    body = event_of(notice, record, "/repaint/x")
+    body = event_of(entry, record, "/repaint/x")
     headers = webhook_headers(
-        message_id=notice.id, body=body, key=webhook_key(SECRET), now=SystemClock().now()
+        message_id=entry.id, body=body, key=webhook_key(SECRET), now=SystemClock().now()
     )
     headers["content-type"] = "application/cloudevents+json"
-    read = {"secret": SECRET, "headers": headers, "body": body}
+    names = {"secret": SECRET, "headers": headers, "body": body}
 
-    exec(code, read)
+    exec(code, names)
 
-    assert json.loads(body)["data"] == read["event"].get_data()  # type: ignore[attr-defined]
+    assert json.loads(body)["data"] == names["event"].get_data()  # type: ignore[attr-defined]

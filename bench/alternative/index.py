@@ -1,8 +1,8 @@
-"""The obvious alternative: what the official examples lead to, written well, in one file.
+"""The obvious alternative: the official examples, carried on and written well, in one file.
 
-The official clients (`tos`, `volcengine`), the client's timeout raised so that it works at all,
-typed models, a JSON log. What fails is raised, and the platform delivers the event again. There is
-no ledger: what was paid for already is not known.
+It has the official clients (`tos`, `volcengine`), with a client timeout that is long enough, typed
+models and a JSON log. It raises what fails, and the platform delivers the event again. Without a
+ledger, it cannot know which uploads were paid for already.
 """
 
 import json
@@ -34,7 +34,7 @@ log = structlog.get_logger()
 
 
 class Settings(BaseModel):
-    """What is set in the function's environment."""
+    """The function's settings, from its environment."""
 
     service_id: str = Field(alias="VEIMAGEX_SERVICE_ID")
     domain: str = Field(alias="VEIMAGEX_DOMAIN")

@@ -47,13 +47,14 @@ Text = Annotated[str, StringConstraints(min_length=1)]
 Prompt = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
-def _check_template(value: str) -> str:
+def check_template(value: str) -> str:
+    """Return a processing template's name. Raises ValueError if it cannot be one."""
     if "~" in value or any(character.isspace() for character in value):
         raise ValueError("it is written without '~' and without spaces")
     return value
 
 
-Template = Annotated[Text, AfterValidator(_check_template)]
+Template = Annotated[Text, AfterValidator(check_template)]
 
 
 STRICT = ConfigDict(extra="forbid", frozen=True)

@@ -13,7 +13,7 @@ from shared.clients.tos import Tos
 from shared.delivery import Delivery
 from shared.errors import RecordUnreadable, RepaintError
 from shared.http_api.openapi import openapi_document
-from shared.http_api.problems import Problem
+from shared.http_api.problems import HttpProblem
 from shared.http_api.requests import (
     HttpRequest,
     authorize,
@@ -37,6 +37,7 @@ from shared.settings import Settings
 
 PAGE = 50
 _RETRY_SECONDS = "5"
+_KEY_REUSED = "This Idempotency-Key came with another body before."
 
 Answer = dict[str, Any]
 
@@ -62,7 +63,7 @@ class HttpApi:
         request, log = read_request(event), delivery.log
         try:
             answer = self._route(request, delivery)
-        except Problem as problem:
+        except HttpProblem as problem:
             answer = _refusal(problem, request_id)
         except RepaintError as error:
             log.warning("request.failed", reason=str(error))
@@ -72,7 +73,7 @@ class HttpApi:
             # A mistake of ours: the platform would show its trace to callers.
             log.exception("request.failed")
             text = "Repaint made a mistake; its log tells more under this request_id."
-            answer = _refusal(Problem("internal", text), request_id)
+            answer = _refusal(HttpProblem("internal", text), request_id)
         log.info(
             "request.finished",
             method=request.method,
@@ -99,7 +100,7 @@ class HttpApi:
                 raise _not_allowed(request.method, "GET")
             case _, ["generations"]:
                 raise _not_allowed(request.method, "GET, POST")
-        raise Problem("not-found", "There are /generations, /healthz and /openapi.json.")
+        raise HttpProblem("not-found", "There are /generations, /healthz and /openapi.json.")
 
     def _openapi(self) -> dict[str, Any]:
         return openapi_document(self._settings.service_id, self._settings.http_allow_http)
@@ -107,15 +108,15 @@ class HttpApi:
     def _get(self, record_id: str) -> Answer:
         record = self._find(record_id) if re.fullmatch(r"[0-9a-f]{32}", record_id) else None
         if record is None:
-            raise Problem("not-found", "There is no generation of that id.")
+            raise HttpProblem("not-found", "There is no generation of that id.")
         return _answer(200, shown(record))
 
     def _list(self, request: HttpRequest, log: Log) -> Answer:
         status, cursor = request.query.get("status", "pending"), request.query.get("cursor")
         if status not in SHOWN_STATUSES:
-            raise Problem("bad-parameter", f"status is one of {', '.join(SHOWN_STATUSES)}.")
+            raise HttpProblem("bad-parameter", f"status is one of {', '.join(SHOWN_STATUSES)}.")
         if cursor is not None and not re.fullmatch(r"[0-9a-f]{32}", cursor):
-            raise Problem("bad-parameter", "cursor is the next_cursor of the page before.")
+            raise HttpProblem("bad-parameter", "cursor is the next_cursor of the page before.")
         ids = self._ledger.pending_page(cursor or "", PAGE)
         items = []
         for record_id in ids:
@@ -141,7 +142,9 @@ class HttpApi:
             record_id = hashlib.sha256(f"http {key}".encode()).hexdigest()[:32]
             earlier = self._find(record_id)
             if earlier is not None and earlier.fingerprint != fingerprint:
-                raise Problem("key-reused", "This Idempotency-Key came with another body before.")
+                raise HttpProblem(
+                    "key-reused", "This Idempotency-Key came with another body before."
+                )
             if earlier is not None and earlier.status is not Status.RUNNING:
                 return self._told(request, earlier)
         # An earlier request is not read anew: the object, or the settings, may be others by now.
@@ -151,9 +154,9 @@ class HttpApi:
         if after is None:
             raise _unavailable(redact_text(result.reason))
         if after.fingerprint != fingerprint:
-            raise Problem("key-reused", "This Idempotency-Key came with another body before.")
+            raise HttpProblem("key-reused", _KEY_REUSED)
         if result.held:
-            raise Problem(
+            raise HttpProblem(
                 "still-running",
                 "A request with this Idempotency-Key is being worked on.",
                 headers={"Retry-After": _RETRY_SECONDS},
@@ -171,17 +174,17 @@ class HttpApi:
         return find(self._ledger, record_id)
 
 
-def _unavailable(detail: str) -> Problem:
-    return Problem("unavailable", detail, headers={"Retry-After": _RETRY_SECONDS})
+def _unavailable(detail: str) -> HttpProblem:
+    return HttpProblem("unavailable", detail, headers={"Retry-After": _RETRY_SECONDS})
 
 
-def _refusal(problem: Problem, request_id: str) -> Answer:
+def _refusal(problem: HttpProblem, request_id: str) -> Answer:
     headers = {"Content-Type": "application/problem+json", **problem.headers}
     return _answer(int(problem.status), problem.document(request_id), headers)
 
 
-def _not_allowed(method: str, allowed: str) -> Problem:
-    return Problem(
+def _not_allowed(method: str, allowed: str) -> HttpProblem:
+    return HttpProblem(
         "method-not-allowed", f"{method} is not possible here.", headers={"Allow": allowed}
     )
 

@@ -23,7 +23,7 @@ KINDS: dict[str, HTTPStatus] = {
 }
 
 
-class Problem(Exception):
+class HttpProblem(Exception):
     """An answer that is an error; `detail` is a sentence that says what to do."""
 
     def __init__(

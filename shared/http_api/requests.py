@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote
 
 from pydantic import SecretStr
 
-from shared.http_api.problems import Problem
+from shared.http_api.problems import HttpProblem
 from shared.json_utils import depth_of, is_utf8
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -64,13 +64,13 @@ def _given(fields: object) -> dict[str, str]:
 
 
 def authorize(request: HttpRequest, tokens: Sequence[SecretStr]) -> None:
-    """Let through who holds one of the tokens. Raises Problem for everybody else.
+    """Let through who holds one of the tokens. Raises HttpProblem for everybody else.
 
     Every token is compared, each in constant time: how long it takes says nothing.
     """
     challenge = {"WWW-Authenticate": 'Bearer realm="repaint"'}
     if not tokens:
-        raise Problem(
+        raise HttpProblem(
             "unauthorized",
             "No token is configured, so every request is refused: set REPAINT_HTTP_TOKENS to one "
             "or more, separated by commas.",
@@ -80,7 +80,7 @@ def authorize(request: HttpRequest, tokens: Sequence[SecretStr]) -> None:
     presented = given.strip().encode("utf-8", "surrogatepass")
     matches = [hmac.compare_digest(presented, t.get_secret_value().encode()) for t in tokens]
     if scheme.lower() != "bearer" or not any(matches):
-        raise Problem(
+        raise HttpProblem(
             "unauthorized",
             "Send the header 'Authorization: Bearer <token>' with one of the tokens of "
             "REPAINT_HTTP_TOKENS.",
@@ -89,10 +89,10 @@ def authorize(request: HttpRequest, tokens: Sequence[SecretStr]) -> None:
 
 
 def read_json(request: HttpRequest) -> Any:
-    """Return the request's body. Raises Problem for what is no JSON of an acceptable size."""
+    """Return the request's body. Raises HttpProblem for what is no JSON of an acceptable size."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
-        raise Problem(
+        raise HttpProblem(
             "unsupported-media-type", "Send the body as 'Content-Type: application/json'."
         )
     body = request.body or ""
@@ -100,24 +100,24 @@ def read_json(request: HttpRequest) -> Any:
         try:
             body = body.decode()
         except UnicodeDecodeError:
-            raise Problem("bad-encoding", "The body is not valid UTF-8.") from None
+            raise HttpProblem("bad-encoding", "The body is not valid UTF-8.") from None
     if not isinstance(body, str):
-        raise Problem("malformed-json", "The body is not a text.")
+        raise HttpProblem("malformed-json", "The body is not a text.")
     if not is_utf8(body) or "\ufffd" in body:
         # The gateway hands the body over as text: what was not UTF-8 has become U+FFFD by then.
-        raise Problem("bad-encoding", "The body is not valid UTF-8.")
+        raise HttpProblem("bad-encoding", "The body is not valid UTF-8.")
     if len(body.encode()) > MAX_BODY_BYTES:
-        raise Problem("too-large", f"The body is over {MAX_BODY_BYTES} bytes (1 MB).")
+        raise HttpProblem("too-large", f"The body is over {MAX_BODY_BYTES} bytes (1 MB).")
     try:
         document = json.loads(body, parse_constant=_no_constant, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         reason = _TOO_DEEP if isinstance(error, RecursionError) else str(error)
-        raise Problem("malformed-json", f"The body is not JSON: {reason}.") from None
+        raise HttpProblem("malformed-json", f"The body is not JSON: {reason}.") from None
     if depth_of(document) > _MAX_DEPTH:
         # Whoever writes it again, for the ledger or the model, goes less deep than who reads it.
-        raise Problem("malformed-json", f"The body is not JSON: {_TOO_DEEP}.")
+        raise HttpProblem("malformed-json", f"The body is not JSON: {_TOO_DEEP}.")
     if not is_utf8(json.dumps(document, ensure_ascii=False)):
-        raise Problem("bad-encoding", r"The body has half a character, such as '\ud83d' alone.")
+        raise HttpProblem("bad-encoding", r"The body has half a character, such as '\ud83d' alone.")
     return document
 
 
@@ -128,7 +128,7 @@ def idempotency_key(request: HttpRequest) -> str | None:
         return None
     key = raw.strip().removeprefix('"').removesuffix('"')
     if not re.fullmatch(r"[\x21-\x7e]{1,255}", key):
-        raise Problem(
+        raise HttpProblem(
             "bad-parameter",
             "The Idempotency-Key is 1 to 255 visible ASCII characters; a UUID is a good one.",
         )

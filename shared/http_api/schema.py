@@ -14,8 +14,9 @@ from pydantic import (
 )
 
 from shared.clients.imagex_model import MODEL, OWN_KEYS, ReqJsonParts, Scale, Seed, Steps
+from shared.clients.tos import BUCKET_NAME
 from shared.ledger import Record
-from shared.settings import BUCKET_NAME
+from shared.uploads.metadata import Requested
 
 Status = Literal[
     "generated", "rejected", "skipped", "superseded", "deferred", "in_doubt", "running"
@@ -28,10 +29,11 @@ Output = (
     Annotated[str, StringConstraints(pattern=rf"^{_ASCII}+(/{_ASCII}+)*$", max_length=140)]
     | Annotated[str, StringConstraints(pattern=rf"^{_CHINESE}+(/{_CHINESE}+)*$", max_length=45)]
 )
-# A public host's name, a port if it must be, and whatever stands behind it in visible ASCII.
+# A host's name and a port; path and query in ASCII or Chinese. More is accepted: IP addresses,
+# names in other scripts.
 IMAGE_URL = (
-    r"https?://([A-Za-z0-9](-?[A-Za-z0-9]){0,40}\.)+[A-Za-z]{2,24}(:[1-9][0-9]{1,3})?"
-    r"(/[!-\"$-\[\]-~]*)?"
+    r"https?://([A-Za-z0-9_](-?[A-Za-z0-9_]){0,40}\.){1,5}[A-Za-z]{2,24}\.?(:[1-9][0-9]{1,3})?"
+    r"([/?][!-\"$-~\u4e00-\u9fff]*)?"
 )
 _NO_DOT, _ANY = r"[!-\-0-\[\]-}\u4e00-\u9fff]", r"[!-.0-\[\]-}\u4e00-\u9fff]"
 STORE_PATH = rf"(/{_NO_DOT}{_ANY}*)+"
@@ -53,7 +55,7 @@ class OwnModel(ReqJsonParts):
 class OtherModel(BaseModel):
     """Another model's request: its `req_key`, and whatever that model takes.
 
-    An address in it is a public https one, as `image_url` is.
+    A URL in it is a public https one, as `image_url` is.
     """
 
     model_config = ConfigDict(
@@ -94,8 +96,8 @@ class GenerationRequest(BaseModel):
 
     bucket: Bucket | None = Field(default=None, description="The bucket of an uploaded object.")
     key: Key | None = Field(default=None, description="The key of an uploaded object.")
-    image_url: Annotated[str, StringConstraints(min_length=1, max_length=2048)] | None = Field(
-        default=None, description="A public https address of the picture."
+    image_url: Annotated[str, StringConstraints(min_length=1)] | None = Field(
+        default=None, description="A public https URL of the picture; its canonical form is sent."
     )
     store_uri: Line | None = Field(
         default=None, description="A picture that the veImageX service holds already."
@@ -141,6 +143,17 @@ class GenerationRequest(BaseModel):
         if not self.bucket and not self.prompt:
             raise ValueError("a prompt is needed where there is no object to have one")
         return self
+
+    def given(self) -> dict[str, Any]:
+        """Return the values that are given, by the names of `Requested`."""
+        given = {name: getattr(self, name, None) for name in Requested._fields}
+        if self.prompt is not None:
+            given["prompt"] = self.prompt.strip()
+        if self.req_json is not None:
+            # Of our own model's parts null means "not given"; another model's are its own affair.
+            ours = isinstance(self.req_json, OwnModel)
+            given["req_json"] = self.req_json.model_dump(exclude_unset=True, exclude_none=ours)
+        return {name: value for name, value in given.items() if value is not None}
 
 
 class GenerationAttempt(BaseModel):

@@ -1,34 +1,31 @@
 """From a request's body to the record of what is asked for, or everything that is wrong with it."""
 
+import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from typing import Any
 
 from pydantic import ValidationError
 
 from shared.clients.imagex_model import MODEL
 from shared.clients.tos import Tos
-from shared.errors import ObjectMissing, RejectedUpload
-from shared.http_api.problems import Problem
-from shared.http_api.schema import STORE_PATH, GenerationRequest, OwnModel
-from shared.json_utils import as_text, is_address, pointer_to, texts_in
+from shared.errors import ObjectMissing, Problem, RejectedUpload
+from shared.http_api.problems import HttpProblem
+from shared.http_api.schema import STORE_PATH, GenerationRequest
+from shared.json_utils import map_texts, pointer_to
 from shared.ledger import Record, Source
 from shared.redaction import redact_text
 from shared.settings import Settings
-from shared.uploads.eligibility import problems_of
-from shared.uploads.image_url import image_url_problem, store_uri_problem
+from shared.uploads.eligibility import head_problems
+from shared.uploads.image_url import image_url, store_uri
 from shared.uploads.instructions import resolve
-from shared.uploads.metadata import GENERATED_MARK, META, decoded
-from shared.uploads.presets import OF_PRESET
+from shared.uploads.metadata import GENERATED_MARK, read_metadata
 
 _MESSAGES = {
     "string_pattern_mismatch": "it has a form that is not possible; /openapi.json says which is"
 }
 _BRANCHES = ("OwnModel", "OtherModel", "constrained-str")
-# A little more than the document promises: names in Punycode are for the guard to judge.
-_WHOLE_URL = re.compile(
-    r"https?://([A-Za-z0-9-]+\.)+[A-Za-z][A-Za-z0-9-]*(:[0-9]+)?(/[!-\"$-\[\]-~]*)?"
-)
-_POINTED = re.compile(rf"{META}([a-z-]+)")
+_URL = re.compile(r"[\x00-\x20\s]*(https?:|[a-z][a-z0-9+.-]*://)", re.ASCII | re.IGNORECASE)
 
 
 class Asking:
@@ -39,13 +36,15 @@ class Asking:
         self._storage = storage
 
     def record(self, document: object, record_id: str, fingerprint: str) -> Record:
-        """Return the record of what is asked for. Raises Problem with everything that is wrong."""
-        errors = [_error(*item) for item in self._address_problems(document)]
+        """Return the record of a request. Raises HttpProblem with every problem."""
+        errors: list[dict[str, str]] = []
+        document = self._canonical(document, errors)
         try:
             asked = GenerationRequest.model_validate(document)
         except ValidationError as error:
             raise _invalid(_field_errors(error) + errors) from None
-        metadata: dict[str, str] = {}
+        given = asked.given()
+        metadata = read_metadata({})
         etag, version_id = None, None
         # Without its metadata, nothing can be said of what the request leaves to an object.
         is_looked_at = bool(asked.bucket and asked.key and not errors)
@@ -53,16 +52,22 @@ class Asking:
             try:
                 info = self._storage(None).head(asked.bucket, asked.key)
             except ObjectMissing:
-                raise Problem("not-found", "There is no object of that bucket and key.") from None
-            metadata, etag, version_id = decoded(info.metadata), info.etag, info.version_id
-            metadata.pop("skip", None)
-            errors = [_error("/key", problem) for problem in problems_of(asked.key, info)]
+                raise HttpProblem("not-found", "There is no such object.") from None
+            etag, version_id = info.etag, info.version_id
+            # What the request gives, the object need not have right.
+            unused = {"skip", *(name.replace("_", "-") for name in given)}
+            metadata = read_metadata({k: v for k, v in info.metadata.items() if k not in unused})
+            errors = [_error("/key", problem) for problem in head_problems(asked.key, info)]
             if GENERATED_MARK in info.metadata:
                 errors.append(_error("/key", "The object is an output of Repaint."))
+        metadata = metadata._replace(
+            requested=metadata.requested._replace(**given),
+            texts={**metadata.texts, **_texts(given)},
+        )
         try:
-            instructions = resolve(asked.key or "", metadata | _as_metadata(asked), self._settings)
+            instructions = resolve(asked.key or "", metadata, self._settings.defaults)
         except RejectedUpload as error:
-            raise _invalid(errors + [_pointed(reason) for reason in error.reasons]) from None
+            raise _invalid(errors + [_pointed(problem) for problem in error.problems]) from None
         if isinstance(instructions, str) and (is_looked_at or not errors):
             errors.append(_error("/prompt", "There is no prompt, here or in the defaults."))
         if errors or isinstance(instructions, str):
@@ -81,45 +86,42 @@ class Asking:
             instructions=instructions.model_copy(update={"variants": 1}),
         )
 
-    def _address_problems(self, document: object) -> Iterator[tuple[str, str]]:
-        """Go through the addresses that may not be handed on, with what is wrong with each."""
-        fields = document if isinstance(document, dict) else {}
-        image_url, store_uri = as_text(fields.get("image_url")), as_text(fields.get("store_uri"))
-        if image_url and (problem := self._image_url_problem(image_url)):
-            yield "/image_url", problem
-        if store_uri and (problem := self._store_uri_problem(store_uri)):
-            yield "/store_uri", problem
-        req_json = fields.get("req_json")
-        parts = req_json if isinstance(req_json, dict) else {}
-        pictures = pointer_to("req_json", "image_urls")
-        of_this_model = parts.get("req_key", MODEL) == MODEL
-        for pointer, text in texts_in(parts, pointer_to("req_json")):
-            if pointer.startswith(f"{pictures}/"):
-                stored = text.startswith("tos-cn-i-")
-                problem = (self._store_uri_problem if stored else self._image_url_problem)(text)
-            elif of_this_model or not is_address(text):
-                # What another model takes is not known: it may fetch any address.
-                continue
-            else:
-                problem = self._image_url_problem(text)
-            if problem:
-                yield pointer, problem
+    def _canonical(self, document: object, errors: list[dict[str, str]]) -> object:
+        """Return a request with every URL in its canonical form; append an error for each refused.
 
-    def _image_url_problem(self, url: str) -> str | None:
-        problem = image_url_problem(
-            url,
-            allow_http=self._settings.http_allow_http,
-            allowed_hosts=self._settings.http_image_hosts,
-        )
-        if not problem and not _WHOLE_URL.fullmatch(url):
-            return "A host's name in ASCII is needed, and the rest percent-encoded."
-        return problem
+        The parameters of another model are not known: all of its texts that a client may take for
+        a URL are checked.
+        """
+        parts = document.get("req_json") if isinstance(document, dict) else None
+        other_model = isinstance(parts, dict) and parts.get("req_key", MODEL) != MODEL
 
-    def _store_uri_problem(self, uri: str) -> str | None:
-        problem = store_uri_problem(uri, self._settings.service_id)
-        if not problem and not re.fullmatch(rf"[^/]+{STORE_PATH}", uri):
-            return "Its name has a character that is not possible here."
-        return problem
+        def canonical(pointer: str, text: str) -> str:
+            pictures = pointer.startswith("/req_json/image_urls/")
+            may_be_url = other_model and pointer.startswith("/req_json/") and _is_like_url(text)
+            try:
+                if pointer == "/store_uri" or (pictures and text.startswith("tos-cn-i-")):
+                    return self._store_uri(text)
+                if pointer == "/image_url" or pictures or may_be_url:
+                    return image_url(
+                        text,
+                        allow_http=self._settings.http_allow_http,
+                        allowed_hosts=self._settings.http_image_hosts,
+                    )
+            except ValueError as error:
+                errors.append(_error(pointer, str(error)))
+            return text
+
+        return map_texts(document, canonical)
+
+    def _store_uri(self, uri: str) -> str:
+        if not re.fullmatch(rf"[^/]+{STORE_PATH}", store_uri(uri, self._settings.service_id)):
+            raise ValueError("The StoreUri's name has a character that is not possible here.")
+        return uri
+
+
+def _is_like_url(text: str) -> bool:
+    """Return whether some client may take a text for an absolute URL."""
+    return _URL.match(re.sub(r"[\t\r\n]", "", text)) is not None
 
 
 def _field_errors(error: ValidationError) -> list[dict[str, str]]:
@@ -138,30 +140,24 @@ def _pointer(place: tuple[str | int, ...]) -> str:
     return pointer_to(*(part for part in place if part not in _BRANCHES))
 
 
-def _as_metadata(asked: GenerationRequest) -> dict[str, str]:
-    """Return what a request says in the form that an object's metadata says it in."""
-    given = asked.model_dump(
-        exclude_none=True, exclude={"bucket", "key", "image_url", "store_uri", "req_json"}
-    )
-    texts = {name: str(v).lower() if isinstance(v, bool) else str(v) for name, v in given.items()}
-    if asked.req_json is not None:
-        # Of our own model's parts null means "not given"; another model's are its own affair.
-        ours = isinstance(asked.req_json, OwnModel)
-        texts["req-json"] = asked.req_json.model_dump_json(exclude_unset=True, exclude_none=ours)
-    return texts
+def _texts(given: dict[str, Any]) -> dict[str, str]:
+    """Return what a request gives as a preset's placeholders show it."""
+    texts = {
+        name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        for name, value in given.items()
+    }
+    return {name.replace("_", "-"): text for name, text in texts.items()}
 
 
-def _pointed(reason: str) -> dict[str, str]:
-    if reason.startswith(OF_PRESET):
-        return _error("", reason)  # what the preset needs is not there: that is no field's fault
-    found = _POINTED.match(reason)
-    pointer = f"/{found[1].replace('-', '_')}" if found else "/req_json"
-    return _error(pointer, _POINTED.sub(r"\1", reason))
+def _pointed(problem: Problem) -> dict[str, str]:
+    if not problem.field:
+        return _error("", problem.message)  # a preset lacks something: no field is to blame
+    return _error(f"/{problem.field}", f"{problem.field} {problem.message}")
 
 
 def _error(pointer: str, detail: str) -> dict[str, str]:
     return {"pointer": pointer, "detail": redact_text(detail)}
 
 
-def _invalid(errors: list[dict[str, str]]) -> Problem:
-    return Problem("invalid-fields", f"{len(errors)} field(s) to mend.", errors=errors)
+def _invalid(errors: list[dict[str, str]]) -> HttpProblem:
+    return HttpProblem("invalid-fields", f"{len(errors)} field(s) to mend.", errors=errors)

@@ -53,6 +53,7 @@ class Cause(StrEnum):
     CAP = "cap"  #: the daily cap is reached
     CONFIGURATION = "configuration"  #: an operator has to fix the configuration
     UNSURE = "unsure"  #: it could not be found out what is stored
+    UNREAD = "unread"  #: its object could not be read yet: its record comes when it can
     EXHAUSTED = "exhausted"  #: every attempt was sent, and no image was found
 
 
@@ -108,14 +109,23 @@ class Park(_Stored):
     due_at: float
 
 
+class Ending(_Stored):
+    """An end without an image that is decided, but perhaps not written yet."""
+
+    state: Unmade
+    reason: str | None = None
+
+
 class Record(_Stored):
     """One upload's entry in the ledger. Never holds an address that Repaint signed.
 
     `park` stays while a parked record is worked on, until the record ends or is parked anew.
     `park_reported` is set once the webhook's outbox has the first park. `redrive_of` is the record
-    that this one runs again on an operator's word, `note` the operator's reason; `redriven_as` the
-    record that runs this one again (see `processing.redrive`). `fingerprint` is the SHA-256 of a
-    caller's request. Times are seconds since the epoch.
+    that this one runs again because an operator asked for it, `note` the operator's reason;
+    `replaces_pending` means that the other was pending then; `redriven_as` is the record that runs
+    this one again (see `processing.redrive`). `fingerprint` is the SHA-256 of a caller's request.
+    Once `ending` is set, nobody pays for the record any more: its owner writes that end. Times are
+    seconds since the epoch.
     """
 
     format: int = FORMAT
@@ -125,10 +135,12 @@ class Record(_Stored):
     instructions: Instructions | None = None
     redrive_of: str | None = None
     redriven_as: str | None = None
+    replaces_pending: bool = False
     note: str | None = None
 
     state: State = State.PENDING
     reason: str | None = None
+    ending: Ending | None = None
     lease: Lease | None = None
     park: Park | None = None
     park_count: int = 0
@@ -183,8 +195,8 @@ class Record(_Stored):
         return self.attempts[-1]
 
     @property
-    def may_have_been_paid(self) -> bool:
-        """Return whether the last attempt was begun and nothing is known of it."""
+    def outcome_is_unknown(self) -> bool:
+        """Return whether the last attempt was begun and nothing is known of it: it may be paid."""
         return self.last_attempt is not None and self.last_attempt.outcome is None
 
     @property

@@ -1,11 +1,14 @@
 """Which objects are repainted: by their keys, then by the answer to a HEAD request."""
 
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
 from shared.clients.imagex_model import MAX_IMAGE_BYTES
 from shared.clients.tos import ObjectInfo
-from shared.settings import SUPPORTED_SUFFIXES, Settings
 
+SUPPORTED_SUFFIXES = (
+    ".jpg", ".jpeg", ".png", ".apng", ".webp", ".bmp", ".heic", ".ico", ".avif",
+)  # fmt: skip
 SUPPORTED_TYPES = frozenset(
     f"image/{name}"
     for name in (
@@ -19,20 +22,29 @@ _UNKNOWN_TYPES = frozenset(
 )
 
 
-def outside(settings: Settings, bucket: str, key: str) -> str | None:
-    """Return why this deployment ignores an object, None if it does not."""
-    scheme, _, place = settings.ledger.partition("://")
-    if scheme == "tos" and f"{bucket}/{key}".startswith(place):
-        return f"The object belongs to Repaint's own state ({place})."
-    if settings.prefixes and not key.startswith(settings.prefixes):
-        return f"The key begins with none of REPAINT_PREFIXES ({', '.join(settings.prefixes)})."
-    if not key.lower().endswith(tuple(suffix.lower() for suffix in settings.suffixes)):
-        return f"The key ends with none of REPAINT_SUFFIXES ({', '.join(settings.suffixes)})."
-    return None
+class Filter(NamedTuple):
+    """Which objects are uploads of this deployment, by their keys.
+
+    `state_prefix` is the place of Repaint's own state, as `bucket/prefix/`; None if it is a file.
+    """
+
+    prefixes: tuple[str, ...]
+    suffixes: tuple[str, ...]
+    state_prefix: str | None
+
+    def exclusion(self, bucket: str, key: str) -> str | None:
+        """Return why an object is no upload, None if it is one."""
+        if self.state_prefix and f"{bucket}/{key}".startswith(self.state_prefix):
+            return f"The object belongs to Repaint's own state ({self.state_prefix})."
+        if self.prefixes and not key.startswith(self.prefixes):
+            return f"The key begins with none of REPAINT_PREFIXES ({', '.join(self.prefixes)})."
+        if not key.lower().endswith(tuple(suffix.lower() for suffix in self.suffixes)):
+            return f"The key ends with none of REPAINT_SUFFIXES ({', '.join(self.suffixes)})."
+        return None
 
 
-def problems_of(key: str, info: ObjectInfo) -> list[str]:
-    """Return a sentence for each thing that makes an object unfit to be repainted."""
+def head_problems(key: str, info: ObjectInfo) -> list[str]:
+    """Return why an object cannot be repainted, a sentence for each reason."""
     problems = []
     if info.size == 0:
         problems.append("The object is empty (0 bytes).")

@@ -5,11 +5,10 @@ that is wrong is reported together; no prompt anywhere is not wrong, it means "l
 """
 
 import hashlib
-import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import BaseModel, ConfigDict
 
 from shared.clients.imagex_model import (
     MODEL,
@@ -24,12 +23,19 @@ from shared.clients.imagex_model import (
     model_problems,
     output_name_problem,
 )
-from shared.errors import RejectedUpload
-from shared.settings import Settings
-from shared.uploads.metadata import META
-from shared.uploads.presets import OF_PRESET, Preset, preset_for, values_for
+from shared.clients.tos import META
+from shared.errors import Problem, RejectedUpload
+from shared.uploads.metadata import Metadata, Requested, shortened
+from shared.uploads.presets import Preset, preset_for, values_for
 
-_YES, _NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
+
+class Defaults(NamedTuple):
+    """What applies to an upload whose metadata is silent."""
+
+    presets: tuple[Preset, ...]
+    prompt: str | None
+    template: str
+    output_prefix: str
 
 
 class Instructions(BaseModel):
@@ -94,135 +100,72 @@ class Instructions(BaseModel):
         )
 
 
-def resolve(key: str, metadata: Mapping[str, str], settings: Settings) -> Instructions | str:
-    """Return what to make of the object `key`, or in a sentence why it is left alone.
+def resolve(key: str, metadata: Metadata, defaults: Defaults) -> Instructions | str:
+    """Return the instructions for the object `key`, or in a sentence why it is skipped.
 
-    `metadata` as `metadata.decoded` returns it. Raises RejectedUpload with every reason.
+    Raises RejectedUpload with every problem.
     """
-    problems: list[str] = []
-    if "skip" in metadata and _read_flag(metadata, "skip", problems):
+    requested, prefix = metadata.requested, defaults.output_prefix
+    if requested.skip:
         return f"{META}skip asks for it."
-    preset = preset_for(key, settings.presets) or Preset(prefix="")
-    values = values_for(key, metadata, settings.default_prompt)
-    given = {
-        "seed": _read(metadata, "seed", _SEED, problems),
-        "steps": _read(metadata, "steps", _STEPS, problems),
-        "scale": _read(metadata, "scale", _SCALE, problems),
-        "output": _read_output(metadata, settings.output_prefix, problems),
-        "template": _read_template(metadata, problems),
-        "overwrite": _read_flag(metadata, "overwrite", problems),
-    }
-    req_json = {**preset.request_parts, **_read_req_json(metadata, problems)}
-    prompt: str | None
-    if preset.wraps_prompt:
-        prompt = preset.filled("prompt", values, problems) if "prompt" in values else None
-    else:
-        own = _clean(metadata.get("prompt"))
-        prompt = own or preset.filled("prompt", values, problems) or settings.default_prompt
+    problems = [*metadata.problems, *_problems_of(requested, prefix)]
+    preset = preset_for(key, defaults.presets) if defaults.presets else None
+    values = values_for(key, metadata.texts, defaults.prompt) if preset else {}
+    prompt = _prompt(requested.prompt, defaults.prompt, preset, values, problems)
     if not prompt and not problems:
         return (
             f"There is no prompt: set {META}prompt on the object, a preset for its prefix in "
             "REPAINT_PRESETS, or REPAINT_DEFAULT_PROMPT."
         )
-    if not metadata.get("output"):
-        given["output"] = _made_output(preset, values, settings.output_prefix, problems)
-    problems += model_problems(req_json) if not problems else []
+    output = requested.output or _preset_output(preset, values, prefix, problems)
+    req_json = {**(preset.request_parts if preset else {}), **(requested.req_json or {})}
+    if not problems and req_json:
+        problems += [Problem("req_json", f"is refused: {p}") for p in model_problems(req_json)]
     if problems:
         raise RejectedUpload(problems)
-    base: dict[str, Any] = {"template": settings.template}
-    base |= preset.model_dump(exclude_none=True, include=_TAKEN_OVER)
-    if preset.model is not None:
-        base |= {"model_action": preset.model.action, "model_version": preset.model.version}
-    base |= {name: value for name, value in given.items() if value is not None}
-    return Instructions(prompt=prompt or "", req_json=req_json, **base)
+    fields = {"template": defaults.template, **(preset.instructions if preset else {})}
+    given = {name: getattr(requested, name) for name in _TAKEN_OVER}
+    fields |= {name: value for name, value in given.items() if value is not None}
+    return Instructions(prompt=prompt or "", output=output, req_json=req_json, **fields)
 
 
-_TAKEN_OVER = {"seed", "steps", "scale", "template", "overwrite", "variants"}
-_SEED: TypeAdapter[int] = TypeAdapter(Seed)
-_STEPS: TypeAdapter[int] = TypeAdapter(Steps)
-_SCALE: TypeAdapter[float] = TypeAdapter(Scale)
-_WANTED = {
-    "seed": "a whole number is needed, -1 for a random one",
-    "steps": "a whole number from 1 to 50 is needed",
-    "scale": "a number from 1 to 30 is needed",
-}
+_TAKEN_OVER = ("seed", "steps", "scale", "template", "overwrite")
 
 
-def _clean(value: str | None) -> str | None:
-    return value.strip() or None if value else None
+def _problems_of(requested: Requested, prefix: str) -> list[Problem]:
+    """Return the problems of values that are valid by themselves."""
+    problems = []
+    if requested.output and (problem := output_name_problem(prefix + requested.output)):
+        message = f"is {shortened(requested.output)}: with its prefix {prefix!r} it {problem}."
+        problems.append(Problem("output", message))
+    if requested.req_json:
+        found = merge_problems(requested.req_json)
+        problems += [Problem("req_json", f"is refused: {problem}") for problem in found]
+    return problems
 
 
-def _made_output(
-    preset: Preset, values: Mapping[str, str], prefix: str, problems: list[str]
+def _prompt(
+    own: str | None,
+    default: str | None,
+    preset: Preset | None,
+    values: Mapping[str, str],
+    problems: list[Problem],
 ) -> str | None:
-    value = preset.filled("output", values, problems)
-    problem = output_name_problem(prefix + value) if value else None
-    if value and problem:
-        problems.append(
-            f"{OF_PRESET} {preset.prefix!r} makes the output {_shown(value)} of "
+    if preset is None or (own and not preset.wraps_prompt):
+        return own or default
+    if preset.wraps_prompt and not (own or default):
+        return None  # nothing to wrap: the object is skipped, whatever else the preset needs
+    return preset.filled("prompt", values, problems) or default
+
+
+def _preset_output(
+    preset: Preset | None, values: Mapping[str, str], prefix: str, problems: list[Problem]
+) -> str | None:
+    output = preset.filled("output", values, problems) if preset else None
+    if preset and output and (problem := output_name_problem(prefix + output)):
+        message = (
+            f"The preset for {preset.prefix!r} makes the output {shortened(output)} of "
             f"{preset.output!r}: with its prefix {prefix!r} it {problem}."
         )
-    return value
-
-
-def _shown(value: str) -> str:
-    return repr(value if len(value) <= 60 else value[:57] + "…")
-
-
-def _read(
-    metadata: Mapping[str, str], name: str, adapter: TypeAdapter[Any], problems: list[str]
-) -> int | float | None:
-    value = _clean(metadata.get(name))
-    if value is None:
-        return None
-    try:
-        number = float(value) if name == "scale" else int(value)
-        return adapter.validate_python(number)  # type: ignore[no-any-return]  # int or float
-    except ValueError:
-        problems.append(f"{META}{name} is {_shown(value)}: {_WANTED[name]}.")
-        return None
-
-
-def _read_flag(metadata: Mapping[str, str], name: str, problems: list[str]) -> bool | None:
-    value = _clean(metadata.get(name))
-    if value is None:
-        return None
-    if value.lower() not in _YES + _NO:
-        problems.append(f"{META}{name} is {_shown(value)}: 'true' or 'false' is needed.")
-        return None
-    return value.lower() in _YES
-
-
-def _read_output(metadata: Mapping[str, str], prefix: str, problems: list[str]) -> str | None:
-    value = metadata.get("output")
-    if not value:
-        return None
-    problem = output_name_problem(prefix + value)
-    if problem:
-        problems.append(
-            f"{META}output is {_shown(value)}: with its prefix {prefix!r} it {problem}."
-        )
-    return value
-
-
-def _read_template(metadata: Mapping[str, str], problems: list[str]) -> str | None:
-    value = _clean(metadata.get("template"))
-    if value and ("~" in value or any(character.isspace() for character in value)):
-        problems.append(f"{META}template is {_shown(value)}: it has neither '~' nor spaces.")
-    return value
-
-
-def _read_req_json(metadata: Mapping[str, str], problems: list[str]) -> dict[str, Any]:
-    value = _clean(metadata.get("req-json"))
-    if value is None:
-        return {}
-    try:
-        found = json.loads(value)
-    except (ValueError, RecursionError) as error:
-        problems.append(f"{META}req-json is not JSON: {error}.")
-        return {}
-    if not isinstance(found, dict):
-        problems.append(f"{META}req-json is not a JSON object.")
-        return {}
-    problems.extend(f"{META}req-json: {problem}" for problem in merge_problems(found))
-    return found
+        problems.append(Problem("", message))
+    return output

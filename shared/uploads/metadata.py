@@ -1,20 +1,114 @@
-"""An object's user metadata: which keys are read, how values are decoded, an upload's identity."""
+"""An object's user metadata: decoding, typed values, and the identity of an upload."""
 
 import hashlib
 import json
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
-META = "x-tos-meta-"
-GENERATED_MARK = "repaint-generated"
-KEYS = ("prompt", "seed", "steps", "scale", "output", "template", "overwrite", "skip", "req-json")
+from pydantic import TypeAdapter
 
+from shared.clients.imagex_model import Scale, Seed, Steps, check_template
+from shared.errors import Problem
+
+GENERATED_MARK = "repaint-generated"
 OBJECT_DIGITS = 20
 
 _FULLY_ENCODED = re.compile(r"(?:[!-$&-~]|%[0-9A-Fa-f]{2})*")
 _NON_ASCII_ESCAPES = re.compile(r"(?:%[89A-Fa-f][0-9A-Fa-f])+")
+
+
+class Requested(NamedTuple):
+    """The values that an upload's metadata, or a request over HTTP, gives; None for none."""
+
+    prompt: str | None = None
+    seed: int | None = None
+    steps: int | None = None
+    scale: float | None = None
+    output: str | None = None
+    template: str | None = None
+    overwrite: bool | None = None
+    skip: bool | None = None
+    req_json: dict[str, Any] | None = None
+
+
+class Metadata(NamedTuple):
+    """An object's metadata: all texts by their key, decoded, and the typed values among them.
+
+    `problems` are those of texts that have no valid value.
+    """
+
+    texts: Mapping[str, str]
+    requested: Requested
+    problems: list[Problem]
+
+
+def read_metadata(metadata: Mapping[str, str]) -> Metadata:
+    """Read an object's metadata; key names are without the prefix."""
+    texts, values, problems = decoded(metadata), {}, []
+    for key, (read, wanted) in _READERS.items():
+        # An output's name is used as it is: a space at its end is an error and not trimmed.
+        text = texts.get(key, "") if key == "output" else texts.get(key, "").strip()
+        field = key.replace("-", "_")
+        try:
+            if text:
+                values[field] = read(text)
+        except ValueError as error:
+            message = f"is {shortened(text)}: {wanted}." if wanted else f"is {error}."
+            problems.append(Problem(field, message))
+    return Metadata(texts, Requested(**values), problems)
+
+
+def shortened(value: str) -> str:
+    """Quote a value for a message, at most 60 characters of it."""
+    return repr(value if len(value) <= 60 else value[:57] + "…")
+
+
+def _flag(text: str) -> bool:
+    value = _FLAGS.get(text.lower())
+    if value is None:
+        raise ValueError(text)
+    return value
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"not JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise ValueError("not a JSON object")  # noqa: TRY004 - the caller makes a sentence of it
+    return found
+
+
+_FLAGS = dict.fromkeys(("true", "1", "yes", "on"), True)
+_FLAGS |= dict.fromkeys(("false", "0", "no", "off"), False)
+_SEED: TypeAdapter[int] = TypeAdapter(Seed)
+_STEPS: TypeAdapter[int] = TypeAdapter(Steps)
+_SCALE: TypeAdapter[float] = TypeAdapter(Scale)
+# How each key's text becomes a value, and the message if it does not; without one, the error's.
+_READERS: dict[str, tuple[Callable[[str], Any], str]] = {
+    "prompt": (str, ""),
+    "seed": (
+        lambda text: _SEED.validate_python(int(text)),
+        "a whole number is needed, -1 for a random one",
+    ),
+    "steps": (
+        lambda text: _STEPS.validate_python(int(text)),
+        "a whole number from 1 to 50 is needed",
+    ),
+    "scale": (
+        lambda text: _SCALE.validate_python(float(text)),
+        "a number from 1 to 30 is needed",
+    ),
+    "output": (str, ""),
+    "template": (check_template, "it has neither '~' nor spaces"),
+    "overwrite": (_flag, "'true' or 'false' is needed"),
+    "skip": (_flag, "'true' or 'false' is needed"),
+    "req-json": (_json_object, ""),
+}
+KEYS = tuple(_READERS)
 
 
 def decode_value(raw: str) -> str:
@@ -38,10 +132,7 @@ def decoded(metadata: Mapping[str, str]) -> dict[str, str]:
 
 
 def recognised(metadata: Mapping[str, str]) -> dict[str, str]:
-    """Return, decoded, the metadata that an upload is known by; key names without the prefix.
-
-    Keys of a user's own, which a preset's placeholders may name, do not make an upload new.
-    """
+    """Return the metadata in `KEYS`, decoded; key names without the prefix."""
     return {key: decode_value(metadata[key]) for key in KEYS if key in metadata}
 
 
@@ -56,10 +147,12 @@ def object_id(bucket: str, key: str) -> str:
 def identity(bucket: str, key: str, version: str, metadata: Mapping[str, str]) -> str:
     """Return the id of an upload: the same for every delivery of it, 32 hexadecimal digits.
 
-    `version` is the object's version id or ETag. The configuration is no part of it: a new
+    `version` is the object's version id or ETag, `metadata` is decoded. Neither keys that are not
+    in `KEYS`, which a preset's placeholders may name, nor the configuration are part of it: a new
     deployment must not make an old event new.
     """
-    return object_id(bucket, key) + _digest([version, sorted(metadata.items())], 12)
+    known = sorted((name, metadata[name]) for name in KEYS if name in metadata)
+    return object_id(bucket, key) + _digest([version, known], 12)
 
 
 def variant_id(record_id: str, variant: int) -> str:

@@ -33,16 +33,16 @@ from shared.clients.imagex_model import (
     model_problems,
     output_name_problem,
 )
+from shared.clients.tos import META
+from shared.errors import Problem
 from shared.json_utils import is_utf8
-from shared.uploads.metadata import META
 
 # The folder that holds `shared/`: in a deployed function the root of its zip.
 ROOT = Path(__file__).resolve().parents[2]
 MAX_VARIANTS = 16
-# What the reasons begin with that no metadata is to blame for.
-OF_PRESET = "The preset for"
 # Alike enough to be what was meant.
 _LIKENESS = 0.55
+_INSTRUCTIONS = {"seed", "steps", "scale", "template", "overwrite", "variants"}
 
 # Placeholders in a preset's texts: `{prompt}`, `{filename}`, `{stem}`, `{any-metadata-key}`;
 # `{{` and `}}` are the braces themselves.
@@ -153,20 +153,27 @@ class Preset(BaseModel):
         return self.prompt is not None and "prompt" in names_in(self.prompt)
 
     def filled(
-        self, field: Literal["prompt", "output"], values: Mapping[str, str], problems: list[str]
+        self, field: Literal["prompt", "output"], values: Mapping[str, str], problems: list[Problem]
     ) -> str | None:
-        """Return a text with its placeholders filled in, None where there is none.
+        """Return a text with its placeholders filled in, None if there is no text.
 
-        What there is no value for goes to `problems`, a sentence for each.
+        Appends a problem for each placeholder that has no value.
         """
         text: str | None = getattr(self, field)
         missing = [name for name in names_in(text or "") if name not in values]
         for name in missing:
             what = "a file name" if name in OF_KEY else f"{META}{name}"
-            problems.append(
-                f"{OF_PRESET} {self.prefix!r} needs {what} for its {field}, and there is none."
-            )
+            message = f"The preset for {self.prefix!r} needs {what} for its {field}"
+            problems.append(Problem("", f"{message}, and there is none."))
         return None if text is None or missing else expand(text, values)
+
+    @property
+    def instructions(self) -> dict[str, Any]:
+        """The fields of `Instructions` that are set, without the texts and the request's parts."""
+        fields = self.model_dump(exclude_none=True, include=_INSTRUCTIONS)
+        if self.model is not None:
+            fields |= {"model_action": self.model.action, "model_version": self.model.version}
+        return fields
 
     @property
     def request_parts(self) -> dict[str, Any]:

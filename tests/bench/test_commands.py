@@ -1,4 +1,4 @@
-"""What the command says before it measures."""
+"""The command before it measures: its help, and wrong arguments."""
 
 import subprocess
 import sys
@@ -16,7 +16,8 @@ def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_help_tells_the_parts_and_shows_an_example() -> None:
+def test_help() -> None:
+    """The help lists the parts, and has an example."""
     shown = bench("--help")
 
     assert 0 == shown.returncode
@@ -24,7 +25,8 @@ def test_help_tells_the_parts_and_shows_an_example() -> None:
     assert "backlog" in shown.stdout
 
 
-def test_a_part_that_there_is_not_is_told_with_those_that_there_are() -> None:
+def test_unknown_part() -> None:
+    """An unknown part is refused with the list of the parts."""
     refused = bench("--only", "cold,hot")
 
     assert 2 == refused.returncode

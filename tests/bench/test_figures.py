@@ -9,7 +9,8 @@ def figure(ours: Samples, theirs: Samples = (), aim: Aim | None = None) -> Figur
     return Figure("part.name", "what it is", "ms", ours, theirs, aim)
 
 
-def test_a_value_is_the_median_and_a_ratio_that_of_the_medians() -> None:
+def test_value_and_ratio() -> None:
+    """A value is the median, a ratio that of the medians."""
     measured = figure((1.0, 100.0, 3.0), (6.0, 4.0, 900.0))
 
     assert measured.value == 3.0
@@ -17,7 +18,8 @@ def test_a_value_is_the_median_and_a_ratio_that_of_the_medians() -> None:
 
 
 @pytest.mark.parametrize("theirs", [(), (0.0,)])
-def test_there_is_no_ratio_to_nothing(theirs: Samples) -> None:
+def test_no_ratio(theirs: Samples) -> None:
+    """There is no ratio to nothing."""
     assert figure((1.0,), theirs).ratio is None
 
 
@@ -31,17 +33,18 @@ def test_there_is_no_ratio_to_nothing(theirs: Samples) -> None:
         (Aim(0.79, "ratio"), False),
     ],
 )
-def test_an_aim_is_the_most_that_a_value_or_a_ratio_is_to_be(
-    aim: Aim | None, met: bool | None
-) -> None:
+def test_aim(aim: Aim | None, met: bool | None) -> None:
+    """An aim is the highest acceptable value or ratio."""
     assert figure((8.0,), (10.0,), aim).is_met is met
 
 
-def test_a_ratio_that_cannot_be_told_meets_no_aim() -> None:
+def test_aim_without_ratio() -> None:
+    """A missing ratio meets no aim."""
     assert figure((0.0,), (0.0,), Aim(1.0, "ratio")).is_met is False
 
 
-def test_the_spread_is_where_the_middle_half_lies() -> None:
+def test_spread() -> None:
+    """The spread has the ends of the middle half."""
     assert spread((1.0, 2.0, 3.0, 4.0, 100.0)) == (2.0, 4.0)
     assert spread((5.0,)) == (5.0, 5.0)
 
@@ -60,11 +63,13 @@ def test_the_spread_is_where_the_middle_half_lies() -> None:
         (-12.34, "-12.3"),
     ],
 )
-def test_numbers_have_three_digits_that_count(value: float, written: str) -> None:
+def test_number(value: float, written: str) -> None:
+    """Numbers have three significant digits."""
     assert number(value) == written
 
 
-def test_samples_are_shown_with_their_spread_where_there_is_one() -> None:
+def test_shown() -> None:
+    """Samples are shown with their spread, if there is one."""
     assert shown((10.0, 11.0, 12.0), "ms") == "11 (10.5–11.5) ms"
     assert shown((7.0, 7.0), "") == "7"
     assert shown((), "ms") == ""

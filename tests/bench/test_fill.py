@@ -1,4 +1,4 @@
-"""What is filled past everybody is what would have been written."""
+"""Directly written records are as the ledger would have written them."""
 
 from pathlib import Path
 from typing import Literal
@@ -6,28 +6,28 @@ from typing import Literal
 import pytest
 
 from bench.fill import end_record, fill_bucket, fill_file, fill_objects
-from bench.world import PROMPT, World
+from bench.services import PROMPT, Services
 from local.cloud import STATE_BUCKET, UPLOADS_BUCKET
+from shared.ledger import State
 from shared.runtime import Runtime
 from shared.uploads.metadata import identity, recognised
 
 
 @pytest.mark.parametrize("store", ["tos", "sqlite"])
-def test_copies_of_an_end_record_are_end_records(
-    tmp_path: Path, store: Literal["tos", "sqlite"]
-) -> None:
+def test_copied_end_records(tmp_path: Path, store: Literal["tos", "sqlite"]) -> None:
+    """Copies of an end record are end records."""
     path = tmp_path / "ledger.sqlite"
-    with World(tmp_path / "world") as world:
+    with Services(tmp_path / "services") as services:
         place = {"REPAINT_LEDGER": f"sqlite://{path}"} if store == "sqlite" else {}
-        runtime = Runtime(world.environment("ours", **place))
-        ledger = runtime.shared_ledger("the test")
+        runtime = Runtime(services.environment("ours", **place))
+        ledger = runtime.ledger
         first = end_record("0123456789abcdef" * 2)
-        entry = ledger.create(first.changed(state="pending"))
+        entry = ledger.create(first.changed(state=State.PENDING))
         assert entry is not None
         ledger.finish(entry, first)
         for stage, count in enumerate((3, 4)):
             if store == "tos":
-                fill_objects(world.store, "ledger/", first, count, stage)
+                fill_objects(services.store, "ledger/", first, count, stage)
             else:
                 fill_file(path, first, count, stage)
 
@@ -37,15 +37,16 @@ def test_copies_of_an_end_record_are_end_records(
 
     assert 8 == len(set(ids))
     assert all(record is not None and record.state == "generated" for record in read)
-    if store == "sqlite":  # in object storage all share one content, which nobody reads
+    if store == "sqlite":  # in object storage all share one content, which is never read
         assert ids == [record.id for record in read if record]
 
 
-def test_every_other_object_of_a_filled_bucket_has_its_end_record(tmp_path: Path) -> None:
-    with World(tmp_path) as world:
-        fill_bucket(world.store, 10, "ledger/done/")
-        uploads = world.store.list(UPLOADS_BUCKET).objects
-        ended = {stored.key for stored in world.store.list(STATE_BUCKET).objects}
+def test_filled_bucket(tmp_path: Path) -> None:
+    """Every other object of a filled bucket has its end record."""
+    with Services(tmp_path) as services:
+        fill_bucket(services.store, 10, "ledger/done/")
+        uploads = services.store.list(UPLOADS_BUCKET).objects
+        ended = {stored.key for stored in services.store.list(STATE_BUCKET).objects}
 
     metadata = recognised({"prompt": uploads[0].headers["x-tos-meta-prompt"]})
     ids = [identity(UPLOADS_BUCKET, each.key, each.etag, metadata) for each in uploads]

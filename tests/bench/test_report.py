@@ -1,4 +1,4 @@
-"""What was measured is kept, and written where there is a place for it."""
+"""Results are saved, and written between the markers of the pages."""
 
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -19,7 +19,8 @@ def measured(part: str, *figures: Figure) -> Measured:
     return Measured(part, DATE, MACHINE, "python -m bench", figures)
 
 
-def test_what_was_measured_is_read_again_as_it_was(tmp_path: Path) -> None:
+def test_save_and_load(tmp_path: Path) -> None:
+    """Results are loaded as they were saved."""
     kept = measured("cold", WALL, LEDGER)
     kept.save(tmp_path / "results")
 
@@ -27,7 +28,8 @@ def test_what_was_measured_is_read_again_as_it_was(tmp_path: Path) -> None:
     assert Measured.load(tmp_path / "results", "warm") is None
 
 
-def test_a_table_says_what_is_missed() -> None:
+def test_table() -> None:
+    """A table marks aims that are missed."""
     assert [
         "| | Repaint | alternative | ratio | aim |",
         "|---|---:|---:|---:|---:|",
@@ -37,7 +39,8 @@ def test_a_table_says_what_is_missed() -> None:
     ] == table([WALL, CPU, LEDGER], "alternative").splitlines()
 
 
-def test_the_readmes_get_what_there_is_of_their_rows_in_their_language() -> None:
+def test_short_table() -> None:
+    """The READMEs' table has the measured rows, in each language."""
     figures = {each.key: each for each in (LEDGER, CPU, WALL)}
     english, chinese = short_table(figures), short_table(figures, chinese=True)
 
@@ -49,7 +52,8 @@ def test_the_readmes_get_what_there_is_of_their_rows_in_their_language() -> None
     assert "冷启动" in chinese
 
 
-def test_only_what_stands_between_the_markers_is_replaced(tmp_path: Path) -> None:
+def test_put_between(tmp_path: Path) -> None:
+    """Only the text between the markers is replaced."""
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- a -->\nold\n<!-- /a -->\nafter <!-- /a -->\n", "utf-8")
     put_between(page, "a", "new")
@@ -58,7 +62,8 @@ def test_only_what_stands_between_the_markers_is_replaced(tmp_path: Path) -> Non
     assert "before\n<!-- a -->\nnew\n<!-- /a -->\nafter <!-- /a -->\n" == page.read_text("utf-8")
 
 
-def test_the_page_the_readmes_and_the_pictures_are_written(tmp_path: Path) -> None:
+def test_write(tmp_path: Path) -> None:
+    """The page, the READMEs and the pictures are written."""
     (tmp_path / "docs").mkdir()
     page = "# Measured\n<!-- bench: cold -->\n<!-- /bench: cold -->\n"
     (tmp_path / "docs" / "bench.md").write_text(page, "utf-8")
@@ -80,7 +85,8 @@ def test_the_page_the_readmes_and_the_pictures_are_written(tmp_path: Path) -> No
         assert "<script" not in picture
 
 
-def test_every_part_has_its_place_on_the_page() -> None:
+def test_markers() -> None:
+    """The page has markers for every part."""
     page = (ROOT / "docs" / "bench.md").read_text("utf-8")
 
     for part in PARTS:

@@ -1,4 +1,4 @@
-"""What a run is judged by: the provider's book, and the ledger as it lies on the disk."""
+"""What a run is judged by: the provider's billing records, and the ledger as it is on the disk."""
 
 import sqlite3
 import time
@@ -13,22 +13,22 @@ from local.tos import ObjectStore
 from shared.ledger import Record
 
 
-class NotedBook(BillingRecords):
-    """The provider's book, which notes as well which names were looked for, and when."""
+class ProbedBilling(BillingRecords):
+    """The provider's billing records, which also record the time of each probe by its name."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self.looks: dict[str, list[float]] = {}
+        self.probes: dict[str, list[float]] = {}
 
     def files(self, prefix: str, after: str, limit: int) -> list[OutputFile]:
         found = super().files(prefix, after, limit)
-        # Also where a file is found: a name that is overwritten has an older one.
-        self.looks.setdefault(prefix, []).append(time.time())
+        # Also if a file is found: a name that is overwritten has an older one.
+        self.probes.setdefault(prefix, []).append(time.time())
         return found
 
 
-class Ledger:
-    """The ledger as it lies on the disk, read without the code that is being judged.
+class StoredLedger:
+    """The ledger as it is on the disk, read without the code that is being judged.
 
     It is in the objects, or in the file `path`.
     """
@@ -38,12 +38,12 @@ class Ledger:
         self._path = path
 
     def ended(self) -> int:
-        """Count the end records."""
+        """Return the number of end records."""
         ((count,),) = self._rows("COUNT(*)", finished=True) or ((0,),)
         return int(count)
 
     def documents(self, *, finished: bool) -> Iterator[tuple[str, bytes]]:
-        """Go through the records that ended, or those that did not: id and JSON."""
+        """Yield the id and JSON of each record that ended, or of each that did not."""
         for (name,) in self._rows("id" if self._path else "key", finished=finished):
             record_id = name.rpartition("/")[2].removesuffix(".json")
             document = self._read(record_id, finished=finished)
@@ -51,11 +51,11 @@ class Ledger:
                 yield record_id, document
 
     def pending(self) -> dict[str, Record]:
-        """Return what has not ended, by id."""
+        """Return the pending records by id."""
         return {i: Record.from_json(text) for i, text in self.documents(finished=False)}
 
     def end(self, record_id: str) -> Record | None:
-        """Return an end record."""
+        """Return an end record, if there is one."""
         document = self._read(record_id, finished=True)
         return Record.from_json(document) if document is not None else None
 
@@ -64,7 +64,7 @@ class Ledger:
             rows = self._rows("json" if self._path else "blob", record_id, finished=finished)
             if self._path or not rows:
                 return rows[0][0].encode() if rows else None
-            with suppress(FileNotFoundError):  # replaced since the look into the index
+            with suppress(FileNotFoundError):  # replaced since the index was read
                 return self._objects.blobs.path(rows[0][0]).read_bytes()
 
     def _rows(self, columns: str, record_id: str = "", *, finished: bool) -> list[Any]:

@@ -1,4 +1,4 @@
-"""What is uploaded, and what goes wrong meanwhile: the seed settles what is drawn."""
+"""The uploads and the faults of a run: the seed determines them."""
 
 import random
 from dataclasses import dataclass, replace
@@ -50,8 +50,8 @@ SHARES: dict[Kind, float] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What one run does. Times are in seconds, `qps` the provider's."""
+class ChaosPlan:
+    """The parameters of one run. Times are in seconds, `qps` is the provider's limit."""
 
     uploads: int
     seed: int
@@ -64,8 +64,8 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Upload:
-    """An object to be put; once it was, `etag` and the `id` of its record are known."""
+class PlannedUpload:
+    """An object to put; `etag` and the `id` of its record are known afterwards."""
 
     key: str
     kind: Kind
@@ -75,14 +75,14 @@ class Upload:
     id: str = ""
 
 
-def planned(plan: Plan) -> list[Upload]:
-    """Draw what is uploaded, in order. A key that is replaced comes twice."""
+def planned(plan: ChaosPlan) -> list[PlannedUpload]:
+    """Return the uploads in order. A key that is replaced comes twice."""
     rng = random.Random(plan.seed)
     kinds = rng.choices(list(SHARES), list(SHARES.values()), k=plan.uploads)
-    uploads: list[Upload] = []
+    uploads: list[PlannedUpload] = []
     for number, kind in enumerate(kinds):
         metadata = _metadata(kind, number, rng, names=1 + plan.uploads // 200)
-        uploads.append(Upload(f"uploads/{number:06}.png", kind, metadata, 2 * number))
+        uploads.append(PlannedUpload(f"uploads/{number:06}.png", kind, metadata, 2 * number))
     for number, kind in reversed(list(enumerate(kinds))):
         if kind == "replaced":
             # Put at any time from at once to well after the first one ended.
@@ -114,7 +114,7 @@ def _metadata(kind: Kind, number: int, rng: random.Random, names: int) -> dict[s
 
 
 def picture(seed: int) -> bytes:
-    """Draw a small picture that no other seed gives."""
+    """Return a small picture, different for each seed."""
     file = BytesIO()
     pixels = random.Random(seed).randbytes(16 * 16 * 3)
     Image.frombytes("RGB", (16, 16), pixels).save(file, "PNG")

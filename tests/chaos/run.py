@@ -3,9 +3,9 @@
     plan ──▶ uploads ──▶ the local cloud, whose provider fails by chance     ──▶ judge ──▶ table
     (seeded)             and whose workers are killed, until all is at rest
 
-The functions are the real ones in real processes. Judged is by the provider's own book (charges,
-calls, what was looked for), the bucket and the ledger, never by our log. The seed settles what is
-uploaded and what is drawn; who meets what also depends on the machine's pace.
+The functions are the real ones in real processes. The judge reads the provider's billing records
+(charges, calls, probes), the bucket and the ledger, never our log. The seed determines the uploads
+and the faults; which upload meets which fault also depends on the machine's speed.
 """
 
 import shutil
@@ -20,18 +20,18 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from tests.chaos.judge import Tally
-from tests.chaos.plan import Plan, Store
+from tests.chaos.plan import ChaosPlan, Store
+from tests.chaos.simulation import run
 from tests.chaos.table import table, write_readmes
-from tests.chaos.world import run
 
 
-class Show:
+class RunProgress:
     """Shows the state of a run: a bar on a terminal, else a line every 20 seconds."""
 
     def __init__(self, console: Console, store: Store, total: int) -> None:
         self._console = console
         self._store = store
-        self._said = time.monotonic()
+        self._shown_at = time.monotonic()
         self.bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -45,15 +45,15 @@ class Show:
 
     def __call__(self, state: str, ended: int) -> None:
         self.bar.update(self._task, completed=ended, state=state)
-        if not self._console.is_terminal and time.monotonic() - self._said > 20:
-            self._said = time.monotonic()
+        if not self._console.is_terminal and time.monotonic() - self._shown_at > 20:
+            self._shown_at = time.monotonic()
             self._console.print(f"{self._store}: {ended} ended · {state}")
 
 
-def _told(plan: Plan, store: Store, console: Console) -> Tally:
-    """Do one run in a folder of its own, which is kept if a promise was not; say what broke."""
+def _run(plan: ChaosPlan, store: Store, console: Console) -> Tally:
+    """Do one run in a folder of its own; if a promise was broken, keep the folder, print what."""
     folder = Path(tempfile.mkdtemp(prefix=f"repaint-chaos-{store}-"))
-    show = Show(console, store, plan.uploads)
+    show = RunProgress(console, store, plan.uploads)
     try:
         with show.bar:
             tally = run(plan, store, folder, show)
@@ -66,26 +66,26 @@ def _told(plan: Plan, store: Store, console: Console) -> Tally:
     (folder / "broken.txt").write_text("\n".join(tally.broken), "utf-8")
     for sentence in tally.broken[:20]:
         console.print(f"{store}: {sentence}", soft_wrap=True, markup=False)
-    console.print(f"{store}: {len(tally.broken)} broken rules; all that was found is in {folder}")
+    console.print(f"{store}: {len(tally.broken)} broken rules; all of it is in {folder}")
     return tally
 
 
 def main(
-    uploads: Annotated[int, typer.Option(min=1, help="How many uploads.")] = 10_000,
-    seed: Annotated[int, typer.Option(help="What chance begins with.")] = 1,
-    ledger: Annotated[Literal["tos", "sqlite", "both"], typer.Option(help="Which.")] = "both",
+    uploads: Annotated[int, typer.Option(min=1, help="Number of uploads.")] = 10_000,
+    seed: Annotated[int, typer.Option(help="Seed of the random numbers.")] = 1,
+    ledger: Annotated[Literal["tos", "sqlite", "both"], typer.Option(help="The store.")] = "both",
     readme: Annotated[bool, typer.Option("--readme", help="Write the READMEs' table.")] = False,
 ) -> None:
-    """Upload thousands of pictures while everything fails; judge by the provider's book.
+    """Upload thousands of pictures while everything fails; judge by the provider's billing records.
 
-    Exits with 1 where an upload was lost or a charge is not explained; the state is kept then.
+    Exits with 1, and keeps the state, if an upload was lost or a charge has no explanation.
     """
     console = Console(stderr=True, highlight=False)
     stores: tuple[Store, ...] = ("tos", "sqlite") if ledger == "both" else (ledger,)
     tallies: dict[Store, Tally] = {}
     try:
         for store in stores:
-            tallies[store] = _told(Plan(uploads, seed), store, console)
+            tallies[store] = _run(ChaosPlan(uploads, seed), store, console)
     except KeyboardInterrupt:
         console.print("stopped")
         raise typer.Exit(130) from None

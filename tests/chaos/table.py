@@ -1,4 +1,4 @@
-"""What a run came to, as a table in Markdown and in both READMEs."""
+"""The counts of a run, as a Markdown table and in both READMEs."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -33,9 +33,9 @@ ROWS: tuple[tuple[str, str, Callable[[Counter[str]], str]], ...] = (
     ("explained: stored after the settle time", "可解释：逾时才存图", _count("too late")),
     ("explained: of what is in doubt", "可解释：属存疑搁置者", _count("in doubt")),
     ("**charges that no rule explains**", "**无规则可解释的扣费**", _count("unexplained")),
-    ("found by looking, not paid again", "查找到，未再付费", _count("found")),
+    ("recovered by a probe, not paid again", "查找到，未再付费", _count("recovered")),
     ("paid calls sent", "发出的付费调用", _count("calls")),
-    ("of these refused for their pace", "其中因频率被拒", _share("refused", "calls", ".1%")),
+    ("of these refused by the rate limit", "其中因频率被拒", _share("refused", "calls", ".1%")),
     ("deliveries that the platform dropped", "平台丢弃的投递", _count("dropped")),
     ("workers killed", "被杀死的进程", _count("kills")),
     ("seconds", "秒", _count("seconds")),
@@ -43,7 +43,7 @@ ROWS: tuple[tuple[str, str, Callable[[Counter[str]], str]], ...] = (
 
 
 def table(tallies: dict[Store, Tally], *, chinese: bool = False) -> str:
-    """Write the tallies as a Markdown table."""
+    """Return the tallies as a Markdown table."""
     head = "账本" if chinese else "ledger"
     lines = [f"| {head} | " + " | ".join(tallies) + " |", "|---|" + "---:|" * len(tallies)]
     for english, translated, value in ROWS:

@@ -1,4 +1,4 @@
-"""Stop a process, or break a request, at its n-th operation on the world outside."""
+"""Kill a process, or break a request, at its n-th operation on the world outside."""
 
 import threading
 from collections.abc import Callable
@@ -25,9 +25,9 @@ Operation = Callable[[], Any]
 
 @dataclass
 class Plan:
-    """What happens at the n-th operation, counted from 1; `met` tells whether it came to that.
+    """The interruption of the n-th operation, counted from 1; `met` is set once it happened.
 
-    A process that was killed does nothing more, whichever of its threads met its end.
+    A process that was killed does nothing more, whichever of its threads was killed.
     """
 
     at: int = 0
@@ -42,9 +42,9 @@ class Plan:
             if self.is_dead:
                 raise Killed
             self.count += 1
-            struck = self.count == self.at and self.what is not None
-            self.met = self.met or struck
-        if not struck or self.what is None:
+            is_due = self.count == self.at and self.what is not None
+            self.met = self.met or is_due
+        if not is_due or self.what is None:
             return operation()
         try:
             return self.what(operation)
@@ -91,7 +91,7 @@ class PlannedLedger:
 
 
 def process(world: World, plan: Plan | None = None) -> Runtime:
-    """Start a process whose operations follow `plan`; the SQLite ledger's calls count as well."""
+    """Start a process whose operations follow `plan`; so do the calls of a ledger in a file."""
     plan = plan or Plan()
 
     def open_ledger(place: str, storage: Tos) -> Ledger:
@@ -107,11 +107,10 @@ def process(world: World, plan: Plan | None = None) -> Runtime:
 
 
 KILLS: dict[str, Callable[[Operation], Any]] = {"before": killed_before, "after": killed_after}
-LEASE_SECONDS = 47.0
 
 
-def dies(world: World, event: dict[str, Any], plan: Plan) -> None:
-    """Deliver to a process that follows `plan`, dead or alive at the end."""
+def deliver_interrupted(world: World, event: dict[str, Any], plan: Plan) -> None:
+    """Deliver to a process that follows `plan`; it may be killed."""
     try:
         world.deliver_all(event, process(world, plan))
     except Killed:
@@ -119,7 +118,7 @@ def dies(world: World, event: dict[str, Any], plan: Plan) -> None:
 
 
 def on_requests_only(fault: Callable[[Operation], Any]) -> Callable[[Operation], Any]:
-    """Break what goes over the network; a call of the SQLite ledger cannot answer with 500."""
+    """Break network requests only; a call of a ledger in a file cannot answer with 500."""
 
     def broken(operation: Operation) -> Any:
         if "planned" in operation.__qualname__:
@@ -130,12 +129,12 @@ def on_requests_only(fault: Callable[[Operation], Any]) -> Callable[[Operation],
 
 
 def answers(status: int, body: bytes = b"") -> Callable[[Operation], Any]:
-    """Answer with a status instead of doing it."""
+    """Answer with a status, without executing the request."""
     return lambda _operation: Response(status, {}, body)
 
 
-def does_but_answers(status: int, body: bytes = b"") -> Callable[[Operation], Any]:
-    """Do it, and answer with something else."""
+def executes_but_answers(status: int, body: bytes = b"") -> Callable[[Operation], Any]:
+    """Execute the request, but answer otherwise."""
 
     def broken(operation: Operation) -> Any:
         operation()
@@ -145,13 +144,13 @@ def does_but_answers(status: int, body: bytes = b"") -> Callable[[Operation], An
 
 
 def garbled(operation: Operation) -> Any:
-    """Do it, and answer with headers as they are and a body that is none."""
+    """Execute the request, but answer with a damaged body."""
     answer = operation()
     return Response(answer.status, answer.headers, b"\x00<garbage>")
 
 
 def conflict(_operation: Operation) -> Any:
-    """Refuse for a reason of the store's own, which only looks like somebody having been first."""
+    """Refuse for a reason of the store's own, as if another writer had been first."""
     return Response(409, {}, b'{"Code": "OperationAborted"}')
 
 
@@ -160,12 +159,12 @@ def refused(_operation: Operation) -> Any:
 
 
 def cut_before(_operation: Operation) -> Any:
-    raise MaybeExecuted("timed out, and nothing had happened")
+    raise MaybeExecuted("timed out, not executed")
 
 
 def cut_after(operation: Operation) -> Any:
     operation()
-    raise MaybeExecuted("reset, and it had happened")
+    raise MaybeExecuted("reset, executed")
 
 
 FAULTS: dict[str, Callable[[Operation], Any]] = {
@@ -173,9 +172,9 @@ FAULTS: dict[str, Callable[[Operation], Any]] = {
     "timeout, not executed": cut_before,
     "reset, executed": cut_after,
     **{f"{status}, not executed": answers(status) for status in (500, 502, 503, 504)},
-    **{f"{status}, executed": does_but_answers(status) for status in (500, 502, 503, 504)},
+    **{f"{status}, executed": executes_but_answers(status) for status in (500, 502, 503, 504)},
     "garbled, executed": garbled,
     "conflict, not executed": conflict,
-    "garbage, executed": does_but_answers(200, b"\x00<garbage>"),
-    "truncated, executed": does_but_answers(200, b'{"ResponseMetadata": {"Requ'),
+    "garbage, executed": executes_but_answers(200, b"\x00<garbage>"),
+    "truncated, executed": executes_but_answers(200, b'{"ResponseMetadata": {"Requ'),
 }

@@ -1,8 +1,8 @@
-"""Processes that die, freeze and race each other, on the local cloud.
+"""Processes that are killed, freeze and race each other, on the local cloud.
 
 Every delivery and every sweep is a process of its own (`tests/crash/worker.py`), killed or
-stopped by a signal. What is true is what the provider's book says. Nobody waits for a lease to
-be over: a process that comes later is given a clock that is ahead.
+stopped by a signal. The provider's billing records are the judge. No test waits until a lease is
+over: a later process gets a clock that is ahead.
 """
 
 import json
@@ -32,18 +32,18 @@ from shared.uploads.metadata import identity
 from tests.crash.worker import Fault
 
 ROOT = Path(__file__).parents[2]
-PAY, LOOK = "GetCVImageGenerateResult", "GetImageStorageFiles"
-# Longer than any call takes on a busy machine: what is tested here is not how long one takes.
+PAY, PROBE = "GetCVImageGenerateResult", "GetImageStorageFiles"
+# Longer than any call on a busy machine: time limits are not tested here.
 CALL_SECONDS = 30.0
-# Past a lease, which is these and a grace of 5. Ten times that is still within the 15 minutes
-# that a signature's time may be off.
+# Past the end of a lease. Ten times that is still within the 15 minutes that a signature's time
+# may be off.
 LATER = 45.0
 ROUNDS = 100
 BUSY = {"Another delivery is working on it.", "Another delivery of it ended just now."}
 
 When = Literal["before", "after"]
 Event = dict[str, Any]
-# When everything is said and done, and everybody's lease over.
+# After all deliveries, with every lease over.
 LAST = 10 * LATER + 300.0
 
 both_moments = pytest.mark.parametrize("when", ["before", "after"])
@@ -60,11 +60,11 @@ PROMPT = "a cat"
 
 
 @dataclass(frozen=True)
-class End:
-    """How a process ended, or `SIGSTOP`, and what the provider was asked meanwhile.
+class ProcessEnd:
+    """How a process ended, or `SIGSTOP`, and the provider's calls meanwhile.
 
-    `result` and `operations` are empty where it did not come that far, `struck` names the
-    operation at which it was struck.
+    `result` and `operations` are empty if it did not get that far, `struck` is the operation at
+    which it got its signal.
     """
 
     how: str
@@ -80,7 +80,7 @@ class End:
 
 
 class Worker:
-    """The driver program; see there."""
+    """The worker process; see `tests.crash.worker`."""
 
     def __init__(self, environment: dict[str, str]) -> None:
         self._process = subprocess.Popen(
@@ -103,7 +103,7 @@ class Worker:
         trace: TracebackType | None,
     ) -> None:
         try:
-            # It ends when it has nothing more to read, and takes with it what it froze.
+            # At the end of its input it kills the processes that it froze, and ends.
             self._process.communicate(timeout=60)
         finally:
             if self._process.returncode != 0:
@@ -111,8 +111,8 @@ class Worker:
                     os.killpg(self._process.pid, signal.SIGKILL)
                 self._process.wait()
 
-    def ask(self, **command: Any) -> list[dict[str, Any]]:
-        """Give a command; return what was answered, up to how it ended."""
+    def send(self, **command: Any) -> list[dict[str, Any]]:
+        """Send a command; return the answers, up to the one with `ended`."""
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
         assert stdout is not None
@@ -130,7 +130,7 @@ class Worker:
 class Stage:
     """A deployment on the local cloud, with a ledger of its own.
 
-    `ends` are the end records by the key of their upload, as they were when first seen.
+    `ends` has the end records by the key of their upload, as they were first read.
     """
 
     cloud: Cloud
@@ -141,36 +141,37 @@ class Stage:
     ends: dict[str, Record] = field(default_factory=dict)
 
     def upload(self) -> Event:
-        """Put a new object past the bucket's rule; return the event that tells of it."""
+        """Put a new object without triggering the bucket's rule; return its event."""
         key = f"uploads/{next(self.numbers)}.png"
         headers = {"x-tos-meta-prompt": PROMPT, "content-type": "image/png"}
         stored, _ = self.cloud.store.put(UPLOADS_BUCKET, key, PICTURE, headers)
-        told = {"bucket": {"name": UPLOADS_BUCKET}, "object": {"key": key, "eTag": stored.etag}}
-        entry = {"eventName": "tos:ObjectCreated:Put", "tos": told}
+        source = {"bucket": {"name": UPLOADS_BUCKET}, "object": {"key": key, "eTag": stored.etag}}
+        entry = {"eventName": "tos:ObjectCreated:Put", "tos": source}
         event = {"type": "faas.tos.event", "data": {"events": [entry]}}
         self.uploads.append(event)
         return event
 
-    def deliver(self, event: Event, shift: float = 0.0, fault: Fault | None = None) -> End:
+    def deliver(self, event: Event, shift: float = 0.0, fault: Fault | None = None) -> ProcessEnd:
         end = self._run(do="deliver", event=event, shift=shift, fault=fault and asdict(fault))
         self.end_record(event)
         return end
 
-    def sweep(self, shift: float, fault: Fault | None = None) -> End:
+    def sweep(self, shift: float, fault: Fault | None = None) -> ProcessEnd:
         return self._run(do="sweep", shift=shift, fault=fault and asdict(fault))
 
-    def go_on(self, frozen: End, shift: float) -> End:
-        return self._run(do="go_on", pid=frozen.pid, shift=shift)
+    def resume(self, frozen: ProcessEnd, shift: float) -> ProcessEnd:
+        return self._run(do="resume", pid=frozen.pid, shift=shift)
 
-    def _run(self, **command: Any) -> End:
+    def _run(self, **command: Any) -> ProcessEnd:
         seen = len(self.cloud.book.calls())
-        said = {name: value for line in self.worker.ask(**command) for name, value in line.items()}
-        return End(
-            how=said["ended"],
-            pid=said["pid"],
-            result=said.get("result"),
-            operations=said.get("operations", []),
-            struck=said.get("struck"),
+        lines = self.worker.send(**command)
+        answers = {name: value for line in lines for name, value in line.items()}
+        return ProcessEnd(
+            how=answers["ended"],
+            pid=answers["pid"],
+            result=answers.get("result"),
+            operations=answers.get("operations", []),
+            struck=answers.get("struck"),
             calls=[call.action for call in self.cloud.book.calls()[seen:]],
         )
 
@@ -178,7 +179,7 @@ class Stage:
         return self.ledger.pending(record_id_of(event)) is not None
 
     def end_record(self, event: Event) -> Record | None:
-        """Return an upload's end record, which is still what it was when it was first seen."""
+        """Return an upload's end record; check that it has not changed."""
         end = self.ledger.finished(record_id_of(event))
         if end is None:
             assert key_of(event) not in self.ends
@@ -190,7 +191,7 @@ class Stage:
         key = key_of(event)
         return [c for c in self.cloud.book.charges() if c.source.endswith(f"/{key}")]
 
-    def sweep_until_nothing_is_pending(self, shift: float) -> None:
+    def sweep_all(self, shift: float) -> None:
         for tick in range(4):
             assert "exit 0" == self.sweep(shift + tick * LATER).how
             if not list(self.ledger.pending_ids()):
@@ -198,13 +199,13 @@ class Stage:
         pytest.fail(f"pending after sweeping: {list(self.ledger.pending_ids())}")
 
     def settle(self, shift: float) -> None:
-        """Sweep, and check the promises for every upload, by the provider's book."""
-        self.sweep_until_nothing_is_pending(shift)
+        """Sweep, and check the promises for every upload by the billing records."""
+        self.sweep_all(shift)
         for event in self.uploads:
             assert self.end_record(event) is not None, key_of(event)
             again = self.deliver(event, LAST)
             assert ("exit 0", "duplicate", []) == (again.how, again.status, again.calls), again
-        self.sweep_until_nothing_is_pending(LAST)
+        self.sweep_all(LAST)
         for event in self.uploads:
             end = self.end_record(event)
             assert end is not None
@@ -258,20 +259,19 @@ def stage(
 
 @pytest.fixture(scope="module")
 def numbers() -> Iterator[int]:
-    """Number the objects: the book is one for all tests of a process."""
+    """Number the objects: all tests of a process share the billing records."""
     return count(1)
 
 
 def paid_blindly(calls: list[str]) -> bool:
-    """Tell whether among calls for one upload there are two paid ones and no look in between."""
-    of_interest = [call for call in calls if call in (PAY, LOOK)]
-    return any(pair == (PAY, PAY) for pair in pairwise(of_interest))
+    """Return whether calls for one upload have two paid ones without a probe in between."""
+    relevant = [call for call in calls if call in (PAY, PROBE)]
+    return any(pair == (PAY, PAY) for pair in pairwise(relevant))
 
 
 @both_moments
-def test_a_process_that_dies_at_any_operation_leaves_an_upload_that_is_finished_and_paid_once(
-    stage: Stage, when: When
-) -> None:
+def test_process_killed(stage: Stage, when: When) -> None:
+    """A process killed at any operation leaves an upload that is finished and paid once."""
     for number in count(1):
         event = stage.upload()
         first = stage.deliver(event, fault=Fault(number, when, "SIGKILL"))
@@ -283,7 +283,7 @@ def test_a_process_that_dies_at_any_operation_leaves_an_upload_that_is_finished_
         assert second.status in ("generated", "duplicate"), (where, second)
         assert not paid_blindly(first.calls + second.calls), where
         if was_claimed and PAY in second.calls:
-            assert LOOK in second.calls[: second.calls.index(PAY)], (where, second)
+            assert PROBE in second.calls[: second.calls.index(PAY)], (where, second)
         assert stage.end_record(event) is not None, where
 
     assert ("exit 0", "generated", [PAY]) == (first.how, first.status, first.calls)
@@ -292,9 +292,8 @@ def test_a_process_that_dies_at_any_operation_leaves_an_upload_that_is_finished_
 
 
 @both_moments
-def test_what_was_claimed_is_finished_by_the_sweep_alone_and_paid_once(
-    stage: Stage, when: When
-) -> None:
+def test_sweep_finishes(stage: Stage, when: When) -> None:
+    """The sweep alone finishes what was claimed, and pays once."""
     for number in count(1):
         event = stage.upload()
         first = stage.deliver(event, fault=Fault(number, when, "SIGKILL"))
@@ -306,20 +305,19 @@ def test_what_was_claimed_is_finished_by_the_sweep_alone_and_paid_once(
             assert not paid_blindly(first.calls + second.calls), where
             assert stage.end_record(event) is not None, where
         elif stage.end_record(event) is None:
-            # It died before the claim: only a delivery can tell of this upload.
+            # It was killed before the claim: only a delivery knows of this upload.
             assert "generated" == stage.deliver(event, LATER).status, where
     stage.settle(2 * LATER)
 
 
 @pytest.mark.parametrize("repair", ["delivery", "sweep"])
 @both_moments
-def test_a_second_process_that_dies_while_it_repairs_what_the_first_left_pays_nothing_twice(
-    stage: Stage, when: When, repair: str
-) -> None:
-    """The first one died in the worst places: before its paid call, and with the answer in hand."""
+def test_second_process_killed(stage: Stage, when: When, repair: str) -> None:
+    """A second process, killed at any operation of its recovery, pays nothing twice."""
+    # The first one is killed in the worst places: before its paid call, and after its answer.
     pay = stage.deliver(stage.upload()).operations.index(PAY) + 1
 
-    def run(event: Event, shift: float, fault: Fault | None = None) -> End:
+    def run(event: Event, shift: float, fault: Fault | None = None) -> ProcessEnd:
         if repair == "sweep":
             return stage.sweep(shift, fault)
         return stage.deliver(event, shift, fault)
@@ -343,14 +341,13 @@ def test_a_second_process_that_dies_while_it_repairs_what_the_first_left_pays_no
 
 
 @pytest.mark.parametrize("processes", [2, 8])
-def test_of_processes_that_handle_the_same_event_at_the_same_moment_one_pays(
-    stage: Stage, processes: int
-) -> None:
+def test_race(stage: Stage, processes: int) -> None:
+    """Of processes that handle one event at the same moment, one pays."""
     events = [stage.upload() for _ in range(ROUNDS)]
-    *said, end = stage.worker.ask(do="race", events=events, processes=processes)
+    *lines, end = stage.worker.send(do="race", events=events, processes=processes)
 
     assert "exit 0" == end["ended"]
-    results = [line["result"] for line in said]
+    results = [line["result"] for line in lines]
     assert processes * ROUNDS == len(results)
     charged = Counter(urlsplit(c.source).path[1:] for c in stage.cloud.book.charges())
     for event in events:
@@ -363,10 +360,9 @@ def test_of_processes_that_handle_the_same_event_at_the_same_moment_one_pays(
 
 
 @both_moments
-def test_an_owner_that_is_frozen_past_its_lease_neither_pays_nor_changes_the_end(
-    stage: Stage, when: When
-) -> None:
-    """Frozen anywhere but right before the paid call is sent: see the test after this one."""
+def test_frozen_owner(stage: Stage, when: When) -> None:
+    """An owner frozen past its lease neither pays nor changes the end."""
+    # Right before the paid call is the next test's.
     pay = stage.deliver(stage.upload()).operations.index(PAY) + 1
     for number in count(1):
         if (number, when) == (pay, "before"):
@@ -381,7 +377,7 @@ def test_an_owner_that_is_frozen_past_its_lease_neither_pays_nor_changes_the_end
         assert stage.end_record(event) is not None, where
         (charge,) = stage.charges(event)
 
-        woken = stage.go_on(frozen, LATER)
+        woken = stage.resume(frozen, LATER)
 
         assert "exit 0" == woken.how, where
         assert PAY not in woken.calls, where
@@ -392,21 +388,18 @@ def test_an_owner_that_is_frozen_past_its_lease_neither_pays_nor_changes_the_end
     stage.settle(2 * LATER)
 
 
-def test_an_owner_that_is_frozen_between_its_last_look_at_the_clock_and_the_send_changes_no_end(
-    stage: Stage,
-) -> None:
-    """No client can close this instant: woken, it sends, and the provider charges once more.
-
-    What stands is what the other one wrote, who looked and found nothing.
-    """
+def test_frozen_before_send(stage: Stage) -> None:
+    """An owner frozen right before its call changes no end."""
+    # No client can close this instant: resumed, it sends, and the provider charges once more. The
+    # end is that of the other owner, whose probe found nothing.
     pay = stage.deliver(stage.upload()).operations.index(PAY) + 1
     event = stage.upload()
     frozen = stage.deliver(event, fault=Fault(pay, "before", "SIGSTOP"))
     assert ("SIGSTOP", PAY) == (frozen.how, frozen.struck)
     other = stage.deliver(event, LATER)
-    assert ("generated", [LOOK, PAY]) == (other.status, other.calls)
+    assert ("generated", [PROBE, PAY]) == (other.status, other.calls)
 
-    woken = stage.go_on(frozen, LATER)
+    woken = stage.resume(frozen, LATER)
 
     assert "exit 0" == woken.how
     end = stage.end_record(event)
@@ -414,24 +407,23 @@ def test_an_owner_that_is_frozen_between_its_last_look_at_the_clock_and_the_send
     first, *late = stage.charges(event)
     assert (first.store_uri,) == end.store_uris
     assert len(late) <= 1
-    stage.sweep_until_nothing_is_pending(2 * LATER)
+    stage.sweep_all(2 * LATER)
     again = stage.deliver(event, LAST)
     assert ("duplicate", []) == (again.status, again.calls)
 
 
 @pytest.mark.parametrize("pause", [1, 2, 3, 10, 60])
 @both_moments
-def test_redeliveries_that_come_too_soon_or_late_after_a_death_lose_nothing(
-    stage: Stage, when: When, pause: int
-) -> None:
+def test_redeliveries(stage: Stage, when: When, pause: int) -> None:
+    """Redeliveries at any spacing after a kill lose nothing."""
     pay = stage.deliver(stage.upload()).operations.index(PAY) + 1
     event = stage.upload()
-    died = stage.deliver(event, fault=Fault(pay, when, "SIGKILL"))
-    assert "SIGKILL" == died.how
+    killed = stage.deliver(event, fault=Fault(pay, when, "SIGKILL"))
+    assert "SIGKILL" == killed.how
 
     again = [stage.deliver(event, shift=float(number * pause)) for number in range(1, 11)]
 
     assert all("exit 0" == end.how for end in again)
     assert {end.status for end in again} <= {"generated", "duplicate", "incomplete"}
-    assert not paid_blindly([call for end in (died, *again) for call in end.calls])
+    assert not paid_blindly([call for end in (killed, *again) for call in end.calls])
     stage.settle(10.0 * pause + LATER)

@@ -1,7 +1,7 @@
-"""An upload of three variants, whatever dies or breaks, wherever: three ends, three charges.
+"""An upload of three variants, interrupted at every operation: three ends, three charges.
 
-As in `test_memory`, each run is broken at its n-th operation until a run has fewer. The variants
-are worked on by several threads, so which operation the n-th is differs from run to run.
+As in `test_every_operation`, each run is interrupted at its n-th operation until a run has fewer.
+Several threads process the variants, so the n-th operation differs from run to run.
 """
 
 import json
@@ -17,14 +17,13 @@ from tests import fakes
 from tests.crash.interruption import (
     FAULTS,
     KILLS,
-    LEASE_SECONDS,
     Operation,
     Plan,
-    dies,
+    deliver_interrupted,
     on_requests_only,
     process,
 )
-from tests.fakes import World
+from tests.fakes import LEASE_SECONDS, World
 
 PRESETS = json.dumps([{"prefix": "", "variants": 3}])
 # More than the writes before the first claim, and those of all variants at their quickest.
@@ -33,7 +32,7 @@ FEWEST = 20
 
 @pytest.fixture
 def worlds(worlds: Callable[[], World]) -> Callable[[], World]:
-    """Make worlds with a preset of three variants."""
+    """Return a function that makes deployments with a preset of three variants."""
 
     def make() -> World:
         world = worlds()
@@ -79,13 +78,12 @@ def ended(world: World, record_id: str, where: str) -> Record:
 
 @pytest.mark.parametrize("finisher", ["delivery", "sweep"])
 @pytest.mark.parametrize("kill", KILLS)
-def test_a_process_killed_anywhere_leaves_three_that_are_finished_and_paid_once(
-    worlds: Callable[[], World], kill: str, finisher: str
-) -> None:
+def test_process_killed(worlds: Callable[[], World], kill: str, finisher: str) -> None:
+    """A process killed at any operation leaves three variants, finished and paid once."""
     for n in range(1, 199):
         world, plan = worlds(), Plan(n, KILLS[kill])
         event = world.cloud.upload(prompt="a cat")
-        dies(world, event, plan)
+        deliver_interrupted(world, event, plan)
         if not plan.met:
             assert n > FEWEST
             return
@@ -99,14 +97,13 @@ def test_a_process_killed_anywhere_leaves_three_that_are_finished_and_paid_once(
 
 
 @pytest.mark.parametrize("kill", KILLS)
-def test_where_the_first_variant_has_a_record_its_siblings_have_one(
-    worlds: Callable[[], World], kill: str
-) -> None:
+def test_siblings_written_first(worlds: Callable[[], World], kill: str) -> None:
+    """If variant 1 has a record, its siblings have one."""
     seen = set()
     for n in range(1, 199):
         world, plan = worlds(), Plan(n, KILLS[kill])
         event = world.cloud.upload(prompt="a cat")
-        dies(world, event, plan)
+        deliver_interrupted(world, event, plan)
         if not plan.met:
             break
         etag = world.cloud.objects["photos", "uploads/cat.png"].etag
@@ -124,16 +121,15 @@ def test_where_the_first_variant_has_a_record_its_siblings_have_one(
 
 @pytest.mark.parametrize("second", KILLS)
 @pytest.mark.parametrize("first", KILLS)
-def test_two_processes_killed_one_after_the_other_cost_no_further_charge(
-    worlds: Callable[[], World], first: str, second: str
-) -> None:
+def test_two_processes_killed(worlds: Callable[[], World], first: str, second: str) -> None:
+    """Two processes, killed one after the other, cost no further charge."""
     for n in range(1, 199):
-        # Every pair of places would be some thousand runs: the second one wanders.
+        # Every pair of operations would be some thousand runs: the second one varies.
         world, plan, other = worlds(), Plan(n, KILLS[first]), Plan(1 + n * 7 % 23, KILLS[second])
         event = world.cloud.upload(prompt="a cat")
-        dies(world, event, plan)
+        deliver_interrupted(world, event, plan)
         world.clock.advance(LEASE_SECONDS)
-        dies(world, event, other)
+        deliver_interrupted(world, event, other)
         world.clock.advance(LEASE_SECONDS)
         world.deliver_all(event)
         world.finish()
@@ -143,9 +139,8 @@ def test_two_processes_killed_one_after_the_other_cost_no_further_charge(
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_request_that_breaks_anywhere_leaves_three_that_are_paid_once(
-    worlds: Callable[[], World], fault: str
-) -> None:
+def test_request_fails(worlds: Callable[[], World], fault: str) -> None:
+    """A fault at any request leaves three variants that are paid once."""
     for n in range(1, 199):
         world, plan = worlds(), Plan(n, on_requests_only(FAULTS[fault]))
         event = world.cloud.upload(prompt="a cat")
@@ -159,9 +154,8 @@ def test_a_request_that_breaks_anywhere_leaves_three_that_are_paid_once(
             return
 
 
-def test_a_delivery_that_stands_still_while_another_one_goes_all_the_way_revives_no_sibling(
-    worlds: Callable[[], World],
-) -> None:
+def test_delivery_stopped(worlds: Callable[[], World]) -> None:
+    """A delivery that stops while another one finishes revives no sibling."""
     for n in range(1, 12):
         world = worlds()
         event = world.cloud.upload(prompt="a cat")
@@ -181,9 +175,8 @@ def test_a_delivery_that_stands_still_while_another_one_goes_all_the_way_revives
         check(world, event, f"another one at {n}")
 
 
-def test_a_charge_without_an_answer_is_looked_for_in_each_variant(
-    worlds: Callable[[], World],
-) -> None:
+def test_answers_lost(worlds: Callable[[], World]) -> None:
+    """After lost answers, the image of each variant is probed for."""
     world = worlds()
     world.cloud.reactions = [fakes.answer_lost] * 3
     event = world.cloud.upload(prompt="a cat")

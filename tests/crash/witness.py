@@ -1,20 +1,20 @@
-"""A receiver of notices that looks whether what it is told has happened."""
+"""A webhook endpoint that checks each event against the ledger."""
 
 from dataclasses import dataclass, field
 
 from cloudevents.core.base import BaseCloudEvent
 
 from shared.clients.http import Request, Response
-from shared.ledger import Record
+from shared.ledger import Record, find
 from tests.fakes import World
 from tests.inbox import ENVIRONMENT, read
 
 
 @dataclass
 class Witness:
-    """What a world's receiver was told; `untrue` is what had not happened by then.
+    """The events that a world's endpoint received; `untrue` are those that had not happened yet.
 
-    `statuses` are what it answers in turn, before 200 for all.
+    It answers with each of `statuses` in turn, then with 200.
     """
 
     world: World
@@ -24,20 +24,18 @@ class Witness:
 
     def __post_init__(self) -> None:
         self.world.environment |= ENVIRONMENT
-        self.world.cloud.receiver = self.receive
+        self.world.cloud.endpoint = self.receive
 
     def receive(self, request: Request) -> Response:
         event = read(request, self.world.clock.now())
         record_id, _, what = event.get_id().partition("-")
-        # Read in this order: it may end meanwhile.
-        pending = self.world.ledger.pending(record_id)
-        record = self.world.ledger.finished(record_id) or (pending.record if pending else None)
-        was_so = record is not None and what in (
+        record = find(self.world.ledger, record_id)
+        is_true = record is not None and what in (
             "parked" if record.park_reported else "",
             record.state,
         )
-        if not was_so:
-            # Raised here, it would only be one more receiver that fails.
+        if not is_true:
+            # Raised here, it would count as a failure of the endpoint.
             self.untrue.append((event, record))
         status = self.statuses.pop(0) if self.statuses else 200
         if status == 200:

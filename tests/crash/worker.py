@@ -1,17 +1,17 @@
-"""Carry out deliveries and sweeps, each in a process of its own that can be made to die or freeze.
+"""Run deliveries and sweeps, each in a process of its own that can be killed or frozen.
 
 Started as `python -m tests.crash.worker` with a deployment's settings in its environment. Reads
-one command a line from stdin, and writes JSON lines to stdout: first what the process that it
-starts has to say, last how that process ended (`ended`: `exit 0` or the name of a signal).
+one command a line from stdin, and writes JSON lines to stdout: first those of the process that it
+starts, last how that process ended (`ended`: `exit 0` or the name of a signal).
 
     {"do": "deliver", "event": {…}, "shift": 60, "fault": {"at": 3, "when": "after",
                                                            "signal": "SIGSTOP"}}
     {"do": "sweep", "shift": 60}                  the clock of a process is ahead by `shift` seconds
-    {"do": "go_on", "pid": 4711, "shift": 60}     wake a frozen process; its clock has moved
+    {"do": "resume", "pid": 4711, "shift": 60}     wake a frozen process; its clock has moved
     {"do": "race", "events": [{…}, …], "processes": 8}
 
 A process is forked from this one, which opens nothing and starts no thread: it shares no
-connection, file or memory with any other, and dies alone.
+connection, file or memory with another.
 """
 
 import json
@@ -44,13 +44,13 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 
-# A process that hangs ends by SIGALRM, and the test with it.
+# A process that hangs is ended by SIGALRM, and the test fails.
 PATIENCE_SECONDS = 120
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What happens to a process at its n-th operation, before it begins or after its answer."""
+    """The signal that a process gets at its n-th operation, before or after it."""
 
     at: int
     when: str
@@ -58,7 +58,7 @@ class Fault:
 
 
 class SharedShift:
-    """How far a process's clock is ahead, in seconds; the process that forked it can change it."""
+    """The seconds that a process's clock is ahead; the process that forked it can change them."""
 
     def __init__(self, seconds: float) -> None:
         self._memory = mmap.mmap(-1, 8)
@@ -72,7 +72,7 @@ class SharedShift:
 
 
 class ShiftedClock:
-    """The machine's clock, moved: for a process that comes later, or was frozen meanwhile."""
+    """The machine's clock, shifted: for a process that starts later, or was frozen meanwhile."""
 
     def __init__(self, shift: SharedShift) -> None:
         self._shift = shift
@@ -85,7 +85,7 @@ class ShiftedClock:
 
 
 class Operations:
-    """Counts what a process does to the world outside, and strikes it at one of these."""
+    """Counts a process's operations on the world outside, and sends it a signal at one of them."""
 
     def __init__(self, fault: Fault | None) -> None:
         self._fault = fault
@@ -96,16 +96,16 @@ class Operations:
         with self._lock:
             self.names.append(name)
             number = len(self.names)
-        self._strike(number, "before", name)
+        self._signal(number, "before", name)
         try:
             return do()
         finally:
-            self._strike(number, "after", name)
+            self._signal(number, "after", name)
 
-    def _strike(self, number: int, when: str, name: str) -> None:
+    def _signal(self, number: int, when: str, name: str) -> None:
         fault = self._fault
         if fault is not None and (fault.at, fault.when) == (number, when):
-            tell(struck=name)
+            emit(struck=name)
             os.kill(os.getpid(), signal.Signals[fault.signal])
 
 
@@ -123,7 +123,7 @@ class CountedTransport:
 
 
 class CountedLedger:
-    """A ledger whose calls are operations: for one that sends no requests."""
+    """A ledger in a file, whose calls are operations."""
 
     def __init__(self, ledger: Ledger, operations: Operations) -> None:
         self._ledger = ledger
@@ -139,7 +139,7 @@ class CountedLedger:
 
 
 class Process:
-    """What one process is made of."""
+    """The objects of one process."""
 
     def __init__(self, shift: SharedShift, fault: Fault | None = None) -> None:
         signal.alarm(PATIENCE_SECONDS)
@@ -147,7 +147,7 @@ class Process:
         self._pool = PooledTransport()
         self.runtime = Runtime(
             os.environ,
-            # stdout is for the results; what it shows otherwise is a mistake.
+            # stdout is for the results.
             log=build_log(sys.stderr, "error"),
             clock=ShiftedClock(shift),
             transport=CountedTransport(self._pool, self.operations),
@@ -155,16 +155,16 @@ class Process:
         )
 
     def deliver(self, event: Any) -> None:
-        """Do what `functions/upload` does for an event with one upload."""
+        """Process an event with one upload, as `functions/upload` does."""
         (upload,) = parse_uploads(event)
         if isinstance(upload, Unreadable):
             raise TypeError(upload.reason)
         (result,) = self.runtime.pipeline.handle(upload, self.runtime.delivery())
-        tell(result=result._asdict())
+        emit(result=result._asdict())
 
     def sweep(self) -> None:
-        """Do what `functions/sweep` does."""
-        tell(result=self.runtime.sweep.run(self.runtime.delivery()))
+        """Run one tick, as `functions/sweep` does."""
+        emit(result=self.runtime.sweep.run(self.runtime.delivery()))
 
     def close(self) -> None:
         self.runtime.close()
@@ -179,13 +179,13 @@ class Process:
         return TosLedger(tos, bucket, prefix)
 
 
-def tell(**document: Any) -> None:
-    """Write a line, at once: short enough that lines of several processes do not mix."""
+def emit(**document: Any) -> None:
+    """Write a line in one call, so short that lines of several processes do not mix."""
     os.write(1, json.dumps(document).encode() + b"\n")
 
 
 def fork(do: Callable[[], None]) -> int:
-    """Do something in a new process, which ends with it; return its id."""
+    """Run `do` in a new process; return its id."""
     pid = os.fork()
     if pid:
         return pid
@@ -193,14 +193,14 @@ def fork(do: Callable[[], None]) -> int:
     try:
         do()
         status = 0
-    except BaseException:  # noqa: BLE001 - the traceback is shown, and nothing of the parent's runs
+    except BaseException:  # noqa: BLE001 - nothing of the parent's code may run
         sys.excepthook(*sys.exc_info())
     finally:
         os._exit(status)
 
 
 def wait(pid: int) -> str:
-    """Wait until a process ends or is frozen; return how."""
+    """Wait until a process ends or is frozen; return how it ended."""
     _, status = os.waitpid(pid, os.WUNTRACED)
     if os.WIFSTOPPED(status):
         return signal.Signals(os.WSTOPSIG(status)).name
@@ -210,12 +210,12 @@ def wait(pid: int) -> str:
 
 
 def race(events: list[Any], processes: int) -> None:
-    """Let several processes handle each of `events` at the same moment."""
+    """Have several processes handle each of `events` at the same moment."""
     barrier: Barrier = multiprocessing.get_context("fork").Barrier(processes)
 
     def run() -> None:
         for event in events:
-            # Made anew each time: nothing is open, and nobody waits for his turn to call.
+            # New each time: nothing is open, and no call waits for a slot.
             process = Process(SharedShift(0.0))
             barrier.wait(PATIENCE_SECONDS)
             process.deliver(event)
@@ -223,7 +223,7 @@ def race(events: list[Any], processes: int) -> None:
 
     pids = [fork(run) for _ in range(processes)]
     ends = sorted({wait(pid) for pid in pids})
-    tell(ended=", ".join(ends), pid=0)
+    emit(ended=", ".join(ends), pid=0)
 
 
 def main() -> None:
@@ -233,31 +233,31 @@ def main() -> None:
         if command["do"] == "race":
             race(command["events"], command["processes"])
             continue
-        if command["do"] == "go_on":
+        if command["do"] == "resume":
             pid, shift = command["pid"], frozen.pop(command["pid"])
             shift.set(command["shift"])
             os.kill(pid, signal.SIGCONT)
         else:
             shift = SharedShift(command["shift"])
-            pid = fork(partial(carry_out, command, shift))
+            pid = fork(partial(execute, command, shift))
         ended = wait(pid)
         if ended == "SIGSTOP":
             frozen[pid] = shift
-        tell(ended=ended, pid=pid)
+        emit(ended=ended, pid=pid)
     for pid in frozen:
         os.kill(pid, signal.SIGKILL)
         wait(pid)
 
 
-def carry_out(command: dict[str, Any], shift: SharedShift) -> None:
-    """Be the process that a command asks for."""
+def execute(command: dict[str, Any], shift: SharedShift) -> None:
+    """Run a command, in the process that was forked for it."""
     fault = command.get("fault")
     process = Process(shift, Fault(**fault) if fault else None)
     if command["do"] == "deliver":
         process.deliver(command["event"])
     else:
         process.sweep()
-    tell(operations=process.operations.names)
+    emit(operations=process.operations.names)
     process.close()
 
 

@@ -1,4 +1,4 @@
-"""The HTTP door on the local cloud, as applications use it: real requests at one address."""
+"""The HTTP entry point on the local cloud, as applications use it: real requests."""
 
 import json
 import subprocess
@@ -37,7 +37,8 @@ def ask(
     )
 
 
-def test_an_application_gets_the_repainted_picture_in_the_answer(cloud: Cloud) -> None:
+def test_generation(cloud: Cloud) -> None:
+    """An application gets the repainted picture in the answer."""
     answer = ask(
         cloud, "POST", "/generations", {"bucket": UPLOADS_BUCKET, "key": "in/cat.png", "seed": 3}
     )
@@ -48,7 +49,8 @@ def test_an_application_gets_the_repainted_picture_in_the_answer(cloud: Cloud) -
     assert made == ask(cloud, "GET", answer.headers["Location"]).json()
 
 
-def test_fifty_requests_at_once_with_one_key_make_one_charge(cloud: Cloud) -> None:
+def test_idempotency_key(cloud: Cloud) -> None:
+    """Fifty requests at once with one key make one charge."""
     before = len(cloud.book.charges())
     body = {"bucket": UPLOADS_BUCKET, "key": "in/cat.png", "prompt": "fifty"}
 
@@ -63,12 +65,14 @@ def test_fifty_requests_at_once_with_one_key_make_one_charge(cloud: Cloud) -> No
     assert set(statuses) <= {200, 409}
 
 
-def test_who_has_no_token_is_refused(cloud: Cloud) -> None:
+def test_token(cloud: Cloud) -> None:
+    """A request without a valid token is refused."""
     assert ask(cloud, "GET", "/generations", Authorization="Bearer x").status == 401
     assert ask(cloud, "GET", "/healthz", Authorization="").status == 200
 
 
-def test_bytes_that_are_no_utf8_are_refused(cloud: Cloud) -> None:
+def test_bad_encoding(cloud: Cloud) -> None:
+    """A body that is not UTF-8 is refused."""
     answer = urllib3.request(
         "POST",
         f"{cloud.gateway.address}/generations",
@@ -83,7 +87,8 @@ def test_bytes_that_are_no_utf8_are_refused(cloud: Cloud) -> None:
     assert answer.json()["type"].endswith("bad-encoding")
 
 
-def test_schemathesis_finds_nothing(cloud: Cloud, tmp_path: Path) -> None:
+def test_schemathesis(cloud: Cloud, tmp_path: Path) -> None:
+    """schemathesis finds no violation of the OpenAPI document."""
     # Every check, the stateful ones along the document's links included.
     done = subprocess.run(
         [
@@ -103,7 +108,8 @@ def test_schemathesis_finds_nothing(cloud: Cloud, tmp_path: Path) -> None:
     assert "Stateful" in done.stdout
 
 
-def test_the_document_is_openapi_3_1_and_made_for_this_deployment(cloud: Cloud) -> None:
+def test_openapi_document(cloud: Cloud) -> None:
+    """The document is OpenAPI 3.1, with this deployment's limits, and needs a token."""
     document = ask(cloud, "GET", "/openapi.json").json()
 
     assert document["openapi"] == "3.1.0"

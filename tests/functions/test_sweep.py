@@ -1,4 +1,4 @@
-"""The sweep's door, as the platform's timer calls it."""
+"""The sweep's entry point, as the platform's timer calls it."""
 
 import json
 from collections.abc import Iterator
@@ -31,7 +31,8 @@ def park(cloud: Cloud) -> None:
     assert json.loads(answer.body)["results"][0]["status"] == "deferred", answer
 
 
-def test_a_tick_finishes_what_was_parked_and_tells_counts(cloud: Cloud) -> None:
+def test_tick(cloud: Cloud) -> None:
+    """A tick finishes what was parked, and returns counts."""
     park(cloud)
     tick = cloud.platform.tick(SWEEP_TIMER)
 
@@ -41,7 +42,8 @@ def test_a_tick_finishes_what_was_parked_and_tells_counts(cloud: Cloud) -> None:
     assert json.loads(cloud.platform.tick(SWEEP_TIMER).body) == {"results": {"pending": 0}}
 
 
-def test_without_a_ledger_the_sweep_says_what_to_set(cloud: Cloud) -> None:
+def test_without_ledger(cloud: Cloud) -> None:
+    """Without a ledger the error names the setting that is missing."""
     settings = {k: v for k, v in cloud.settings.items() if k != "REPAINT_LEDGER"}
     folder = cloud.folder / "functions" / "sweep"
     cloud.platform.deploy(FunctionSpec(SWEEP_FUNCTION, folder, settings))

@@ -1,4 +1,4 @@
-"""The upload door, as the platform loads it: a folder with index.py at its root, in a process."""
+"""The upload entry point, as the platform loads it: a folder with index.py, in a process."""
 
 import json
 import os
@@ -14,12 +14,13 @@ from local.cloud import UPLOADS_BUCKET, Cloud, assemble
 from local.imagex import FaultSettings
 from local.vefaas.runtime import FunctionSpec, Invocation
 from shared.ledger import Lease, State
+from tests.fakes import ENVIRONMENT
 
 CAT = (Path(__file__).parents[2] / "examples" / "images" / "chelsea.png").read_bytes()
 
 
 def python(folder: Path, code: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run `code` where the function lies, with nothing else of this project on the path."""
+    """Run `code` in the function's folder, without the rest of the project on the path."""
     clean = {"PATH": os.environ["PATH"], "HOME": str(folder), **environment}
     return subprocess.run(
         [sys.executable, "-c", code],
@@ -44,7 +45,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 
 
 def put(cloud: Cloud, key: str, prompt: str | None = "a cat") -> None:
-    # Put past the bucket's rule, so that only the event under test is delivered.
+    # Without triggering the bucket's rule, so that only the event under test is delivered.
     meta = {"x-tos-meta-prompt": prompt} if prompt else {}
     cloud.store.put(UPLOADS_BUCKET, key, CAT, {**meta, "content-type": "image/png"})
 
@@ -71,9 +72,8 @@ def results(invocation: Invocation) -> list[dict[str, Any]]:
     return found
 
 
-def test_importing_the_door_brings_in_no_more_than_an_upload_needs(
-    folder: Path,
-) -> None:
+def test_imports(folder: Path) -> None:
+    """Importing the entry point imports no more than an upload needs."""
     done = python(folder, "import index, sys; print(*sorted(sys.modules))")
 
     assert done.returncode == 0, done.stderr
@@ -92,15 +92,17 @@ def test_importing_the_door_brings_in_no_more_than_an_upload_needs(
     assert {m for m in modules if m.split(".")[0] in unwanted or m == "shared.http_api"} == set()
 
 
-@pytest.mark.parametrize("door", ["upload", "http", "sweep"])
-def test_the_garbage_collector_rests_during_a_doors_import_only(door: str, tmp_path: Path) -> None:
-    folder = assemble(door, tmp_path / "function")
+@pytest.mark.parametrize("name", ["upload", "http", "sweep"])
+def test_garbage_collector(name: str, tmp_path: Path) -> None:
+    """The garbage collector is off during the import only."""
+    folder = assemble(name, tmp_path / "function")
     code = "import index, gc, json; print(json.dumps([gc.isenabled(), gc.get_freeze_count() > 0]))"
 
     assert python(folder, code).stdout == "[true, true]\n"
 
 
-def test_missing_settings_are_told_in_one_error(folder: Path) -> None:
+def test_missing_settings(folder: Path) -> None:
+    """One error names all missing settings."""
     done = python(folder, "import index; index.handler({'events': []}, None)")
 
     assert done.returncode == 1
@@ -108,7 +110,8 @@ def test_missing_settings_are_told_in_one_error(folder: Path) -> None:
         assert f"{name} is not set" in done.stderr
 
 
-def test_each_upload_of_an_event_gets_its_result_and_a_bad_one_hides_none(cloud: Cloud) -> None:
+def test_several_uploads(cloud: Cloud) -> None:
+    """Each upload of an event has its result, whatever the others are."""
     put(cloud, "uploads/one.png")
     put(cloud, "uploads/two.png", prompt=None)
     found = results(
@@ -121,7 +124,8 @@ def test_each_upload_of_an_event_gets_its_result_and_a_bad_one_hides_none(cloud:
     assert UPLOADS_BUCKET == found[1]["bucket"]
 
 
-def test_each_variant_of_an_upload_is_a_result_of_its_own(tmp_path: Path) -> None:
+def test_variants(tmp_path: Path) -> None:
+    """Each variant of an upload has a result of its own."""
     presets = json.dumps([{"prefix": "uploads/three/", "variants": 3}])
     with Cloud(
         tmp_path / "cloud",
@@ -138,23 +142,24 @@ def test_each_variant_of_an_upload_is_a_result_of_its_own(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("malformed", [{}, {"data": "{"}, {"type": "faas.timer.event"}, []])
-def test_a_malformed_event_is_rejected_with_a_sentence(cloud: Cloud, malformed: Any) -> None:
+def test_malformed_event(cloud: Cloud, malformed: Any) -> None:
+    """A malformed event is rejected with a sentence."""
     (only,) = results(invoke(cloud, malformed))
 
     assert only["status"] == "rejected"
     assert only["reason"].endswith(".")
 
 
-def test_an_event_without_uploads_has_no_results(cloud: Cloud) -> None:
+def test_empty_event(cloud: Cloud) -> None:
+    """An event without uploads has no results."""
     assert results(invoke(cloud, event())) == []
 
 
-def test_an_upload_that_must_come_again_fails_the_delivery_and_the_others_are_done(
-    cloud: Cloud,
-) -> None:
+def test_incomplete_delivery(cloud: Cloud) -> None:
+    """One incomplete upload fails the delivery, and the others are done."""
     put(cloud, "uploads/three.png")
     put(cloud, "uploads/four.png")
-    # The first one is taken back to being worked on by somebody else.
+    # The first one is put back to pending, leased by another owner.
     held = cloud.runtime()
     first = invoke(cloud, event("uploads/three.png"))
     record_id = results(first)[0]["record"]
@@ -172,9 +177,8 @@ def test_an_upload_that_must_come_again_fails_the_delivery_and_the_others_are_do
     assert results(invoke(cloud, event("uploads/four.png")))[0]["status"] == "duplicate"
 
 
-def test_the_function_works_without_the_local_cloud_around_it(
-    cloud: Cloud, folder: Path, tmp_path: Path
-) -> None:
+def test_without_local_cloud(cloud: Cloud, folder: Path, tmp_path: Path) -> None:
+    """The function works without the local cloud around it."""
     put(cloud, "uploads/five.png", prompt="%E6%BC%AB%E7%94%BB")
     code = f"import index, sys; print(index.handler({event('uploads/five.png')!r}, None)['body'])"
     code += "; print('volcenginesdkcore' in sys.modules)"
@@ -186,15 +190,47 @@ def test_the_function_works_without_the_local_cloud_around_it(
         **{**cloud.settings, "REPAINT_LEDGER": f"sqlite://{tmp_path}/ledger.db"},
     )
 
-    *lines, body, chain_was_asked = done.stdout.splitlines()
+    *lines, body, chain_was_imported = done.stdout.splitlines()
     assert json.loads(body)["results"][0]["status"] == "generated"
     events = [json.loads(line)["event"] for line in lines]
     assert ["upload.claimed", "attempt.sent", "image.generated", "delivery.finished"] == events
     # The key is in the environment: the SDK's chain takes a while to import, and has no better one.
-    assert chain_was_asked == "False"
+    assert chain_was_imported == "False"
     assert "漫画" in {charge.prompt for charge in cloud.book.charges()}
 
 
-def test_a_spec_without_an_index_is_refused(tmp_path: Path) -> None:
+EVENT = {"events": [], "headers": {"X-Faas-Session-Token": "hush", "x": '{"a": "hush"}'}}
+
+
+@pytest.mark.parametrize(("level", "logged"), [("debug", 1), ("info", 0)])
+def test_shape_of_event(folder: Path, level: str, logged: int) -> None:
+    """At debug level the event's shape is logged, without any of its values."""
+    code = f"import index; index.handler({EVENT!r}, None)"
+    done = python(folder, code, **ENVIRONMENT, REPAINT_LOG_LEVEL=level)
+
+    assert 0 == done.returncode, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    shapes = [line["shape"] for line in lines if line["event"] == "event.received"]
+    assert [
+        {"events": [], "headers": {"X-Faas-Session-Token": "•••", "x": {"JSON text": {"a": "str"}}}}
+    ] * logged == shapes
+    assert "hush" not in done.stdout
+
+
+def test_shape_is_lazy(folder: Path) -> None:
+    """Above debug level no shape is worked out."""
+    code = (
+        "import index\n"
+        "class Event(dict):\n"
+        "    def items(self): raise AssertionError('worked out')\n"
+        "index.handler(Event(events=[]), None)"
+    )
+
+    assert 0 == python(folder, code, **ENVIRONMENT).returncode
+    assert "worked out" in python(folder, code, **ENVIRONMENT, REPAINT_LOG_LEVEL="debug").stderr
+
+
+def test_missing_index(tmp_path: Path) -> None:
+    """A function without index.py is refused."""
     with pytest.raises(FileNotFoundError, match=r"index\.py"):
         FunctionSpec("repaint-upload", tmp_path)

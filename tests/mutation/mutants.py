@@ -1,39 +1,30 @@
-"""The protections of `shared/`, and for each the change of text that takes it away.
+"""The protections of `shared/`, and for each the change of text that removes it.
 
-A mutant that no test notices is a promise that nobody keeps an eye on.
+A mutant that no test kills is a promise that no test checks.
 """
 
 from dataclasses import dataclass
 
-# Of the crash tests, which take longer, only the one that is meant.
-_CRASH = "tests/crash/test_memory.py::test_"
-_LATE = f"{_CRASH}an_image_that_is_stored_late_is_found_and_not_paid_for_again"
-_BLIND = f"{_CRASH}a_probe_that_cannot_tell_pays_nothing_until_one_can"
-_TURNS_UP = f"{_CRASH}an_image_that_turns_up_after_all_ends_the_doubt"
-_THREE = f"{_CRASH}three_calls_that_leave_nothing_end_in_doubt_and_are_never_paid_for_again"
-_AGAIN = "tests/shared/processing/test_redrive.py"
+# Of the crash tests, which take longer, one each.
+_CRASH = "tests/crash/test_every_operation.py::test_"
+_CRASH_WEBHOOK = "tests/crash/test_webhook.py::test_process_killed"
+_ATTEMPTS = "tests/shared/processing/test_attempts.py::test_"
+_HTTP_CLIENT = "tests/shared/clients/test_http.py::test_"
+_HTTP = "tests/shared/http_api/test_http.py::test_"
 _LEDGER = "tests/shared/ledger/test_ledger.py"
 _NAMES = "tests/shared/processing/test_output_names.py"
 _OUTCOME = "tests/shared/clients/test_outcome.py"
 _PIPELINE = "tests/shared/processing/test_pipeline.py"
 _PROTECTIONS = "tests/mutation/test_protections.py"
-_HTTP = "tests/shared/http_api/test_http.py::test_"
-_VARIANTS = "tests/shared/processing/test_variants.py"
+_REDRIVE = "tests/shared/processing/test_redrive.py"
 _SWEEP = "tests/shared/processing/test_sweep.py"
-_NOTICES = "tests/shared/webhook/test_webhook.py::test_"
-_UNTOLD = (
-    "tests/crash/test_notices.py::test_a_process_killed_anywhere_leaves_nothing_untold_and_tells_"
-    "nothing_that_is_not_so"
-)
-_WRITTEN = f"{_PIPELINE}::test_the_claim_is_written_before_anything_is_paid"
-_LOG_LINE = (
-    "tests/shared/test_redaction.py::test_a_log_line_shows_no_secret_and_keeps_chinese_readable"
-)
+_VARIANTS = "tests/shared/processing/test_variants.py"
+_WEBHOOK = "tests/shared/webhook/test_webhook.py::test_"
 
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """One protection taken away: in `file`, `old`, which stands there once, becomes `new`.
+    """One protection removed: `old`, which is in `file` once, becomes `new`.
 
     `tests` is the file, or the test, that has to fail then.
     """
@@ -65,10 +56,10 @@ CLAIM = [
         "shared/processing/claims.py",
         "entry = ledger.create(record)",
         'entry = Entry(record, "1")',
-        _WRITTEN,
+        f"{_PIPELINE}::test_claim_before_call",
     ),
     Mutant(
-        "an attempt is written down before it is sent",
+        "an attempt is written before it is sent",
         "shared/processing/attempts.py",
         "claim.write(begun.with_attempt(attempt))",
         "claim.record = begun.with_attempt(attempt)",
@@ -82,7 +73,7 @@ CLAIM = [
         _LEDGER,
     ),
     Mutant(
-        "the end record is looked for again after the claim",
+        "the end record is read again after the claim",
         "shared/processing/claims.py",
         "if entry is not None:\n            finished = ledger.finished(record.id)",
         "if entry is not None:\n            finished = None",
@@ -92,35 +83,35 @@ CLAIM = [
 
 TAKEOVER = [
     Mutant(
-        "a record in object storage is replaced only as it was read",
+        "a record in object storage is replaced only in the version that was read",
         "shared/ledger/tos.py",
         "self._put(self._pending(record.id), record, if_match=entry.version)",
         "self._put(self._pending(record.id), record)",
         _LEDGER,
     ),
     Mutant(
-        "a record in SQLite is replaced only as it was read",
+        "a record in SQLite is replaced only in the version that was read",
         "shared/ledger/sqlite.py",
         "WHERE id = ? AND version = ? AND NOT finished",
         "WHERE id = ? AND ? > 0 AND NOT finished",
         _LEDGER,
     ),
     Mutant(
-        "who takes over writes that down",
+        "a takeover is written",
         "shared/processing/claims.py",
         "entry = delivery.ledger.replace(other, mine)",
         "entry = Entry(mine, other.version)",
         _PROTECTIONS,
     ),
     Mutant(
-        "nobody takes over while the lease runs",
+        "no delivery takes over while the lease runs",
         "shared/processing/claims.py",
         "if record.is_leased(now) or waits:",
         "if waits:",
         _PROTECTIONS,
     ),
     Mutant(
-        "what is parked is left alone until it is due",
+        "a parked record is left alone until it is due",
         "shared/processing/claims.py",
         "waits = record.park is not None and record.park.due_at > now and not early",
         "waits = False",
@@ -129,19 +120,19 @@ TAKEOVER = [
     Mutant(
         "a lease lasts until the attempt is settled",
         "shared/processing/claims.py",
-        "return sent_at + SEND_GRACE_SECONDS + CONNECT_SECONDS + slowest",
-        "return sent_at + SEND_GRACE_SECONDS + CONNECT_SECONDS",
+        "return written_at + SEND_GRACE_SECONDS + MARGIN_SECONDS + slowest",
+        "return written_at + SEND_GRACE_SECONDS + MARGIN_SECONDS",
         _PROTECTIONS,
     ),
     Mutant(
-        "a lease counts the time until the first byte is sent",
+        "a lease includes the time until the first byte is sent",
         "shared/processing/claims.py",
-        "return sent_at + SEND_GRACE_SECONDS + CONNECT_SECONDS + slowest",
-        "return sent_at + slowest",
+        "return written_at + SEND_GRACE_SECONDS + MARGIN_SECONDS + slowest",
+        "return written_at + slowest",
         _PROTECTIONS,
     ),
     Mutant(
-        "who takes over looks for the end record first",
+        "the end record is read after a takeover",
         "shared/processing/claims.py",
         "finished = delivery.ledger.finished(mine.id)",
         "finished = None",
@@ -150,15 +141,22 @@ TAKEOVER = [
     Mutant(
         "a call that would go out late is not sent",
         "shared/processing/attempts.py",
-        "too_late = claim.sent_at > attempt.sent_at + SEND_GRACE_SECONDS",
-        "too_late = claim.sent_at > attempt.sent_at + 86400.0",
+        "            attempt.sent_at + SEND_GRACE_SECONDS,\n",
+        "            attempt.sent_at + 86400.0,\n",
         _PROTECTIONS,
     ),
     Mutant(
-        "a call that cannot be answered in time any more is not sent",
+        "one reading of the clock decides on the day as well",
         "shared/processing/attempts.py",
-        "if too_late or not self._has_time(claim):",
-        "if too_late:",
+        "if now > latest or (attempt.day is not None and billing_day(now) != attempt.day):",
+        "if now > latest:",
+        f"{_ATTEMPTS}midnight_between_count_and_call",
+    ),
+    Mutant(
+        "a call that can no longer be answered in time is not sent",
+        "shared/processing/attempts.py",
+        "            self._policy.latest_call(claim.delivery.deadline),\n        )",
+        "        )",
         _PROTECTIONS,
     ),
 ]
@@ -172,7 +170,7 @@ END = [
         _PROTECTIONS,
     ),
     Mutant(
-        "a refused end record does not count as written where there is none",
+        "a refused end record counts as written only if there is one",
         "shared/ledger/tos.py",
         "            if found is None:\n                raise\n",
         "            found = found or record\n",
@@ -200,28 +198,49 @@ END = [
         _LEDGER,
     ),
     Mutant(
-        "a record that is run again as another one pays nothing beside it",
+        "a record that was redriven pays nothing beside the new one",
         "shared/processing/attempts.py",
-        "if claim.record.redriven_as else None",
-        "if claim.record.redrive_of else None",
-        _AGAIN,
+        "if find(ledger, record.redriven_as) is not None:",
+        "if find(ledger, record.redriven_as) is record:",
+        _REDRIVE,
     ),
     Mutant(
-        "who lost the lease cannot end the record",
+        "an owner that lost the lease cannot end the record",
         "shared/processing/attempts.py",
-        "if not claim.record.is_leased(now):",
-        "if not claim.record.is_leased(now - 86400.0):",
+        "claim.write(claim.record.changed(ending=Ending(",
+        "(lambda record: setattr(claim, 'record', record))(claim.record.changed(ending=Ending(",
         _PROTECTIONS,
+    ),
+    Mutant(
+        "an end that was decided is carried out, not paid over",
+        "shared/processing/attempts.py",
+        "if record.ending is not None or record.instructions is None:",
+        "if record.instructions is None:",
+        f"{_ATTEMPTS}decision_survives_a_crash",
+    ),
+    Mutant(
+        "a redrive that was overtaken pays nothing beside its old record",
+        "shared/processing/attempts.py",
+        "if old is not None and old.redriven_as != record.id:",
+        "if old is None:",
+        f"{_ATTEMPTS}redrive_overtaken",
+    ),
+    Mutant(
+        "an image that turns up late wins over a later refusal",
+        "shared/processing/attempts.py",
+        "            recovered = self._recover_absent(claim)\n        except ProbeFailed:\n",
+        "            recovered = None\n        except ProbeFailed:\n",
+        f"{_ATTEMPTS}late_image_wins",
     ),
     Mutant(
         "an object that went away or was overwritten is not paid for later",
         "shared/processing/attempts.py",
-        "ended = self._source_is_gone(claim) if record.attempts or claim.taken_over else None",
-        "ended = None",
+        "if record.attempts or claim.taken_over else None",
+        "if claim is None else None",
         _PROTECTIONS,
     ),
     Mutant(
-        "what was left by an owner that died comes due",
+        "a record whose owner was killed comes due",
         "shared/ledger/record.py",
         "return self.lease.until if self.lease else 0.0",
         'return float("inf")',
@@ -231,14 +250,14 @@ END = [
 
 PROBE = [
     Mutant(
-        "an attempt of unknown outcome is looked for",
+        "an attempt of unknown outcome is probed for",
         "shared/processing/attempts.py",
-        "made = self.probe_output(claim.record, attempt)\n        except",
-        "made = None\n        except",
+        "            image = self.probe_output(claim.record, attempt)\n        except",
+        "            image = None\n        except",
         _PIPELINE,
     ),
     Mutant(
-        "who takes over an attempt looks for it before paying",
+        "a new owner probes for the last attempt before it pays",
         "shared/processing/attempts.py",
         "step = self._probe if claim.taken_over else self._send",
         "step = self._begin if claim.taken_over else self._send",
@@ -252,52 +271,52 @@ PROBE = [
         _PIPELINE,
     ),
     Mutant(
-        "the look waits until the call is settled",
+        "the probe waits until the call is settled",
         "shared/processing/attempts.py",
         "self._clock.sleep(wait)\n        return self._probe",
         "return self._probe",
-        _LATE,
+        f"{_CRASH}late_image",
     ),
     Mutant(
-        "the look counts the time until the first byte is sent",
+        "the settle time includes the time until the first byte is sent",
         "shared/processing/claims.py",
-        "return sent_at + CONNECT_SECONDS + self.settle_seconds",
+        "return sent_at + MARGIN_SECONDS + self.settle_seconds",
         "return sent_at + self.settle_seconds",
         _PROTECTIONS,
     ),
     Mutant(
-        "a look that cannot tell is no proof of absence",
+        "a probe without a clear answer is no proof of absence",
         "shared/processing/attempts.py",
-        "return self._park_unprobed(claim, Status.IN_DOUBT, reason, error)",
-        "made = None",
-        _BLIND,
+        "return self._park_after_failed_probe(claim, Status.IN_DOUBT, reason, error)",
+        "image = None",
+        f"{_CRASH}probe_fails",
     ),
     Mutant(
-        "only the very name that was asked for is taken for the output",
+        "only the exact name counts as the output",
         "shared/clients/imagex.py",
         "if {uri, key} & {wanted, name}:",
         "if uri or key:",
         _PROTECTIONS,
     ),
     Mutant(
-        "a file that was there before is not taken for the new one",
+        "a file from before the call does not count as its image",
         "shared/processing/attempts.py",
-        "if found.last_modified == attempt.before:",
-        "if found.last_modified is None:",
+        "    return not is_unchanged\n",
+        "    return True\n",
         _NAMES,
     ),
     Mutant(
-        "a file older than the call is not taken for what the call made",
+        "a file older than the call does not count as its image",
         "shared/processing/attempts.py",
-        "is_old = _changed_long_before(last_modified, attempt.sent_at)",
+        "is_old = _is_older(last_modified, attempt.sent_at)",
         "is_old = False",
         _NAMES,
     ),
     Mutant(
-        "a clock that is off does not make an image of our own name somebody else's",
+        "a wrong clock does not make an image with a default name another's",
         "shared/processing/attempts.py",
-        "if record.instructions and record.instructions.output and attempt.number == 1:",
-        "if record.instructions:",
+        "if is_chosen and not _is_attempts_own(",
+        "if not _is_attempts_own(",
         _NAMES,
     ),
     Mutant(
@@ -308,22 +327,89 @@ PROBE = [
         _OUTCOME,
     ),
     Mutant(
-        "a paid image is looked for also where there is no time to pay",
+        "a paid image is probed for even without the time for a call",
         "shared/processing/sweep.py",
         "if due.pays and next_call > self._policy.latest_call(delivery.deadline):",
         "if next_call > self._policy.latest_call(delivery.deadline):",
         _SWEEP,
     ),
     Mutant(
-        "what turns up after the last attempt is found",
+        "an image that appears after the last attempt is found",
         "shared/processing/attempts.py",
-        "if _is_absent(attempt) else None\n                if made",
-        "if attempt is None else None\n                if made",
-        _TURNS_UP,
+        "if attempt.outcome == ABSENT:\n                image",
+        "if attempt.outcome == GENERATED:\n                image",
+        f"{_CRASH}image_appears_later",
+    ),
+]
+
+TRANSPORT = [
+    Mutant(
+        "nothing waits between the last reading of the clock and the first byte",
+        "shared/clients/http.py",
+        "        connection = connection or self._connect(url, timeouts.connect)\n",
+        "        request.before_first_byte()\n"
+        "        connection = connection or self._connect(url, timeouts.connect)\n",
+        f"{_HTTP_CLIENT}nothing_before_the_gate",
+    ),
+    Mutant(
+        "an idle connection is not trusted after a long pause",
+        "shared/clients/http.py",
+        "if now - connection.used_at < _IDLE_SECONDS and connection.is_quiet():",
+        "if connection.is_quiet():",
+        f"{_HTTP_CLIENT}old_connections_are_not_used",
+    ),
+    Mutant(
+        "the first failure closes a host's idle connections",
+        "shared/clients/http.py",
+        "            self._drop_idle(place)\n            raise MaybeExecuted",
+        "            raise MaybeExecuted",
+        f"{_HTTP_CLIENT}first_failure_drops_the_pool",
+    ),
+    Mutant(
+        "a paid call does not go over an idle connection",
+        "shared/clients/imagex.py",
+        "sent=sent, fresh=True)",
+        "sent=sent)",
+        f"{_ATTEMPTS}paid_call_on_a_fresh_connection",
+    ),
+    Mutant(
+        "an interim answer is not the answer",
+        "shared/clients/http.py",
+        "if status >= 200:",
+        "if status:",
+        f"{_HTTP_CLIENT}interim_answer",
+    ),
+    Mutant(
+        "a cut answer is not taken for a whole one",
+        "shared/clients/http.py",
+        'raise _EndOfStreamError("the connection was closed before the answer\'s end")',
+        "return",
+        f"{_HTTP_CLIENT}unreadable_answer",
+    ),
+    Mutant(
+        "name resolution has a time limit",
+        "shared/clients/http.py",
+        "        thread.join(seconds)\n",
+        "        thread.join()\n",
+        f"{_HTTP_CLIENT}slow_resolver",
     ),
 ]
 
 ATTEMPTS = [
+    Mutant(
+        "a slot is used once",
+        "shared/processing/claims.py",
+        "has_slot=has_slot and not record.attempts",
+        "has_slot=has_slot",
+        f"{_ATTEMPTS}slot_is_used_once",
+    ),
+    Mutant(
+        "a later attempt whose derived name is taken is not rejected for it",
+        "shared/processing/attempts.py",
+        "        if number > 1:\n",
+        "        if number > 9:\n",
+        f"{_ATTEMPTS}taken_derived_name",
+    ),
     Mutant(
         "every attempt stores its image under another name",
         "shared/ledger/record.py",
@@ -341,14 +427,14 @@ ATTEMPTS = [
     Mutant(
         "later attempts of two uploads to one key do not share a name",
         "shared/processing/output_names.py",
-        'f"-{record.id[-8:]}-{number}"',
+        'f"-{record.id}-{number}"',
         'f"-{record.id[:8]}-{number}"',
         _NAMES,
     ),
     Mutant(
         "an attempt that was throttled keeps its number",
         "shared/processing/attempts.py",
-        "return last.number if last.outcome in _NOT_EXECUTED else last.number + 1",
+        "return last.number if last.outcome in _NUMBER_REUSED else last.number + 1",
         "return last.number + 1",
         _PIPELINE,
     ),
@@ -357,7 +443,7 @@ ATTEMPTS = [
         "shared/processing/attempts.py",
         "if number > MAX_ATTEMPTS:",
         "if number > MAX_ATTEMPTS + 1:",
-        _THREE,
+        f"{_CRASH}attempts_exhausted",
     ),
     Mutant(
         "a call begins only where it can be answered in time",
@@ -367,7 +453,7 @@ ATTEMPTS = [
         _PIPELINE,
     ),
     Mutant(
-        "a seed that the user chose is not exchanged for another one",
+        "a seed that the user chose is not replaced",
         "shared/processing/attempts.py",
         "case Verdict.RESEED if may_reseed and earlier",
         "case Verdict.RESEED if earlier",
@@ -377,51 +463,52 @@ ATTEMPTS = [
 
 CAP = [
     Mutant(
-        "nothing is sent that the daily cap has no room for",
+        "nothing is sent beyond the daily cap",
         "shared/processing/attempts.py",
-        "if cap is not None and not claim.delivery.ledger.reserve(",
-        "if cap is not None and None is claim.delivery.ledger.reserve(",
+        "if not claim.delivery.ledger.reserve(",
+        "if None is claim.delivery.ledger.reserve(",
         _PROTECTIONS,
     ),
     Mutant(
-        "an attempt is counted before it is written down",
+        "an attempt is counted against the cap before it is written",
         "shared/processing/attempts.py",
-        "        if cap is not None and not claim.delivery.ledger.reserve(",
-        "        early = Attempt(number=number, output=name, sent_at=self._clock.now(), day=day)\n"
-        "        claim.write(record.with_attempt(early))\n"
-        "        if cap is not None and not claim.delivery.ledger.reserve(",
+        "            if not claim.delivery.ledger.reserve(",
+        "            now = self._clock.now()\n"
+        "            early = Attempt(number=number, output=name, sent_at=now, day=day)\n"
+        "            claim.write(record.with_attempt(early))\n"
+        "            if not claim.delivery.ledger.reserve(",
         _PROTECTIONS,
     ),
     Mutant(
-        "a claim holds no attempt where there is a cap",
+        "a claim holds no attempt if there is a cap",
         "shared/processing/claims.py",
         "if self._capped or chosen:",
         "if chosen:",
         _PROTECTIONS,
     ),
     Mutant(
-        "the cap counts what others counted in SQLite",
+        "the cap in SQLite counts all attempts",
         "shared/ledger/sqlite.py",
         "WHERE (SELECT COUNT(*) FROM daily_cap WHERE day = ?1) < ?3 ",
         "WHERE ?3 > 0 ",
         _PROTECTIONS,
     ),
     Mutant(
-        "spending that cannot be read is not taken for none",
+        "a damaged count of the daily cap does not count as zero",
         "shared/ledger/daily_cap.py",
         "        if not isinstance(attempts, list):\n",
         "        if not isinstance(attempts, list):\n            return [], etag\n",
         _SWEEP,
     ),
     Mutant(
-        "what is throttled takes no place of the day",
+        "a throttled call does not count against the cap",
         "shared/processing/attempts.py",
-        "self._release(claim, claim.record.begun)\n        if not self._has_time(",
+        "self._release_cap(claim, record.begun)\n        if not self._has_time(",
         "if not self._has_time(",
         _SWEEP,
     ),
     Mutant(
-        "two that count at the same time do not overwrite each other",
+        "two deliveries that count at the same time do not overwrite each other",
         "shared/ledger/daily_cap.py",
         "self._bucket, self._key(day), body, create_only=etag is None, if_match=etag",
         "self._bucket, self._key(day), body",
@@ -438,42 +525,42 @@ CHOSEN = [
         _NAMES,
     ),
     Mutant(
-        "a name stays with a holder that is still at work",
+        "a name stays with a holder that has not ended",
         "shared/processing/output_names.py",
         "if ended is None or not ledger.move_name(",
         "if not ledger.move_name(",
         _NAMES,
     ),
     Mutant(
-        "a name is handed over where its holder left no file",
+        "a name moves on if its holder left no file",
         "shared/processing/output_names.py",
         "if made and not overwrite:",
         "if ended and not overwrite:",
         _NAMES,
     ),
     Mutant(
-        "a name is handed over to who overwrites",
+        "a name moves to an upload that overwrites",
         "shared/processing/output_names.py",
         "if made and not overwrite:",
         "if made:",
         _PROTECTIONS,
     ),
     Mutant(
-        "a name stays with the upload that made its file",
+        "a name stays with the upload that was generated under it",
         "shared/processing/output_names.py",
         "if made and not overwrite:",
         "if made is None:",
         _PROTECTIONS,
     ),
     Mutant(
-        "a name in object storage is handed over once",
+        "a name in object storage moves once",
         "shared/ledger/tos.py",
         "self._tos.put(self._bucket, key, document, if_match=etag)",
         "self._tos.put(self._bucket, key, document)",
         _PROTECTIONS,
     ),
     Mutant(
-        "a name in SQLite is handed over once",
+        "a name in SQLite moves once",
         "shared/ledger/sqlite.py",
         '"UPDATE names SET id = ? WHERE name = ? AND id = ?"',
         '"UPDATE names SET id = ? WHERE name = ? AND ? IS NOT NULL"',
@@ -495,9 +582,9 @@ CHOSEN = [
     ),
     Mutant(
         "nothing is paid for a name that exists already",
-        "shared/processing/output_names.py",
-        "if changed_at is not None and not overwrite:",
-        "if changed_at is None and overwrite is None:",
+        "shared/processing/attempts.py",
+        "if stored is not None and not overwrite:",
+        "if stored is None and overwrite is None:",
         _PIPELINE,
     ),
 ]
@@ -506,7 +593,7 @@ UPLOADS = [
     Mutant(
         "another prompt makes another upload",
         "shared/uploads/metadata.py",
-        "_digest([version, sorted(metadata.items())], 12)",
+        "_digest([version, known], 12)",
         "_digest([version], 12)",
         _PIPELINE,
     ),
@@ -518,21 +605,21 @@ UPLOADS = [
         _PIPELINE,
     ),
     Mutant(
-        "a bucket that is not there does not pass for an object that is gone",
+        "a missing bucket does not count as a missing object",
         "shared/processing/pipeline.py",
         "if not storage.has_bucket(bucket):",
         "if storage.has_bucket is None:",
         _PIPELINE,
     ),
     Mutant(
-        "after a configuration error only who passed it lets the rest go",
+        "after a configuration error only a record that passed lets the rest go",
         "shared/processing/sweep.py",
         'result.status in ("generated", "rejected"):',
         'result.status != "deferred":',
         _PROTECTIONS,
     ),
     Mutant(
-        "an output of ours is left alone",
+        "an output of Repaint is left alone",
         "shared/processing/pipeline.py",
         "if GENERATED_MARK in info.metadata:",
         "if GENERATED_MARK in info.etag:",
@@ -546,17 +633,17 @@ VARIANTS = [
         "shared/processing/variants.py",
         "for sibling in reversed(siblings):",
         "ledger.create(first)\n    for sibling in reversed(siblings):",
-        "tests/crash/test_variants.py::test_where_the_first_variant_has_a_record_its_siblings_have_one",
+        "tests/crash/test_variants.py::test_siblings_written_first",
     ),
     Mutant(
-        "a sibling that is not there for sure stops the claim",
+        "a sibling that may not be written stops the claim",
         "shared/processing/variants.py",
         "if claims.leave(sibling, ledger) is None:",
         "if claims.leave(sibling, ledger) is ledger:",
         _VARIANTS,
     ),
     Mutant(
-        "where the first variant is known no sibling is written",
+        "no sibling is written if the first variant has a record",
         "shared/processing/variants.py",
         "if known is not None:",
         "if known is ledger:",
@@ -577,10 +664,10 @@ VARIANTS = [
         _VARIANTS,
     ),
     Mutant(
-        "keys of a user's own make no upload new",
-        "shared/processing/pipeline.py",
-        "recognised(info.metadata)",
-        "decoded(info.metadata)",
+        "a user's own metadata keys make no upload new",
+        "shared/uploads/metadata.py",
+        "(name, metadata[name]) for name in KEYS if name in metadata",
+        "metadata.items()",
         "tests/shared/uploads/test_presets.py",
     ),
 ]
@@ -589,15 +676,15 @@ CALLERS = [
     Mutant(
         "a caller's further pictures are as public as the first",
         "shared/http_api/validation.py",
-        "(self._store_uri_problem if stored else self._image_url_problem)(text)",
-        "None",
+        'pictures = pointer.startswith("/req_json/image_urls/")',
+        "pictures = False",
         f"{_HTTP}further_pictures_are_judged_as_the_first_one_is",
     ),
     Mutant(
-        "another model is handed no address of an internal network",
+        "another model gets no address of an internal network",
         "shared/http_api/validation.py",
-        "elif of_this_model or not is_address(text):",
-        "elif text:",
+        "may_be_url = other_model and",
+        "may_be_url = not other_model and",
         f"{_HTTP}further_pictures_are_judged_as_the_first_one_is",
     ),
     Mutant(
@@ -622,56 +709,56 @@ CALLERS = [
         f"{_HTTP}an_answers_address_stays_at_this_host_and_in_its_header",
     ),
     Mutant(
-        "nothing nested too deep is written on",
+        "a document that is nested too deep is refused",
         "shared/http_api/requests.py",
         "if depth_of(document) > _MAX_DEPTH:",
         "if depth_of(document) > 10**6:",
         f"{_HTTP}what_is_nested_too_deep_is_refused_however_deep_it_is",
     ),
     Mutant(
-        "no half character is written on",
+        "a lone surrogate is refused",
         "shared/http_api/requests.py",
         "if not is_utf8(json.dumps(document, ensure_ascii=False)):",
         "if not is_utf8(body):",
         f"{_HTTP}each_mistake_has_its_status",
     ),
     Mutant(
-        "no number is lost on its way",
+        "a number too large for a float is refused",
         "shared/http_api/requests.py",
         "if math.isinf(number):",
         "if math.isnan(number):",
         f"{_HTTP}each_mistake_has_its_status",
     ),
     Mutant(
-        "a key is answered by its record, not by what its object is now",
+        "a key is answered by its record, not by its object's present state",
         "shared/http_api/app.py",
         "record = earlier or self._asking.record(document, record_id, fingerprint)",
         "record = self._asking.record(document, record_id, fingerprint)",
         f"{_HTTP}a_key_is_answered_by_its_record_whatever_became_of_the_object",
     ),
     Mutant(
-        "who works on a key's record is told apart from who asks again",
+        "a key's running request is distinguished from a repeated one",
         "shared/http_api/app.py",
         "if result.held:",
         "if result.held is None:",
         f"{_HTTP}the_same_key_while_it_is_running_is_told_so",
     ),
     Mutant(
-        "a damaged record hides no other one",
+        "a damaged record hides no other one of the list",
         "shared/http_api/app.py",
         "except RecordUnreadable as error:",
         "except ZeroDivisionError as error:",
         f"{_HTTP}a_record_that_cannot_be_read_hides_no_other_one_of_the_list",
     ),
     Mutant(
-        "a mistake of ours is told to no caller",
+        "an unexpected error is shown to no caller",
         "shared/http_api/app.py",
         "except Exception:",
         "except ZeroDivisionError:",
         f"{_HTTP}a_mistake_of_ours_is_answered_as_a_problem_that_tells_nothing",
     ),
     Mutant(
-        "a caller does not choose whose key signs",
+        "a caller does not choose the key that signs",
         "shared/clients/credentials.py",
         'None if os.environ.get("VOLCENGINE_ACCESS_KEY") else _from_headers.get()',
         "_from_headers.get()",
@@ -681,28 +768,28 @@ CALLERS = [
 
 SECRETS = [
     Mutant(
-        "no secret in what the gateway says",
+        "no secret in the gateway's message",
         "shared/clients/imagex.py",
         'redact_text(str(error.get("Message") or ""))',
         'str(error.get("Message") or "")',
         _PROTECTIONS,
     ),
     Mutant(
-        "no secret in what the model says",
+        "no secret in the model's message",
         "shared/clients/imagex.py",
         'redact_text(str(model.get("message") or "the model failed"))',
         'str(model.get("message") or "the model failed")',
         _PROTECTIONS,
     ),
     Mutant(
-        "no value of a source's address, in whatever form it is repeated",
+        "no value of a source's address in a message, in whatever form",
         "shared/processing/attempts.py",
         "hide_queries(outcome.message, pictures)",
         "outcome.message",
         _PROTECTIONS,
     ),
     Mutant(
-        "no query of a caller's addresses outlives its request",
+        "no query of a caller's address outlives its request",
         "shared/ledger/record.py",
         'update={"req_json": without_queries(self.instructions.req_json)}',
         "update={}",
@@ -713,87 +800,87 @@ SECRETS = [
         "shared/logs.py",
         "return {name: redact(value, name) for name, value in event.items()}",
         "return event",
-        _LOG_LINE,
+        "tests/shared/test_redaction.py::"
+        "test_a_log_line_shows_no_secret_and_keeps_chinese_readable",
     ),
 ]
 
-NOTICES = [
+WEBHOOK = [
     Mutant(
-        "a notice is written before the end that it tells of",
+        "an event is written before the end that it reports",
         "shared/processing/attempts.py",
-        "        event = self._enqueue(claim, ended)\n"
-        "        stands = claim.delivery.ledger.finish(entry, ended)\n",
-        "        stands = claim.delivery.ledger.finish(entry, ended)\n"
+        "        event = self._enqueue(claim, ended)\n        final = claim.delivery.ledger.finish("
+        "Entry(claim.record, claim.version), ended)\n",
+        "        final = claim.delivery.ledger.finish(Entry(claim.record, claim.version), ended)\n"
         "        event = self._enqueue(claim, ended)\n",
-        _UNTOLD,
+        _CRASH_WEBHOOK,
     ),
     Mutant(
-        "nothing is told that did not happen",
+        "nothing untrue is reported",
         "shared/webhook/outbox.py",
         "if record is None or event_type(record) != entry.type:",
         "if record is None:",
-        f"{_NOTICES}what_did_not_happen_yet_waits_and_what_happened_otherwise_is_removed_untold",
+        f"{_WEBHOOK}untrue_events",
     ),
     Mutant(
-        "what waits is told of the first time only",
+        "a park is reported the first time only",
         "shared/processing/attempts.py",
         "event = None if record.park_reported else self._enqueue(claim, parked)",
         "event = self._enqueue(claim, parked)",
-        f"{_NOTICES}what_is_parked_is_told_the_first_time_and_then_how_it_ended",
+        f"{_WEBHOOK}parked_event",
     ),
     Mutant(
-        "a notice stays until it was delivered",
+        "an event stays until it is delivered",
         "shared/webhook/sender.py",
         'log.warning("notice.failed", reason=answer.problem)\n            return False\n',
         'log.warning("notice.failed", reason=answer.problem)\n',
-        f"{_NOTICES}what_the_receiver_did_not_take_the_sweep_delivers_under_the_same_id",
+        f"{_WEBHOOK}retried_by_sweep",
     ),
     Mutant(
-        "a notice is not given up untried, however long the sweep was off",
+        "an event is not dropped untried, however long the sweep was off",
         "shared/webhook/outbox.py",
         "if is_over if record is None else record.state",
         "if is_over or record is None or record.state",
-        f"{_NOTICES}a_park_of_yesterday_that_is_being_worked_on_is_not_dropped_untold",
+        f"{_WEBHOOK}old_park_kept",
     ),
     Mutant(
-        "a try is written down before it is sent",
+        "a try is written before it is sent",
         "shared/webhook/outbox.py",
         "        ledger.put_entry(begun)\n",
         "",
-        f"{_NOTICES}two_sweeps_at_once_tell_once",
+        f"{_WEBHOOK}two_sweeps",
     ),
     Mutant(
-        "a dead receiver is not waited for by every delivery",
+        "not every delivery waits for a dead endpoint",
         "shared/webhook/outbox.py",
         "if self._sender.rests:",
         "if self._sender is None:",
-        f"{_NOTICES}after_a_failure_a_process_leaves_the_first_tries_of_a_minute_to_the_sweep",
+        f"{_WEBHOOK}rest_after_failure",
     ),
     Mutant(
-        "a dead receiver is not asked by every notice",
+        "a tick does not try a dead endpoint for every event",
         "shared/webhook/outbox.py",
         "if self._clock.now() > until or len(failed) >= _ENOUGH:",
         "if self._clock.now() > until:",
-        f"{_NOTICES}a_tick_does_not_ask_a_dead_receiver_once_for_each_and_delivers_all_once_it_"
-        "lives",
+        f"{_WEBHOOK}tick_gives_up_early",
     ),
     Mutant(
-        "who asked by HTTP does not wait for the receiver",
+        "a caller does not wait for the endpoint",
         "shared/processing/pipeline.py",
         "self._clock.now(), waits=False)",
         "self._clock.now())",
-        f"{_NOTICES}who_asked_by_http_gets_the_answer_before_the_receiver_has_answered",
+        f"{_WEBHOOK}http_does_not_wait",
     ),
     Mutant(
-        "the receiver's address is in no line of the log",
+        "the endpoint's address is in no line of the log",
         "shared/webhook/sender.py",
         'text.replace(place, f"{parts.scheme}://{parts.netloc}")',
         "text",
-        f"{_NOTICES}neither_the_secret_nor_the_address_of_the_receiver_is_told_to_the_log",
+        f"{_WEBHOOK}nothing_secret_logged",
     ),
 ]
 
 MUTANTS = [
-    *CLAIM, *TAKEOVER, *END, *PROBE, *ATTEMPTS, *CAP, *CHOSEN, *UPLOADS, *VARIANTS, *CALLERS,
-    *SECRETS, *NOTICES,
+    *CLAIM, *TAKEOVER, *END, *PROBE, *TRANSPORT, *ATTEMPTS, *CAP, *CHOSEN, *UPLOADS, *VARIANTS,
+    *CALLERS, *SECRETS, *WEBHOOK,
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Every protection, taken away alone, makes a test fail; a protection without a test is none."""
+"""Each protection, removed alone, makes a test fail."""
 
 import os
 import shutil
@@ -13,20 +13,21 @@ from tests.mutation.mutants import MUTANTS, Mutant
 
 ROOT = Path(__file__).parents[2]
 TESTS = sorted({mutant.tests for mutant in MUTANTS})
-# What the tests above are made of: this, and what lies beside them.
-PARTS = ("pyproject.toml", "shared", "functions", "tests/__init__.py", "tests/conftest.py",
-         "tests/fakes.py", "tests/inbox.py")  # fmt: skip
+# What the tests above need, beside the modules of their folders and of those above.
+PARTS = ("pyproject.toml", "shared", "functions")
 
 
-def folder(test: str) -> Path:
-    return (ROOT / test.partition("::")[0]).parent
+def modules_of(test: str) -> set[Path]:
+    """Return the modules in a test's folder and in those above it."""
+    folders = Path(test.partition("::")[0]).parents[:-1]
+    return {path for folder in folders for path in (ROOT / folder).glob("*.py")}
 
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """Copy as much of the project as the tests need."""
-    beside = {path for test in TESTS for path in folder(test).glob("*.py")}
-    for part in [*PARTS, *(str(path.relative_to(ROOT)) for path in beside)]:
+    modules = {path for test in TESTS for path in modules_of(test)}
+    for part in [*PARTS, *(str(path.relative_to(ROOT)) for path in modules)]:
         target = tmp_path / part
         target.parent.mkdir(parents=True, exist_ok=True)
         if (ROOT / part).is_dir():
@@ -37,9 +38,9 @@ def copy(tmp_path: Path) -> Path:
 
 
 def run(copy: Path, tests: Iterable[str]) -> subprocess.CompletedProcess[str]:
-    """Run tests of the copy up to the first that fails."""
+    """Run tests of the copy until one fails."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "PYTHON"))}
-    # Looking for plugins takes as long as most of these runs.
+    # Discovering plugins takes as long as most of these runs.
     environment |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-x", "-q", "--tb=short", "-p", "no:cacheprovider",
@@ -48,19 +49,21 @@ def run(copy: Path, tests: Iterable[str]) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def test_with_every_protection_in_place_all_tests_pass(copy: Path) -> None:
+def test_all_protections(copy: Path) -> None:
+    """All tests pass with every protection in place."""
     done = run(copy, TESTS)
 
     assert 0 == done.returncode, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.protection)
-def test_a_test_fails_without(mutant: Mutant, copy: Path) -> None:
+def test_protection_removed(mutant: Mutant, copy: Path) -> None:
+    """A test fails without the protection."""
     file = copy / mutant.file
     text = file.read_text("utf-8")
     assert 1 == text.count(mutant.old), (
-        f"What is to be replaced does not stand once in {mutant.file}: bring the mutant "
-        f"{mutant.protection!r} in tests/mutation/mutants.py up to date.\n{mutant.old}"
+        f"The text to replace is not exactly once in {mutant.file}: update the mutant "
+        f"{mutant.protection!r} in tests/mutation/mutants.py.\n{mutant.old}"
     )
     mutated = text.replace(mutant.old, mutant.new)
     compile(mutated, mutant.file, "exec")
@@ -68,6 +71,6 @@ def test_a_test_fails_without(mutant: Mutant, copy: Path) -> None:
 
     done = run(copy, [mutant.tests])
 
-    # 1: tests failed. 0: nobody noticed. 2 and above: they could not even be collected.
+    # 1: tests failed. 0: none did. 2 and above: they could not be collected.
     assert 1 == done.returncode, done.stdout + done.stderr
     assert "1 failed" in done.stdout, done.stdout

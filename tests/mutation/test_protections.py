@@ -1,45 +1,21 @@
-"""What each protection is for: the very moment that it is there to survive.
+"""Each protection at the very moment that it is for.
 
-These are the moments that the other tests meet by chance or not at all: one process is stopped in
-the middle of a step, another one acts, the first goes on.
+Other tests meet these moments by chance or not at all: one process stops in the middle of a step,
+another one acts, the first goes on.
 """
 
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from shared.clients.http import Request, Response, Timeouts
-from shared.errors import ConditionFailed, MaybeExecuted
-from shared.processing.claims import CONNECT_SECONDS, SEND_GRACE_SECONDS
-from shared.settings import Settings
+from shared.errors import ConditionFailed
+from shared.processing.claims import MARGIN_SECONDS
 from tests import fakes
-from tests.fakes import FakeCloud, World
-
-SETTLE_SECONDS = float(Settings.model_fields["settle_seconds"].default)
-# A second more than an attempt's lease.
-LEASE_SECONDS = SEND_GRACE_SECONDS + CONNECT_SECONDS + SETTLE_SECONDS + 1.0
-
-
-class Killed(BaseException):
-    """The process is dead: nothing after this line of it happens."""
-
-
-@pytest.fixture(params=["tos", "sqlite"])
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
-    with World() as world:
-        if request.param == "sqlite":
-            world.environment["REPAINT_LEDGER"] = f"sqlite://{tmp_path}/ledger.db"
-        yield world
-
-
-@pytest.fixture
-def tos_world() -> Iterator[World]:
-    """Make a world whose ledger is requests, so that a process can be stopped between two."""
-    with World() as world:
-        yield world
+from tests.crash.interruption import Killed
+from tests.fakes import LEASE_SECONDS, SETTLE_SECONDS, FakeCloud, World
 
 
 def before_next(world: World, name: str, do: Callable[[], object]) -> None:
@@ -53,7 +29,7 @@ def before_next(world: World, name: str, do: Callable[[], object]) -> None:
     world.cloud.interfere = interfere
 
 
-def dies() -> None:
+def killed() -> None:
     raise Killed
 
 
@@ -66,9 +42,8 @@ def killed_after_the_charge(cloud: FakeCloud, request: Any) -> Any:
     raise Killed
 
 
-def test_who_slept_between_look_and_claim_does_not_pay_for_what_another_finished_meanwhile(
-    tos_world: World,
-) -> None:
+def test_finished_before_claim(tos_world: World) -> None:
+    """A delivery that claims after another one finished does not pay."""
     world = tos_world
     event = world.cloud.upload(prompt="a cat")
     others: list[str] = []
@@ -80,7 +55,8 @@ def test_who_slept_between_look_and_claim_does_not_pay_for_what_another_finished
     assert list(world.ledger.pending_ids()) == []
 
 
-def test_while_an_owner_waits_for_the_answer_nobody_else_pays(world: World) -> None:
+def test_owner_waits_for_answer(world: World) -> None:
+    """While an owner waits for its answer, no other delivery pays."""
     event = world.cloud.upload(prompt="a cat")
     others: list[str] = []
 
@@ -95,7 +71,8 @@ def test_while_an_owner_waits_for_the_answer_nobody_else_pays(world: World) -> N
     assert len(world.cloud.charges) == 1
 
 
-def test_while_one_who_took_over_looks_nobody_else_takes_over(world: World) -> None:
+def test_take_over_is_exclusive(world: World) -> None:
+    """While a new owner probes, no other delivery takes over."""
     event = world.cloud.upload(prompt="a cat")
     world.cloud.reactions = [killed_after_the_charge]
     with pytest.raises(Killed):
@@ -109,9 +86,9 @@ def test_while_one_who_took_over_looks_nobody_else_takes_over(world: World) -> N
 
 
 @pytest.mark.parametrize("seconds", [6.0, 20.0, 34.0, 45.0])
-def test_nobody_takes_over_while_a_dead_owners_call_may_still_store_its_image(
-    world: World, seconds: float
-) -> None:
+def test_call_of_killed_owner(world: World, seconds: float) -> None:
+    """No delivery takes over while a killed owner's call may still store its image."""
+
     def killed_and_stored_late(cloud: FakeCloud, request: Any) -> Any:
         # As late as can be: sent at the end of the grace, over a connection that took its time.
         (output,) = json.loads(request.body)["Outputs"]
@@ -130,23 +107,16 @@ def test_nobody_takes_over_while_a_dead_owners_call_may_still_store_its_image(
     assert len(world.cloud.charges) == 1
 
 
-def test_an_image_of_a_call_that_was_long_in_connecting_is_found_and_not_paid_for_again(
-    world: World,
-) -> None:
-    def cut_off_and_stored_late(cloud: FakeCloud, request: Any) -> Any:
-        (output,) = json.loads(request.body)["Outputs"]
-        cloud.late.append((cloud.clock.now() + CONNECT_SECONDS + SETTLE_SECONDS - 0.1, output))
-        raise MaybeExecuted("reset")
-
-    world.cloud.reactions = [cut_off_and_stored_late]
+def test_slow_connection(world: World) -> None:
+    """The image of a call that connected slowly is found, and not paid for again."""
+    world.cloud.reactions = [fakes.late(MARGIN_SECONDS + SETTLE_SECONDS - 0.1)]
 
     assert world.deliver(world.cloud.upload(prompt="a cat")).status == "generated"
     assert len(world.cloud.charges) == 1
 
 
-def test_a_paid_image_whose_end_record_is_refused_is_found_by_the_next_owner(
-    tos_world: World,
-) -> None:
+def test_end_record_refused(tos_world: World) -> None:
+    """The next owner finds a paid image whose end record was refused."""
     world = tos_world
     event = world.cloud.upload(prompt="a cat")
 
@@ -164,13 +134,12 @@ def test_a_paid_image_whose_end_record_is_refused_is_found_by_the_next_owner(
     assert len(world.cloud.charges) == 1
 
 
-def test_what_was_rejected_by_an_owner_that_died_before_tidying_up_is_not_paid_for_by_the_sweep(
-    tos_world: World,
-) -> None:
+def test_rejected_but_pending(tos_world: World) -> None:
+    """The sweep does not pay for a rejected upload that is still pending."""
     world = tos_world
     event = world.cloud.upload(prompt="a cat")
     world.cloud.reactions = [fakes.model_refuses(50411)]
-    before_next(world, "DELETE /.repaint/pending/", dies)
+    before_next(world, "DELETE /.repaint/pending/", killed)
     with pytest.raises(Killed):
         world.deliver(event)
     world.finish()
@@ -180,15 +149,14 @@ def test_what_was_rejected_by_an_owner_that_died_before_tidying_up_is_not_paid_f
     assert world.cloud.charges == []
 
 
-def test_an_owner_frozen_right_before_sending_does_not_pay_after_another_did(
-    tos_world: World,
-) -> None:
+def test_frozen_before_send(tos_world: World) -> None:
+    """An owner frozen before its call does not pay after another one did."""
     world = tos_world
     event = world.cloud.upload(prompt="a cat")
     others: list[str] = []
 
     class Freezing:
-        """Freezes its process once it claimed and saw no end record: all that is left is to pay."""
+        """Freezes its process after its claim has read no end record, right before the call."""
 
         def send(self, request: Request, timeouts: Timeouts) -> Response:
             answer = world.cloud.send(request, timeouts)
@@ -204,10 +172,11 @@ def test_an_owner_frozen_right_before_sending_does_not_pay_after_another_did(
     assert len(world.cloud.charges) == 1
 
 
-def test_a_call_for_which_too_little_time_is_left_by_now_is_not_sent(tos_world: World) -> None:
+def test_deadline_before_send(tos_world: World) -> None:
+    """A call is not sent if too little time is left right before it."""
     world = tos_world
     event = world.cloud.upload(prompt="a cat")
-    # The claim's own look for the end record is the last thing before the call.
+    # The claim's own read of the end record is the last request before the call.
     before_next(
         world,
         "PUT /.repaint/pending/",
@@ -221,9 +190,8 @@ def test_a_call_for_which_too_little_time_is_left_by_now_is_not_sent(tos_world: 
     assert len(world.cloud.charges) == 1
 
 
-def test_an_owner_frozen_past_its_lease_cannot_end_what_another_is_paying_for(
-    world: World,
-) -> None:
+def test_stale_owner_cannot_end(world: World) -> None:
+    """An owner frozen past its lease cannot end what another one pays for."""
     event = world.cloud.upload(prompt="a cat")
 
     def frozen(cloud: FakeCloud, request: Any) -> Any:
@@ -248,9 +216,10 @@ def test_an_owner_frozen_past_its_lease_cannot_end_what_another_is_paying_for(
     ],
 )
 @pytest.mark.parametrize("waits_for", ["configuration", "time", "cap"])
-def test_an_upload_that_goes_away_while_it_waits_is_not_paid_for(
+def test_object_changes_while_parked(
     world: World, change: Callable[[World], object], state: str, waits_for: str
 ) -> None:
+    """An upload that goes away while it is parked is not paid for."""
     world.environment["REPAINT_DAILY_CAP"] = "0" if waits_for == "cap" else "9"
     if waits_for == "configuration":
         world.cloud.reactions = [fakes.model_refuses(50400)]
@@ -267,15 +236,14 @@ def test_an_upload_that_goes_away_while_it_waits_is_not_paid_for(
     assert world.cloud.charges == []
 
 
-def test_after_a_configuration_error_one_whose_object_is_gone_lets_nobody_pass(
-    world: World,
-) -> None:
+def test_canary_gone(world: World) -> None:
+    """After a configuration error, a canary whose object is gone lets no other record pass."""
     world.cloud.reactions = [fakes.model_refuses(50400)] * 9
     for number in range(5):
         result = world.deliver(world.cloud.upload(f"{number}.png", prompt="a cat"))
         assert result.cause == "configuration"
         world.clock.advance(1)
-    # The one that is due first, and so goes first.
+    # It is due first, so it is the canary.
     del world.cloud.objects["photos", "0.png"]
     world.clock.advance(60)
     counts = world.sweep(seconds=900)
@@ -283,7 +251,8 @@ def test_after_a_configuration_error_one_whose_object_is_gone_lets_nobody_pass(
     assert (counts["skipped"], len(world.cloud.bodies)) == (1, 5)
 
 
-def test_a_longer_name_that_begins_the_same_does_not_pass_for_the_output(world: World) -> None:
+def test_longer_name(world: World) -> None:
+    """A longer name with the same beginning does not count as the output."""
     world.cloud.store("repaint/cat.png", charged=False)
     result = world.deliver(world.cloud.upload(prompt="a cat", output="cat"))
 
@@ -291,7 +260,8 @@ def test_a_longer_name_that_begins_the_same_does_not_pass_for_the_output(world: 
     assert world.cloud.charges == ["repaint/cat"]
 
 
-def test_nothing_is_paid_beyond_the_daily_cap(world: World) -> None:
+def test_daily_cap(world: World) -> None:
+    """Nothing is paid beyond the daily cap."""
     world.environment["REPAINT_DAILY_CAP"] = "1"
     events = [world.cloud.upload(f"{n}.png", prompt="a cat") for n in range(3)]
 
@@ -301,7 +271,8 @@ def test_nothing_is_paid_beyond_the_daily_cap(world: World) -> None:
     assert len(world.cloud.charges) == 1
 
 
-def test_a_reached_cap_uses_up_none_of_the_attempts(world: World) -> None:
+def test_cap_uses_no_attempt(world: World) -> None:
+    """A reached cap uses up none of the attempts."""
     world.environment["REPAINT_DAILY_CAP"] = "1"
     world.deliver(world.cloud.upload("first.png", prompt="a cat"))
     event = world.cloud.upload("second.png", prompt="a cat")
@@ -313,9 +284,8 @@ def test_a_reached_cap_uses_up_none_of_the_attempts(world: World) -> None:
     assert f"repaint/{result.record}-1" == world.cloud.charges[-1]
 
 
-def test_two_processes_that_count_at_the_same_moment_stay_within_the_cap(
-    tos_world: World,
-) -> None:
+def test_cap_race(tos_world: World) -> None:
+    """Two processes that count at the same moment stay within the cap."""
     world = tos_world
     world.environment["REPAINT_DAILY_CAP"] = "1"
     first, second = (world.cloud.upload(f"{n}.png", prompt="a cat") for n in range(2))
@@ -329,13 +299,15 @@ def test_two_processes_that_count_at_the_same_moment_stay_within_the_cap(
     assert len(world.cloud.charges) == 1
 
 
-def test_a_chosen_name_stays_with_the_upload_that_reserved_it_first(world: World) -> None:
+def test_reserve_name(world: World) -> None:
+    """A chosen name stays with the upload that reserved it first."""
     ledger = world.ledger
 
     assert [ledger.reserve_name("a/猫.png", upload) for upload in ("1", "2", "1")] == ["1"] * 3
 
 
-def test_of_two_that_a_name_is_handed_over_to_one_has_it(world: World) -> None:
+def test_move_name(world: World) -> None:
+    """A name moves to one of two uploads."""
     ledger = world.ledger
     ledger.reserve_name("a/猫.png", "1")
 
@@ -345,9 +317,8 @@ def test_of_two_that_a_name_is_handed_over_to_one_has_it(world: World) -> None:
     assert ledger.reserve_name("a/猫.png", "3") == "2"
 
 
-def test_of_two_that_a_name_is_handed_over_to_at_the_same_moment_one_has_it(
-    tos_world: World,
-) -> None:
+def test_move_name_race(tos_world: World) -> None:
+    """A name moves to one of two uploads at the same moment."""
     world, ledger = tos_world, tos_world.ledger
     ledger.reserve_name("a/猫.png", "1")
     others: list[bool] = []
@@ -361,9 +332,8 @@ def test_of_two_that_a_name_is_handed_over_to_at_the_same_moment_one_has_it(
     assert others == [True]
 
 
-def test_a_name_under_which_an_upload_was_made_is_that_uploads_also_if_no_file_shows(
-    world: World,
-) -> None:
+def test_name_of_generated(world: World) -> None:
+    """A name stays with the upload that was generated under it, even if no file shows."""
     world.deliver(world.cloud.upload("1.png", prompt="a cat", output="mine.png"))
     world.cloud.outputs.clear()
     result = world.deliver(world.cloud.upload("2.png", prompt="a cat", output="mine.png"))
@@ -372,7 +342,8 @@ def test_a_name_under_which_an_upload_was_made_is_that_uploads_also_if_no_file_s
     assert len(world.cloud.charges) == 1
 
 
-def test_who_overwrites_has_the_name_of_an_upload_that_was_made(world: World) -> None:
+def test_overwrite_generated(world: World) -> None:
+    """An upload that overwrites gets the name of one that was generated."""
     world.deliver(world.cloud.upload("1.png", prompt="a cat", output="mine.png"))
     world.clock.advance(60)
     second = world.cloud.upload("2.png", prompt="x", output="mine.png", overwrite="true")
@@ -381,18 +352,18 @@ def test_who_overwrites_has_the_name_of_an_upload_that_was_made(world: World) ->
     assert world.cloud.charges == ["repaint/mine.png"] * 2
 
 
-def model_says(message: str) -> Response:
+def model_message(message: str) -> Response:
     return fakes.answer({"RespJson": {"code": 50411, "message": message}})
 
 
-def gateway_says(message: str) -> Response:
+def gateway_message(message: str) -> Response:
     return fakes.answer({}, 400, Code="InvalidParameter.ImageUrl", Message=message)
 
 
-@pytest.mark.parametrize("refusal", [model_says, gateway_says])
-def test_no_secret_that_a_refusal_repeats_is_kept_anywhere(
-    world: World, refusal: Callable[[str], Response]
-) -> None:
+@pytest.mark.parametrize("refusal", [model_message, gateway_message])
+def test_refusal_repeats_secret(world: World, refusal: Callable[[str], Response]) -> None:
+    """A secret that a refusal repeats is kept nowhere."""
+
     def echo(_cloud: FakeCloud, request: Any) -> Any:
         url = json.loads(request.body)["ImageUrl"]
         value = url.rpartition("=")[2]

@@ -2,7 +2,6 @@
 
 import json
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -21,14 +20,11 @@ TOKEN = "token-two"
 SOURCE = {"image_url": "https://pictures.example.org/cat.png", "prompt": "漫画"}
 
 
-@pytest.fixture(params=["tos", "sqlite"])
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
-    with World() as world:
-        world.environment["REPAINT_HTTP_TOKENS"] = f"token-one,{TOKEN}"
-        world.environment["REPAINT_LEDGER"] = (
-            "tos://state/ledger/" if request.param == "tos" else f"sqlite://{tmp_path}/ledger.db"
-        )
-        yield world
+@pytest.fixture
+def world(world: World) -> World:
+    """Return a deployment with an HTTP API."""
+    world.environment["REPAINT_HTTP_TOKENS"] = f"token-one,{TOKEN}"
+    return world
 
 
 def event(method: str, path: str, body: Any = None, **headers: str) -> dict[str, Any]:
@@ -153,14 +149,30 @@ def test_a_key_is_answered_by_its_record_whatever_became_of_the_object(world: Wo
     assert len(world.cloud.charges) == 1
 
 
-def test_a_hosts_name_in_punycode_is_accepted(world: World) -> None:
-    url = "https://xn--fiq228c.xn--fiqs8s/a.png"
+@pytest.mark.parametrize(
+    ("url", "canonical"),
+    [
+        ("https://xn--fiq228c.xn--fiqs8s/a.png", "https://xn--fiq228c.xn--fiqs8s/a.png"),
+        ("https://图.example.org?猫=1", "https://xn--wcs.example.org/?%E7%8C%AB=1"),
+        ("https://MY_host.example.org./a/../猫.png", "https://my_host.example.org./%E7%8C%AB.png"),
+        ("https://8.8.2056:443", "https://8.8.8.8/"),
+        ("https://[2606:4700:0::1111]/", "https://[2606:4700::1111]/"),
+    ],
+)
+def test_the_canonical_form_of_an_address_is_sent_and_kept(
+    world: World, url: str, canonical: str
+) -> None:
+    further = {"image_urls": [url], "req_key": "other", "mask": [{"url": url, "text": "a:b"}]}
+    answer = post(world, {"image_url": url, "prompt": "x", "req_json": further})
 
-    assert post(world, {"image_url": url, "prompt": "x"})["statusCode"] == 200
-    assert url == world.cloud.bodies[0]["ImageUrl"]
-    for host in ("8.8.8.8", "[2606:4700::1111]", "图.example.org", "xn--abc.example.org"):
-        answer = post(world, {"image_url": f"https://{host}/a.png", "prompt": "x"})
-        assert (422, "invalid-fields") == problem(answer)
+    assert answer["statusCode"] == 200
+    (sent,) = world.cloud.bodies
+    assert canonical == sent["ImageUrl"]
+    assert [canonical, canonical] == sent["ReqJson"]["image_urls"]
+    assert [{"url": canonical, "text": "a:b"}] == sent["ReqJson"]["mask"]
+    record = world.runtime().http_api._find(answer["document"]["id"])
+    assert record is not None
+    assert canonical.partition("?")[0] == record.source.address
 
 
 def test_without_a_key_identical_requests_are_not_merged(world: World) -> None:
@@ -258,6 +270,8 @@ def test_what_cannot_be_done_is_refused_before_anything_is_paid(world: World, bo
         ({"req_key": "other", "image_urls": ["https://169.254.169.254/"]}, "image_urls/0"),
         ({"req_key": "other", "mask": {"a/b": [" HTTPS://[::1]/"]}}, "mask/a~1b/0"),
         ({"req_key": "other", "mask": "gopher://pictures.example.org/"}, "mask"),
+        ({"req_key": "other", "mask": "http:127.0.0.1"}, "mask"),
+        ({"req_key": "other", "mask": "\x01ht\ntps:/\\[::1]"}, "mask"),
     ],
 )
 def test_further_pictures_are_judged_as_the_first_one_is(
@@ -453,7 +467,7 @@ def test_a_record_that_cannot_be_read_hides_no_other_one_of_the_list(world: Worl
         with ledger._transaction() as connection:
             connection.execute("UPDATE records SET json = '{}' WHERE id = ?", (ids[0],))
     else:
-        runtime.storage(None).put("state", f"ledger/pending/{ids[0]}.json", b"{}")
+        runtime.storage(None).put("photos", f".repaint/pending/{ids[0]}.json", b"{}")
     answer = ask(world, event("GET", "/generations"), runtime)
 
     assert answer["statusCode"] == 200
@@ -496,7 +510,7 @@ def test_where_the_ledger_cannot_be_reached_nothing_is_paid_and_503_is_answered(
         return
 
     def down(name: str, _request: Any) -> None:
-        if "/ledger/" in name:
+        if "/.repaint/" in name:
             raise NotExecuted("down")
 
     world.cloud.interfere = down
@@ -568,6 +582,21 @@ def test_what_a_preset_needs_and_a_request_cannot_have_is_told_of_the_whole_of_i
     assert {""} == {error["pointer"] for error in errors}
     assert any(f"The preset for '' needs {what} for its" in error["detail"] for error in errors)
     assert [] == world.cloud.charges
+
+
+def test_the_objects_own_metadata_is_judged_as_far_as_the_request_is_silent(world: World) -> None:
+    world.cloud.upload("uploads/cat.png", prompt="x", steps="99", seed="x", skip="yes")
+    body = {"bucket": "photos", "key": "uploads/cat.png", "seed": 1}
+    answer = post(world, body)
+
+    assert (422, "invalid-fields") == problem(answer)
+    assert answer["document"]["errors"] == [
+        {
+            "pointer": "/steps",
+            "detail": "steps is '99': a whole number from 1 to 50 is needed.",
+        }
+    ]
+    assert 200 == post(world, {**body, "steps": 5})["statusCode"]
 
 
 def test_one_request_makes_one_picture_also_where_an_upload_makes_several(world: World) -> None:

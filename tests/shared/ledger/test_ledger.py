@@ -1,4 +1,4 @@
-"""Both stores keep the same rules."""
+"""The ledger: both stores follow the same rules."""
 
 import json
 import random
@@ -63,7 +63,8 @@ def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
     sqlite.close()
 
 
-def test_a_claim_is_made_once(ledger: Ledger) -> None:
+def test_create(ledger: Ledger) -> None:
+    """A claim is created once."""
     entry = ledger.create(RECORD)
 
     assert entry is not None
@@ -72,7 +73,8 @@ def test_a_claim_is_made_once(ledger: Ledger) -> None:
     assert ledger.finished(RECORD.id) is None
 
 
-def test_a_record_keeps_everything_that_was_written(ledger: Ledger) -> None:
+def test_round_trip(ledger: Ledger) -> None:
+    """A record is read as it was written."""
     attempt = Attempt(number=1, output="repaint/a-1", sent_at=1.5)
     entry = ledger.create(RECORD)
     assert entry is not None
@@ -87,7 +89,8 @@ def test_a_record_keeps_everything_that_was_written(ledger: Ledger) -> None:
     assert entry.record.attempts == (attempt,)
 
 
-def test_who_read_an_older_version_cannot_write(ledger: Ledger) -> None:
+def test_stale_version(ledger: Ledger) -> None:
+    """A writer that read an older version cannot write."""
     first = ledger.create(RECORD)
     assert first is not None
     second = ledger.replace(first, RECORD.changed(lease=Lease(owner="taker", until=0.0)))
@@ -97,7 +100,8 @@ def test_who_read_an_older_version_cannot_write(ledger: Ledger) -> None:
     assert ledger.pending(RECORD.id) == second
 
 
-def test_an_end_state_never_changes(ledger: Ledger) -> None:
+def test_end_never_changes(ledger: Ledger) -> None:
+    """An end never changes."""
     first = ledger.create(RECORD)
     assert first is not None
     ended = ledger.finish(first, RECORD.changed(state=State.GENERATED, store_uris=("u",)))
@@ -107,7 +111,8 @@ def test_an_end_state_never_changes(ledger: Ledger) -> None:
     assert ledger.pending(RECORD.id) is None
 
 
-def test_nobody_writes_to_a_finished_record(ledger: Ledger) -> None:
+def test_replace_finished(ledger: Ledger) -> None:
+    """A finished record cannot be replaced by a pending one."""
     entry = ledger.create(RECORD)
     assert entry is not None
     ledger.finish(entry, RECORD.changed(state=State.GENERATED))
@@ -116,7 +121,8 @@ def test_nobody_writes_to_a_finished_record(ledger: Ledger) -> None:
         ledger.replace(entry, RECORD)
 
 
-def test_only_what_is_unfinished_is_gone_through(ledger: Ledger) -> None:
+def test_pending_ids(ledger: Ledger) -> None:
+    """`pending_ids` yields only what is unfinished."""
     ids = [f"{n:032x}" for n in range(250)]
     for number, record_id in enumerate(ids):
         entry = ledger.create(RECORD.changed(id=record_id))
@@ -127,7 +133,8 @@ def test_only_what_is_unfinished_is_gone_through(ledger: Ledger) -> None:
     assert ids[::5] == list(ledger.pending_ids())
 
 
-def test_what_has_ended_is_gone_through_by_the_beginning_of_its_id(ledger: Ledger) -> None:
+def test_finished_ids(ledger: Ledger) -> None:
+    """`finished_ids` yields end records by the beginning of their ids."""
     ids = [f"{n % 3:020x}{n:012x}" for n in range(30)]
     for number, record_id in enumerate(ids):
         entry = ledger.create(RECORD.changed(id=record_id, updated_at=START))
@@ -143,7 +150,8 @@ def test_what_has_ended_is_gone_through_by_the_beginning_of_its_id(ledger: Ledge
     assert [] == list(ledger.finished_ids("f"))
 
 
-def test_an_outbox_entry_stays_as_it_was_written_last_until_it_is_removed(ledger: Ledger) -> None:
+def test_outbox(ledger: Ledger) -> None:
+    """An outbox entry stays as it was written last, until it is removed."""
     entry = OutboxEntry(
         id=f"{RECORD.id}-parked", record=RECORD.id, type="repaint.image.parked",
         created_at=START, due_at=START + 60, tries=1,
@@ -163,7 +171,8 @@ def test_an_outbox_entry_stays_as_it_was_written_last_until_it_is_removed(ledger
     assert [other.id] == list(ledger.entry_ids())
 
 
-def test_what_ended_without_an_image_is_found_among_what_was_generated(ledger: Ledger) -> None:
+def test_ended_ids(ledger: Ledger) -> None:
+    """`ended_ids` finds records without an image among the generated ones."""
     states: list[EndState] = [
         State.GENERATED,
         State.REJECTED,
@@ -182,7 +191,8 @@ def test_what_ended_without_an_image_is_found_among_what_was_generated(ledger: L
         assert [(found, START) for found in ids[state]] == list(ledger.ended_ids(state))
 
 
-def test_an_end_that_another_one_stood_in_the_way_of_is_no_end(ledger: Ledger) -> None:
+def test_second_end(ledger: Ledger) -> None:
+    """A second end, which did not stand, is not found as one."""
     entry = ledger.create(RECORD)
     assert entry is not None
     ledger.finish(entry, RECORD.changed(state=State.GENERATED))
@@ -192,7 +202,8 @@ def test_an_end_that_another_one_stood_in_the_way_of_is_no_end(ledger: Ledger) -
     assert [] == [record for record in found if record and record.state == State.REJECTED]
 
 
-def test_the_end_record_is_found_before_the_pending_one(ledger: Ledger) -> None:
+def test_find(ledger: Ledger) -> None:
+    """The end record is found before the pending one."""
     entry = ledger.create(RECORD)
     assert entry is not None
     assert find(ledger, RECORD.id) == RECORD
@@ -203,7 +214,8 @@ def test_the_end_record_is_found_before_the_pending_one(ledger: Ledger) -> None:
 
 
 @pytest.mark.parametrize("racers", [8])
-def test_of_many_that_take_over_one_wins(ledger: Ledger, racers: int) -> None:
+def test_take_over_race(ledger: Ledger, racers: int) -> None:
+    """Of many that take over at once, one wins."""
     entry = ledger.create(RECORD)
     assert entry is not None
     barrier = threading.Barrier(racers)
@@ -233,7 +245,7 @@ def finish(ledger: Ledger, record_id: str, state: EndState) -> None:
 
 
 def lose_the_first_answer(cloud: FakeCloud) -> Callable[[], None]:
-    """Let the next write take effect and its answer get lost."""
+    """Return a function that makes the next write lose its answer, though it takes effect."""
     send = cloud._storage
 
     def once(request: Request, bucket: str, key: str, query: dict[str, str]) -> object:
@@ -248,7 +260,8 @@ def lose_the_first_answer(cloud: FakeCloud) -> Callable[[], None]:
     return lambda: lost.append(1)
 
 
-def test_an_own_write_whose_answer_was_lost_is_recognised() -> None:
+def test_own_write_recognised() -> None:
+    """A write whose answer was lost is recognised as one's own."""
     cloud = FakeCloud()
     ledger = tos_ledger(cloud)
     lose = lose_the_first_answer(cloud)
@@ -265,21 +278,24 @@ def test_an_own_write_whose_answer_was_lost_is_recognised() -> None:
     assert ledger.pending(RECORD.id) is None
 
 
-def test_a_damaged_record_is_told_in_a_sentence() -> None:
+def test_damaged_record() -> None:
+    """A damaged record raises a sentence with the way to fix it."""
     with pytest.raises(RecordUnreadable, match="move it away"):
         Record.from_json(b'{"id": 7}')
     with pytest.raises(RecordUnreadable):
         Record.from_json(b"{")
 
 
-def test_a_page_is_full_even_where_object_storage_answers_in_smaller_ones() -> None:
-    class Sparing(FakeCloud):
+def test_full_page() -> None:
+    """A page is full even if object storage answers in smaller ones."""
+
+    class SmallPages(FakeCloud):
         def _list(self, bucket: str, query: Mapping[str, str]) -> Response:
             whole = json.loads(super()._list(bucket, query).body)["Contents"]
             page = {"Contents": whole[:2], "IsTruncated": len(whole) > 2}
             return Response(200, {}, json.dumps({**page, "NextContinuationToken": "t"}).encode())
 
-    ledger = tos_ledger(Sparing())
+    ledger = tos_ledger(SmallPages())
     ids = [str(number) * 32 for number in range(6)]
     for record_id in ids:
         ledger.create(RECORD.changed(id=record_id))
@@ -288,7 +304,8 @@ def test_a_page_is_full_even_where_object_storage_answers_in_smaller_ones() -> N
     assert ids[5:] == ledger.pending_page(ids[4], 5)
 
 
-def test_the_mark_of_an_end_is_there_before_the_end() -> None:
+def test_mark_before_end() -> None:
+    """The mark of an end is written before the end record."""
     cloud = FakeCloud()
     ledger = tos_ledger(cloud)
     finish(ledger, RECORD.id, State.REJECTED)
@@ -301,16 +318,16 @@ def test_the_mark_of_an_end_is_there_before_the_end() -> None:
     ] == written
 
 
-def test_what_was_generated_costs_no_mark() -> None:
+def test_no_mark_if_generated() -> None:
+    """A generated record costs no mark."""
     cloud = FakeCloud()
     finish(tos_ledger(cloud), RECORD.id, State.GENERATED)
 
     assert not [name for name in cloud.requests if "/ended/" in name]
 
 
-def test_a_file_of_before_tells_as_well_what_ended_how_and_a_damaged_record_does_not_keep_it_shut(
-    tmp_path: Path,
-) -> None:
+def test_older_file(tmp_path: Path) -> None:
+    """A file without its index is opened, even with a damaged record in it."""
     path = tmp_path / "ledger.db"
     with closing(SqliteLedger(path)) as ledger:
         finish(ledger, "a" * 32, State.REJECTED)
@@ -323,17 +340,18 @@ def test_a_file_of_before_tells_as_well_what_ended_how_and_a_damaged_record_does
         assert [("a" * 32, START)] == list(ledger.ended_ids(State.REJECTED))
 
 
-def steps_of(ledger: SqliteLedger, look: Callable[[Ledger], object]) -> int:
-    """Count SQLite's own steps."""
+def steps_of(ledger: SqliteLedger, read: Callable[[Ledger], object]) -> int:
+    """Return the number of SQLite's steps."""
     steps: list[None] = []
     ledger._connection.set_progress_handler(lambda: steps.append(None), 1)
-    look(ledger)
+    read(ledger)
     return len(steps)
 
 
 @pytest.mark.parametrize("of", ["pending ids", "a page of them", "what was rejected"])
-def test_in_a_file_it_costs_as_much_whatever_else_is_finished(tmp_path: Path, of: str) -> None:
-    look: dict[str, Callable[[Ledger], object]] = {
+def test_cost_of_reading(tmp_path: Path, of: str) -> None:
+    """Reading a file costs the same however many records are finished."""
+    reads: dict[str, Callable[[Ledger], object]] = {
         "pending ids": lambda ledger: list(ledger.pending_ids()),
         "a page of them": lambda ledger: ledger.pending_page("", 100),
         "what was rejected": lambda ledger: list(ledger.ended_ids(State.REJECTED)),
@@ -341,17 +359,18 @@ def test_in_a_file_it_costs_as_much_whatever_else_is_finished(tmp_path: Path, of
     steps = []
     for finished in (10, 2000):
         with closing(SqliteLedger(tmp_path / f"{finished}.db")) as ledger:
-            row = "(?, 1, 1, 0.0, '{\"state\": State.GENERATED}')"
+            row = '(?, 1, 1, 0.0, \'{"state": "generated"}\')'
             ids = [(f"{n:032x}",) for n in range(finished)]
             ledger._connection.executemany(f"INSERT INTO records VALUES {row}", ids)
             ledger.create(RECORD)
             finish(ledger, "f" * 32, State.REJECTED)
-            steps.append(steps_of(ledger, look[of]))
+            steps.append(steps_of(ledger, reads[of]))
 
     assert steps[0] == steps[1]
 
 
-def test_a_file_that_is_no_ledger_is_told_with_its_path(tmp_path: Path) -> None:
+def test_not_a_ledger(tmp_path: Path) -> None:
+    """A file that is no ledger raises an error with its path."""
     path = tmp_path / "ledger.db"
     path.write_bytes(b"something else, longer than the header of a database" * 10)
 
@@ -359,7 +378,8 @@ def test_a_file_that_is_no_ledger_is_told_with_its_path(tmp_path: Path) -> None:
         SqliteLedger(path)
 
 
-def test_a_file_that_fails_later_is_told_with_its_path(tmp_path: Path) -> None:
+def test_file_fails_later(tmp_path: Path) -> None:
+    """A file that fails later raises an error with its path."""
     ledger = SqliteLedger(tmp_path / "ledger.db")
     ledger.close()
 

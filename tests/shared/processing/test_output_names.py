@@ -1,4 +1,4 @@
-"""Names that users choose: nothing is paid for one that is taken, no old file passes for a new."""
+"""Output names that users choose: none is paid for twice, no old file counts as a new one."""
 
 import json
 from datetime import UTC, datetime
@@ -11,33 +11,28 @@ from tests import fakes
 from tests.fakes import FakeCloud, World
 
 
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
-def test_two_uploads_with_one_name_are_paid_once_even_if_neither_finds_a_file(
-    world: World,
-) -> None:
+def test_same_name_paid_once(world: World) -> None:
+    """Of two uploads with one chosen name one is paid for, even if neither finds a file."""
     first = world.cloud.upload("1.png", prompt="a cat", output="mine.png")
     second = world.cloud.upload("2.png", prompt="a cat", output="mine.png")
-    inside: list[str] = []
+    others: list[str] = []
 
     def meanwhile(cloud: FakeCloud, request: Any) -> Any:
-        inside.append(world.deliver(second).status)
+        others.append(world.deliver(second).status)
         return fakes.made(cloud, request)
 
     world.cloud.reactions = [meanwhile]
 
     assert world.deliver(first).status == "generated"
-    assert inside == ["deferred"]
+    assert others == ["deferred"]
     world.finish()
     assert world.deliver(second).reason.startswith("It is rejected already.")
     assert world.cloud.charges == ["repaint/mine.png"]
 
 
 @pytest.mark.parametrize("first_ends", ["rejected", "superseded"])
-def test_a_name_whose_holder_left_no_file_is_handed_over(world: World, first_ends: str) -> None:
+def test_name_handed_over(world: World, first_ends: str) -> None:
+    """A name moves to the next upload if its holder ended without a file."""
     bad = world.cloud.upload("1.png", prompt="a cat", output="mine.png", body=b"one")
     if first_ends == "rejected":
         world.cloud.reactions = [fakes.model_refuses(50411)]
@@ -52,7 +47,8 @@ def test_a_name_whose_holder_left_no_file_is_handed_over(world: World, first_end
     assert world.cloud.charges == ["repaint/mine.png"]
 
 
-def test_who_overwrites_waits_for_who_is_at_work_on_the_name(world: World) -> None:
+def test_overwrite_waits(world: World) -> None:
+    """An upload that overwrites waits while another one works on the name."""
     first = world.cloud.upload("1.png", prompt="a cat", output="mine.png")
     second = world.cloud.upload("2.png", prompt="x", output="mine.png", overwrite="true")
 
@@ -63,12 +59,13 @@ def test_who_overwrites_waits_for_who_is_at_work_on_the_name(world: World) -> No
     world.cloud.reactions = [nothing_while_another_comes]
     result = world.deliver(first)
 
-    assert [f"repaint/mine-{(result.record or '')[-8:]}-2.png"] == world.cloud.charges
+    assert [f"repaint/mine-{result.record}-2.png"] == world.cloud.charges
     world.finish()
     assert "repaint/mine.png" in world.cloud.charges
 
 
-def test_a_lost_answer_for_a_chosen_name_is_found_by_looking(world: World) -> None:
+def test_lost_answer(world: World) -> None:
+    """After a lost answer, a probe finds the image under its chosen name."""
     world.cloud.reactions = [fakes.answer_lost]
     result = world.deliver(world.cloud.upload(prompt="a cat", output="mine.png"))
 
@@ -76,14 +73,16 @@ def test_a_lost_answer_for_a_chosen_name_is_found_by_looking(world: World) -> No
     assert world.cloud.charges == ["repaint/mine.png"]
 
 
-def test_a_later_attempt_of_a_chosen_name_has_one_of_its_own(world: World) -> None:
+def test_later_attempt_name(world: World) -> None:
+    """A later attempt stores its image under a name of its own."""
     world.cloud.reactions = [fakes.nothing_made]
     result = world.deliver(world.cloud.upload(prompt="a cat", output="a/mine.png"))
 
-    assert [f"repaint/a/mine-{(result.record or '')[-8:]}-2.png"] == world.cloud.charges
+    assert [f"repaint/a/mine-{result.record}-2.png"] == world.cloud.charges
 
 
-def test_later_attempts_of_two_uploads_to_one_key_have_names_of_their_own(world: World) -> None:
+def test_later_attempt_names_differ(world: World) -> None:
+    """Later attempts of two uploads to one key have different names."""
     for content in (b"one", b"two"):
         world.cloud.reactions = [fakes.nothing_made]
         event = world.cloud.upload(body=content, prompt="x", output="mine.png", overwrite="true")
@@ -92,7 +91,8 @@ def test_later_attempts_of_two_uploads_to_one_key_have_names_of_their_own(world:
     assert 2 == len(world.cloud.charges) == len(set(world.cloud.charges))
 
 
-def test_an_old_file_is_replaced_where_that_is_asked_for(world: World) -> None:
+def test_overwrite(world: World) -> None:
+    """An old file is replaced if the upload sets overwrite."""
     world.cloud.store("repaint/mine.png", charged=False)
     world.clock.advance(3600)
     result = world.deliver(world.cloud.upload(prompt="x", output="mine.png", overwrite="true"))
@@ -101,17 +101,19 @@ def test_an_old_file_is_replaced_where_that_is_asked_for(world: World) -> None:
     assert world.cloud.bodies[0]["Overwrite"] is True
 
 
-def test_an_old_file_is_not_taken_for_the_new_one(world: World) -> None:
+def test_old_file_not_mistaken(world: World) -> None:
+    """A file from before the call does not count as its image."""
     world.cloud.store("repaint/mine.png", charged=False)
     world.clock.advance(3600)
     world.cloud.reactions = [fakes.nothing_made]
     result = world.deliver(world.cloud.upload(prompt="x", output="mine.png", overwrite="true"))
 
     assert result.status == "generated"
-    assert [f"repaint/mine-{(result.record or '')[-8:]}-2.png"] == world.cloud.charges
+    assert [f"repaint/mine-{result.record}-2.png"] == world.cloud.charges
 
 
-def test_a_file_that_changed_after_sending_is_the_new_one(world: World) -> None:
+def test_changed_file(world: World) -> None:
+    """A file that changed after the call was sent is its image."""
     world.cloud.store("repaint/mine.png", charged=False)
     world.clock.advance(3600)
     world.cloud.reactions = [fakes.answer_lost]
@@ -121,9 +123,8 @@ def test_a_file_that_changed_after_sending_is_the_new_one(world: World) -> None:
     assert world.cloud.charges == ["repaint/mine.png"]
 
 
-def test_a_file_changed_in_the_same_second_is_in_doubt_and_not_paid_for_again(
-    world: World,
-) -> None:
+def test_file_changed_same_second(world: World) -> None:
+    """A file changed within the second of the call is in doubt; nothing is paid again."""
     world.cloud.latency = 0.0
     world.cloud.store("repaint/mine.png", charged=False)
     world.cloud.reactions = [fakes.answer_lost]
@@ -133,12 +134,14 @@ def test_a_file_changed_in_the_same_second_is_in_doubt_and_not_paid_for_again(
     assert world.cloud.charges == ["repaint/mine.png"]
 
 
-def test_where_it_cannot_be_known_whether_a_name_is_taken_nothing_is_paid(world: World) -> None:
-    def blind(name: str, _request: Any) -> None:
+def test_probe_fails(world: World) -> None:
+    """Nothing is paid while a probe cannot show if the name is taken."""
+
+    def probe_fails(name: str, _request: Any) -> None:
         if name == "GetImageStorageFiles":
             raise MaybeExecuted("down")
 
-    world.cloud.interfere = blind
+    world.cloud.interfere = probe_fails
     result = world.deliver(world.cloud.upload(prompt="a cat", output="mine.png"))
 
     assert result.status == "deferred"
@@ -147,9 +150,9 @@ def test_where_it_cannot_be_known_whether_a_name_is_taken_nothing_is_paid(world:
 
 @pytest.mark.parametrize("ahead", [20, 1200])
 @pytest.mark.parametrize("output", [None, "mine.png"])
-def test_a_clock_that_is_ahead_does_not_make_a_new_file_old_and_pay_again(
-    world: World, ahead: int, output: str | None
-) -> None:
+def test_clock_ahead(world: World, ahead: int, output: str | None) -> None:
+    """A clock that is ahead does not make a new file look old, and nothing is paid again."""
+
     def answer_lost_elsewhere(cloud: FakeCloud, request: Any) -> Any:
         # The provider's clock is behind ours.
         uri = cloud.store(json.loads(request.body)["Outputs"][0])

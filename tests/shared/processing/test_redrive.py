@@ -1,9 +1,4 @@
-"""A record that is run again as another one: never do both pay."""
-
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
+"""Redrive: an old record and its new one never both pay."""
 
 from shared.ledger import Record
 from shared.uploads.metadata import object_id, redrive_id
@@ -11,16 +6,8 @@ from tests import fakes
 from tests.fakes import World
 
 
-@pytest.fixture(params=["tos", "sqlite"])
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
-    with World() as world:
-        if request.param == "sqlite":
-            world.environment["REPAINT_LEDGER"] = f"sqlite://{tmp_path}/ledger.db"
-        yield world
-
-
 def parked(world: World) -> Record:
-    """Have a record parked that names the one that runs it again."""
+    """Park a record that names the one that takes its place."""
     world.cloud.reactions = [fakes.model_refuses(50400)]
     result = world.deliver(world.cloud.upload(prompt="a cat"))
     entry = world.ledger.pending(result.record or "")
@@ -29,9 +16,8 @@ def parked(world: World) -> Record:
     return world.ledger.replace(entry, named).record
 
 
-def test_the_one_that_is_run_again_ends_and_pays_nothing_once_the_other_is_there(
-    world: World,
-) -> None:
+def test_old_record_ends(world: World) -> None:
+    """The old record ends, and pays nothing, once the new one exists."""
     old = parked(world)
     assert old.redriven_as is not None
     assert old.park is not None
@@ -50,7 +36,8 @@ def test_the_one_that_is_run_again_ends_and_pays_nothing_once_the_other_is_there
     assert [f"repaint/{new.id}-1"] == world.cloud.charges
 
 
-def test_one_whose_other_was_never_written_goes_on_as_it_was(world: World) -> None:
+def test_new_record_missing(world: World) -> None:
+    """An old record goes on as before if its new one was never written."""
     old = parked(world)
     world.clock.advance(3601)
     world.sweep()
@@ -61,7 +48,8 @@ def test_one_whose_other_was_never_written_goes_on_as_it_was(world: World) -> No
     assert [f"repaint/{old.id}-1"] == world.cloud.charges
 
 
-def test_the_id_of_the_other_follows_from_the_old_one_and_is_the_objects() -> None:
+def test_redrive_id() -> None:
+    """The new id follows from the old one, and begins with the object's id."""
     first = object_id("photos", "a.png") + "0" * 12
     second = redrive_id(first)
 

@@ -1,32 +1,24 @@
-"""The sweep finishes what was parked: all of it, in its order, and no more than is allowed."""
+"""The sweep finishes what was parked: all of it, in its order, and within the limits."""
 
 import json
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from shared.ledger import Lease
 from tests import fakes
 from tests.fakes import World
 
 
-@pytest.fixture(params=["tos", "sqlite"])
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
-    with World() as world:
-        if request.param == "sqlite":
-            world.environment["REPAINT_LEDGER"] = f"sqlite://{tmp_path}/ledger.db"
-        yield world
-
-
-def park(world: World, count: int, **how: Any) -> list[str]:
+def park(world: World, count: int, **options: Any) -> list[str]:
     """Deliver uploads that end parked; return their records."""
     records = []
     for number in range(count):
         event = world.cloud.upload(f"uploads/{number}.png", prompt=f"a cat {number}")
-        result = world.deliver(event, **how)
+        result = world.deliver(event, **options)
         assert result.status in {"deferred", "in_doubt"}, result
         records.append(result.record or "")
     return records
@@ -37,9 +29,8 @@ def states(world: World, records: list[str]) -> Counter[str]:
     return Counter(record.state if record else "pending" for record in ended)
 
 
-def test_what_was_parked_for_time_is_generated_and_finished_records_are_not_read(
-    world: World,
-) -> None:
+def test_parked_for_time(world: World) -> None:
+    """Records parked for time are generated; finished ones are not read."""
     records = park(world, 20, seconds=20)
     done = world.deliver(world.cloud.upload("uploads/done.png", prompt="a cat"))
     world.cloud.requests.clear()
@@ -50,7 +41,8 @@ def test_what_was_parked_for_time_is_generated_and_finished_records_are_not_read
     assert not [name for name in world.cloud.requests if f"{done.record}" in name]
 
 
-def test_one_delivery_finished_line_is_written_for_each(world: World) -> None:
+def test_log_lines(world: World) -> None:
+    """Each record gets one `delivery.finished` line."""
     records = park(world, 3, seconds=20)
     world.lines.clear()
     world.sweep(seconds=900)
@@ -60,9 +52,8 @@ def test_one_delivery_finished_line_is_written_for_each(world: World) -> None:
     assert {("generated", "photos")} == {(line["status"], line["bucket"]) for line in finished}
 
 
-def test_a_tick_without_time_leaves_the_rest_to_the_next_one_and_all_get_their_turn(
-    world: World,
-) -> None:
+def test_out_of_time(world: World) -> None:
+    """A tick that runs out of time leaves the rest to the next ones, which finish all."""
     records = park(world, 12, seconds=20)
     world.environment["REPAINT_MAX_QPS"] = "0.2"
     for _ in range(30):
@@ -72,15 +63,15 @@ def test_a_tick_without_time_leaves_the_rest_to_the_next_one_and_all_get_their_t
     assert {"generated": 12} == states(world, records)
 
 
-def test_what_is_being_worked_on_or_not_due_is_left_alone(world: World) -> None:
+def test_leased_and_not_due(world: World) -> None:
+    """A record that is leased, or not due yet, is left alone."""
     world.cloud.reactions = [fakes.model_refuses(50400)]
     (waiting,) = park(world, 1)
     held = world.ledger.pending(waiting)
     assert held is not None
-    at_work = held.record.changed(
-        id="a" * 32, parked=None, owner="another", lease_until=world.clock.now() + 40
-    )
-    assert world.ledger.create(at_work) is not None
+    lease = Lease(owner="another", until=world.clock.now() + 40)
+    leased = held.record.changed(id="a" * 32, park=None, lease=lease)
+    assert world.ledger.create(leased) is not None
     calls = len(world.cloud.bodies)
     counts = world.sweep()
 
@@ -88,13 +79,12 @@ def test_what_is_being_worked_on_or_not_due_is_left_alone(world: World) -> None:
     assert calls == len(world.cloud.bodies)
 
 
-def test_after_a_configuration_error_one_goes_first_and_the_rest_once_it_passes(
-    world: World,
-) -> None:
+def test_canary(world: World) -> None:
+    """After a configuration error one record goes first, and the rest once it passes."""
     broken = True
 
     def refuse(cloud: fakes.FakeCloud, request: Any) -> Any:
-        # One of them is wrong for good: it must not hold the others.
+        # One of them is refused every time: it must not hold the others.
         wrong = json.loads(request.body)["ReqJson"]["prompt"] == "a cat 3"
         return (
             fakes.model_refuses(50400)(cloud, request)
@@ -120,9 +110,8 @@ def test_after_a_configuration_error_one_goes_first_and_the_rest_once_it_passes(
     assert {"generated": 9, "pending": 1} == states(world, records)
 
 
-def test_a_canary_that_says_nothing_about_the_configuration_lets_nobody_pass(
-    world: World,
-) -> None:
+def test_canary_without_call(world: World) -> None:
+    """A canary that ends without a call lets no other record pass."""
     world.cloud.reactions = [fakes.model_refuses(50400)] * 100
     records = park(world, 1)
     world.clock.advance(1)
@@ -139,7 +128,8 @@ def test_a_canary_that_says_nothing_about_the_configuration_lets_nobody_pass(
 
 
 @pytest.mark.parametrize("cap", [0, 1, 7])
-def test_of_more_uploads_than_the_cap_exactly_as_many_are_paid(world: World, cap: int) -> None:
+def test_daily_cap(world: World, cap: int) -> None:
+    """As many uploads are paid as the daily cap allows."""
     world.environment["REPAINT_DAILY_CAP"] = str(cap)
     events = [world.cloud.upload(f"{n}.png", prompt="a cat") for n in range(12)]
     results = [world.deliver(event) for event in events]
@@ -155,7 +145,8 @@ def test_of_more_uploads_than_the_cap_exactly_as_many_are_paid(world: World, cap
     assert len(world.cloud.charges) == 12
 
 
-def test_the_cap_is_exact_for_many_at_once(world: World) -> None:
+def test_daily_cap_concurrent(world: World) -> None:
+    """The cap is exact for many deliveries at once."""
     world.environment["REPAINT_DAILY_CAP"] = "5"
     world.cloud.latency = 0.0
     events = [world.cloud.upload(f"{n}.png", prompt="a cat") for n in range(16)]
@@ -172,7 +163,8 @@ def test_the_cap_is_exact_for_many_at_once(world: World) -> None:
     assert len(world.cloud.charges) == 5
 
 
-def test_what_is_refused_takes_no_place_of_the_day(world: World) -> None:
+def test_refused_not_counted(world: World) -> None:
+    """A refused call does not count against the cap."""
     world.environment["REPAINT_DAILY_CAP"] = "2"
     world.cloud.reactions = [fakes.model_refuses(50412), fakes.model_refuses(50400)]
     for number in range(4):
@@ -181,7 +173,8 @@ def test_what_is_refused_takes_no_place_of_the_day(world: World) -> None:
     assert len(world.cloud.charges) == 2
 
 
-def test_many_uploads_against_a_slow_provider_are_all_generated_and_few_calls_refused() -> None:
+def test_adaptive_rate() -> None:
+    """With a slow provider all uploads are generated, and few calls are refused."""
     world = World()
     allowed: list[float] = []
     refusals = 0
@@ -206,7 +199,8 @@ def test_many_uploads_against_a_slow_provider_are_all_generated_and_few_calls_re
     assert refusals < 0.1 * (500 + refusals)
 
 
-def test_two_sweeps_at_once_pay_once(world: World) -> None:
+def test_two_sweeps(world: World) -> None:
+    """Two sweeps at once pay once for each record."""
     records = park(world, 8, seconds=20)
     world.cloud.latency = 0.0
     runtimes = [world.runtime(), world.runtime()]
@@ -217,7 +211,8 @@ def test_two_sweeps_at_once_pay_once(world: World) -> None:
     assert len(world.cloud.charges) == 8
 
 
-def test_a_damaged_record_does_not_keep_the_others_from_being_finished() -> None:
+def test_damaged_record() -> None:
+    """A damaged record is logged, and the others are finished."""
     world = World()
     records = park(world, 3, seconds=20)
     broken = fakes.StoredObject(json.dumps({"id": 7}).encode(), {}, 8)
@@ -230,7 +225,8 @@ def test_a_damaged_record_does_not_keep_the_others_from_being_finished() -> None
     assert "move it away" in line["reason"]
 
 
-def test_a_paid_image_is_looked_for_also_where_there_is_no_time_to_pay(world: World) -> None:
+def test_probe_without_time(world: World) -> None:
+    """A paid image is probed for even if no time is left for a call."""
     world.cloud.reactions = [fakes.answer_lost]
     event = world.cloud.upload(prompt="a cat")
     assert world.deliver(event, seconds=40).status == "incomplete"
@@ -240,7 +236,8 @@ def test_a_paid_image_is_looked_for_also_where_there_is_no_time_to_pay(world: Wo
     assert len(world.cloud.charges) == 1
 
 
-def test_what_is_throttled_or_gone_keeps_no_place_of_the_day(world: World) -> None:
+def test_throttled_not_counted(world: World) -> None:
+    """A throttled call of an upload that goes away does not count against the cap."""
     world.environment["REPAINT_DAILY_CAP"] = "1"
 
     def throttled_and_gone(cloud: fakes.FakeCloud, request: Any) -> Any:
@@ -254,7 +251,8 @@ def test_what_is_throttled_or_gone_keeps_no_place_of_the_day(world: World) -> No
     assert ("skipped", "generated") == (first.status, second.status)
 
 
-def test_spending_that_cannot_be_read_is_not_taken_for_none() -> None:
+def test_damaged_daily_cap() -> None:
+    """A damaged count of the daily cap does not count as zero."""
     with World() as world:
         world.environment["REPAINT_DAILY_CAP"] = "1"
         world.deliver(world.cloud.upload("1.png", prompt="a cat"))

@@ -1,8 +1,6 @@
 """Variants: several generations of one upload, each with a record, a name and a seed of its own."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,13 +17,11 @@ from tests.crash.interruption import Killed, Plan, process
 from tests.fakes import FakeCloud, World
 
 
-@pytest.fixture(params=["tos", "sqlite"])
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
-    with World() as world:
-        if request.param == "sqlite":
-            world.environment["REPAINT_LEDGER"] = f"sqlite://{tmp_path}/ledger.db"
-        deploy(world, variants=3)
-        yield world
+@pytest.fixture
+def world(world: World) -> World:
+    """Return a deployment that makes three variants of each upload."""
+    deploy(world, variants=3)
+    return world
 
 
 def deploy(world: World, **preset: Any) -> None:
@@ -41,7 +37,7 @@ def seeds(world: World) -> list[int]:
 
 
 def nothing_at_first(cloud: FakeCloud, request: Request) -> Response:
-    """Make nothing of the first attempt of each variant."""
+    """Make no image in the first attempt of each variant."""
     stem = json.loads(request.body)["Outputs"][0].removesuffix(".png")
     is_first = stem.endswith(("-1", "cat", "cat-2", "cat-3"))
     return (fakes.nothing_made if is_first else fakes.made)(cloud, request)
@@ -51,10 +47,11 @@ def records(results: list[Result]) -> list[str]:
     return [result.record or "" for result in results]
 
 
-# What is made
+# Generation
 
 
-def test_each_variant_is_paid_once_and_has_a_record_and_a_name_of_its_own(world: World) -> None:
+def test_each_variant_generated(world: World) -> None:
+    """Each variant is paid once, with a record and a name of its own."""
     results = world.deliver_all(world.cloud.upload(prompt="a cat"))
 
     assert [("generated", 1), ("generated", 2), ("generated", 3)] == [
@@ -71,20 +68,22 @@ def test_each_variant_is_paid_once_and_has_a_record_and_a_name_of_its_own(world:
         assert (f"tos-cn-i-serviceid/repaint/{result.record}-1",) == result.store_uris
 
 
-def test_the_handlers_body_and_the_log_tell_each_one(world: World) -> None:
+def test_results_and_log(world: World) -> None:
+    """The handler's body and the log have an entry for each variant."""
     results = world.deliver_all(world.cloud.upload(prompt="a cat"))
 
     shown = [result.to_dict() for result in results]
     assert [1, 2, 3] == [each["variant"] for each in shown]
     assert {("photos", "uploads/cat.png")} == {(each["bucket"], each["key"]) for each in shown}
-    told = world.lines.named("delivery.finished")
+    finished = world.lines.named("delivery.finished")
     assert {(record, n) for n, record in enumerate(records(results), 1)} == {
-        (line["record"], line["variant"]) for line in told
+        (line["record"], line["variant"]) for line in finished
     }
-    assert 3 == len(told) == len(world.lines.named("image.generated"))
+    assert 3 == len(finished) == len(world.lines.named("image.generated"))
 
 
-def test_the_first_variant_is_the_upload_as_it_is_known_without_variants(world: World) -> None:
+def test_first_variant_id(world: World) -> None:
+    """The first variant has the id of the upload without variants."""
     event = world.cloud.upload(prompt="a cat")
     deploy(world)
     (alone,) = world.deliver_all(event)
@@ -95,7 +94,8 @@ def test_the_first_variant_is_the_upload_as_it_is_known_without_variants(world: 
     assert ("duplicate", alone.record) == (again.status, again.record)
 
 
-def test_without_variants_nothing_is_asked_or_told_that_was_not_before() -> None:
+def test_single_variant() -> None:
+    """An upload of one variant sends no further request and logs no further field."""
     world = World()
     deploy(world, variants=1)
     (result,) = world.deliver_all(world.cloud.upload(prompt="a cat"))
@@ -115,10 +115,11 @@ def test_without_variants_nothing_is_asked_or_told_that_was_not_before() -> None
     assert [-1] == seeds(world)
 
 
-# What is not made again
+# Duplicates and interruptions
 
 
-def test_a_duplicate_of_the_event_costs_nothing_and_tells_every_address(world: World) -> None:
+def test_duplicate(world: World) -> None:
+    """A duplicate costs nothing, and returns the address of every variant."""
     event = world.cloud.upload(prompt="a cat")
     first = world.deliver_all(event)
 
@@ -133,9 +134,8 @@ def test_a_duplicate_of_the_event_costs_nothing_and_tells_every_address(world: W
 
 @pytest.mark.parametrize("number", [1, 2, 5])
 @pytest.mark.parametrize("seconds", [120, 1])
-def test_a_deployment_with_another_number_makes_no_old_event_new(
-    world: World, number: int, seconds: float
-) -> None:
+def test_other_number(world: World, number: int, seconds: float) -> None:
+    """A deployment with another number of variants makes no old event new."""
     event = world.cloud.upload(prompt="a cat")
     world.deliver_all(event, seconds=seconds)
 
@@ -147,15 +147,14 @@ def test_a_deployment_with_another_number_makes_no_old_event_new(
     assert 3 == len(world.cloud.charges)
 
 
-def test_what_died_before_the_first_variant_is_made_up_by_the_sweep_and_the_next_delivery(
-    world: World,
-) -> None:
+def test_killed_among_siblings(world: World) -> None:
+    """The sweep and the next delivery finish what was killed before variant 1."""
     event = world.cloud.upload(prompt="a cat")
-    died_at = 0
+    killed_at = 0
     while not list(world.ledger.pending_ids()):
-        died_at += 1
+        killed_at += 1
         with pytest.raises(Killed):
-            world.deliver_all(event, process(world, Plan(died_at, interruption.killed_after)))
+            world.deliver_all(event, process(world, Plan(killed_at, interruption.killed_after)))
     world.finish()
     assert 1 == len(world.cloud.charges)
 
@@ -166,11 +165,12 @@ def test_what_died_before_the_first_variant_is_made_up_by_the_sweep_and_the_next
     assert [] == list(world.ledger.pending_ids())
 
 
-def test_a_sibling_that_is_not_there_for_sure_holds_the_first_variant_back() -> None:
+def test_sibling_not_written() -> None:
+    """Variant 1 is not claimed while a sibling is not written for sure."""
     world = World()
     deploy(world, variants=3)
     event = world.cloud.upload(prompt="a cat")
-    # After three looks comes the first write; refused for a reason of the store's own, it leaves
+    # After three reads comes the first write; refused for a reason of the store's own, it leaves
     # nothing.
     (result,) = world.deliver_all(event, process(world, Plan(4, interruption.conflict)))
 
@@ -179,15 +179,14 @@ def test_a_sibling_that_is_not_there_for_sure_holds_the_first_variant_back() -> 
     assert ["generated"] * 3 == statuses(world.deliver_all(event))
 
 
-def test_a_sibling_that_the_sweep_is_at_already_does_not_hold_the_first_variant_back(
-    world: World,
-) -> None:
+def test_sibling_of_the_sweep(world: World) -> None:
+    """A sibling that the sweep works on does not stop variant 1."""
     event = world.cloud.upload(prompt="a cat")
-    died_at = 0
+    killed_at = 0
     while 2 > len(siblings := list(world.ledger.pending_ids())):
-        died_at += 1
+        killed_at += 1
         with pytest.raises(Killed):
-            world.deliver_all(event, process(world, Plan(died_at, interruption.killed_after)))
+            world.deliver_all(event, process(world, Plan(killed_at, interruption.killed_after)))
     entry = world.ledger.pending(siblings[0])
     assert entry is not None
     world.ledger.replace(entry, entry.record.changed(park=None, lease=Lease(owner="x", until=4e9)))
@@ -198,9 +197,8 @@ def test_a_sibling_that_the_sweep_is_at_already_does_not_hold_the_first_variant_
     assert ["generated", "generated", "incomplete"] == sorted(statuses(results))
 
 
-def test_a_sibling_that_is_worked_on_elsewhere_fails_the_delivery_and_the_others_are_done(
-    world: World,
-) -> None:
+def test_sibling_leased(world: World) -> None:
+    """A sibling leased elsewhere is incomplete, and the other variants are done."""
     event = world.cloud.upload(prompt="a cat")
     _, second, _ = records(world.deliver_all(event, seconds=1))
     entry = world.ledger.pending(second)
@@ -217,7 +215,8 @@ def test_a_sibling_that_is_worked_on_elsewhere_fails_the_delivery_and_the_others
     )
 
 
-def test_a_sibling_that_cannot_be_read_is_incomplete_and_known_by_its_number() -> None:
+def test_damaged_sibling() -> None:
+    """A sibling that cannot be read is incomplete, and has its number."""
     world = World()
     deploy(world, variants=3)
     event = world.cloud.upload(prompt="a cat")
@@ -235,23 +234,23 @@ def test_a_sibling_that_cannot_be_read_is_incomplete_and_known_by_its_number() -
     )
 
 
-# What has no variants
+# Uploads that end without variants
 
 
 @pytest.mark.parametrize(
     ("metadata", "status"),
     [({}, "skipped"), ({"prompt": "x", "skip": "1"}, "skipped"), ({"seed": "abc"}, "rejected")],
 )
-def test_what_is_skipped_or_rejected_is_so_once(
-    world: World, metadata: dict[str, str], status: str
-) -> None:
+def test_skipped_once(world: World, metadata: dict[str, str], status: str) -> None:
+    """An upload that is skipped or rejected has one result."""
     (result,) = world.deliver_all(world.cloud.upload(**metadata))  # type: ignore[arg-type]  # metadata is text
 
     assert (status, None) == (result.status, result.variant)
     assert [] == list(world.ledger.pending_ids())
 
 
-def test_one_variant_that_is_refused_leaves_the_others_alone(world: World) -> None:
+def test_one_refused(world: World) -> None:
+    """A refused variant does not affect the others."""
     world.cloud.reactions = [fakes.model_refuses(50411)]
     results = world.deliver_all(world.cloud.upload(prompt="a cat"))
 
@@ -262,7 +261,8 @@ def test_one_variant_that_is_refused_leaves_the_others_alone(world: World) -> No
 # Time and money
 
 
-def test_what_the_time_does_not_allow_stays_for_the_sweep(world: World) -> None:
+def test_too_little_time(world: World) -> None:
+    """With too little time all variants are left to the sweep."""
     results = world.deliver_all(world.cloud.upload(prompt="a cat"), seconds=20)
 
     assert ["deferred"] * 3 == statuses(results)
@@ -271,7 +271,8 @@ def test_what_the_time_does_not_allow_stays_for_the_sweep(world: World) -> None:
     assert 3 == len(world.cloud.charges)
 
 
-def test_each_variant_takes_a_place_of_the_daily_cap(world: World) -> None:
+def test_daily_cap(world: World) -> None:
+    """Each variant counts against the daily cap."""
     world.environment["REPAINT_DAILY_CAP"] = "2"
     results = world.deliver_all(world.cloud.upload(prompt="a cat"))
 
@@ -282,7 +283,8 @@ def test_each_variant_takes_a_place_of_the_daily_cap(world: World) -> None:
     assert 3 == len(world.cloud.charges)
 
 
-def test_a_sibling_ends_as_any_record_where_its_object_is_overwritten(world: World) -> None:
+def test_object_overwritten(world: World) -> None:
+    """Siblings end without a charge if their object was overwritten."""
     event = world.cloud.upload(prompt="a cat", body=b"one")
     world.deliver_all(event, seconds=1)
     world.cloud.upload(prompt="a cat", body=b"two")
@@ -295,13 +297,15 @@ def test_a_sibling_ends_as_any_record_where_its_object_is_overwritten(world: Wor
 # Seeds
 
 
-def test_a_given_seed_is_counted_up(world: World) -> None:
+def test_given_seed(world: World) -> None:
+    """A given seed is counted up from variant to variant."""
     world.deliver_all(world.cloud.upload(prompt="a cat", seed="7"))
 
     assert [7, 8, 9] == sorted(seeds(world))
 
 
-def test_free_seeds_differ_for_each_variant_and_each_attempt(world: World) -> None:
+def test_free_seeds(world: World) -> None:
+    """Free seeds differ for each variant and each attempt."""
     world.cloud.reactions = [nothing_at_first] * 6
     world.deliver_all(world.cloud.upload(prompt="a cat"), seconds=600)
 
@@ -309,7 +313,8 @@ def test_free_seeds_differ_for_each_variant_and_each_attempt(world: World) -> No
     assert all(0 <= seed < 2**31 for seed in seeds(world))
 
 
-def test_an_attempt_that_is_repeated_keeps_its_seed(world: World) -> None:
+def test_repeated_attempt_seed(world: World) -> None:
+    """An attempt that is repeated keeps its seed."""
     deploy(world, variants=2)
     world.cloud.reactions = [fakes.model_refuses(50429)] * 2
     world.deliver_all(world.cloud.upload(prompt="a cat"))
@@ -318,9 +323,8 @@ def test_an_attempt_that_is_repeated_keeps_its_seed(world: World) -> None:
     assert 2 == len(set(seeds(world)))
 
 
-def test_a_free_seed_is_exchanged_where_the_output_was_refused_and_a_given_one_is_not(
-    world: World,
-) -> None:
+def test_reseed(world: World) -> None:
+    """A refused output gets another seed if its seed is free, not if it was given."""
     world.cloud.reactions = [fakes.model_refuses(50511)]
     free = world.deliver_all(world.cloud.upload("free.png", prompt="a cat"))
     world.cloud.reactions = [fakes.model_refuses(50511)]
@@ -334,7 +338,8 @@ def test_a_free_seed_is_exchanged_where_the_output_was_refused_and_a_given_one_i
 
 
 @pytest.mark.parametrize("where", ["metadata", "preset"])
-def test_a_chosen_name_gets_the_variants_number_before_its_ending(world: World, where: str) -> None:
+def test_chosen_names(world: World, where: str) -> None:
+    """A chosen name gets the variant's number before its ending."""
     if where == "preset":
         deploy(world, variants=3, output="art/{stem}.png")
     chosen = {"output": "art/cat.png"} if where == "metadata" else {}
@@ -346,14 +351,16 @@ def test_a_chosen_name_gets_the_variants_number_before_its_ending(world: World, 
     )
 
 
-def test_a_name_that_another_upload_has_is_taken_for_that_variant_alone(world: World) -> None:
+def test_one_name_taken(world: World) -> None:
+    """A taken name rejects only the variant that it belongs to."""
     world.cloud.store("repaint/cat-2.png", charged=False)
     results = world.deliver_all(world.cloud.upload(prompt="a cat", output="cat.png"))
 
     assert ["generated", "rejected", "generated"] == statuses(results)
 
 
-def test_a_later_attempt_of_a_chosen_name_is_no_other_variants(world: World) -> None:
+def test_later_attempt_names(world: World) -> None:
+    """A later attempt's name is no other variant's."""
     world.cloud.reactions = [nothing_at_first] * 6
     world.deliver_all(world.cloud.upload(prompt="a cat", output="cat.png"), seconds=600)
 
@@ -363,7 +370,8 @@ def test_a_later_attempt_of_a_chosen_name_is_no_other_variants(world: World) -> 
 
 
 @pytest.mark.parametrize("chosen", ["a" * 165 + "/x.png", "x." + "y" * 165, "漫" * 57, ".hidden"])
-def test_a_variants_name_fits_whatever_the_length_of_the_chosen_one(chosen: str) -> None:
+def test_name_length(chosen: str) -> None:
+    """A variant's name is valid for a chosen name of any length."""
     names = [variant_name("repaint/", chosen, number) for number in range(1, 17)]
 
     kept = [name for name in names if name is not None]

@@ -1,7 +1,6 @@
 """Presets: what is checked on start, what they make of an upload, and what gives way to what."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,6 @@ from shared.results import Result
 from shared.settings import load_settings
 from shared.uploads.presets import ROOT
 from tests.fakes import ENVIRONMENT, World
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    with World() as world:
-        yield world
 
 
 def problems(*presets: dict[str, Any]) -> list[str]:

@@ -1,10 +1,8 @@
-"""Whoever wants to know is told what became of each upload: surely, once, and at nobody's cost."""
+"""The webhook reports the end of each upload: surely, once, and without delaying any."""
 
 import json
 import threading
-from collections.abc import Iterator
 from contextvars import ContextVar
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,21 +19,18 @@ from tests.inbox import ENVIRONMENT, SECRET, TOKENS, Inbox, read
 DAY = 86400.0
 
 
-@pytest.fixture(params=["tos", "sqlite"])
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
-    with World() as world:
-        world.environment |= ENVIRONMENT
-        if request.param == "sqlite":
-            world.environment["REPAINT_LEDGER"] = f"sqlite://{tmp_path}/ledger.db"
-        yield world
+@pytest.fixture
+def world(world: World) -> World:
+    """Return a deployment with a webhook."""
+    world.environment |= ENVIRONMENT
+    return world
 
 
 @pytest.fixture
-def tos_world() -> Iterator[World]:
-    """Make a world whose ledger is requests, so that one of them can fail."""
-    with World() as world:
-        world.environment |= ENVIRONMENT
-        yield world
+def tos_world(tos_world: World) -> World:
+    """Return a deployment with a webhook, whose ledger is requests."""
+    tos_world.environment |= ENVIRONMENT
+    return tos_world
 
 
 @pytest.fixture
@@ -43,27 +38,28 @@ def inbox(world: World) -> Inbox:
     return Inbox(world.cloud)
 
 
-def waiting(world: World) -> list[str]:
+def undelivered(world: World) -> list[str]:
     return list(world.ledger.entry_ids())
 
 
-def generate(world: World, key: str = "uploads/cat.png", **how: Any) -> str:
-    """Deliver an upload, which is generated; return its record's id."""
-    result = world.deliver(world.cloud.upload(key, prompt="a cat"), **how)
+def generate(world: World, key: str = "uploads/cat.png", **options: Any) -> str:
+    """Deliver an upload that is generated; return its record's id."""
+    result = world.deliver(world.cloud.upload(key, prompt="a cat"), **options)
     assert result.status == "generated"
     assert result.record is not None
     return result.record
 
 
 def sweep_for(world: World, seconds: float, *, every: float = 60) -> None:
-    """Let the sweep tick for so long, once a minute."""
+    """Run the sweep for so many seconds, by default once a minute."""
     runtime, until = world.runtime(), world.clock.now() + seconds
     while world.clock.now() < until:
         world.clock.advance(every)
         world.sweep(runtime)
 
 
-def test_who_made_an_image_tells_of_it_in_a_signed_event(world: World, inbox: Inbox) -> None:
+def test_generated_event(world: World, inbox: Inbox) -> None:
+    """A generated image is reported in a signed event."""
     result = world.deliver(world.cloud.upload("猫 1.png", prompt="a cat"))
 
     (event,) = inbox.events
@@ -89,20 +85,21 @@ def test_who_made_an_image_tells_of_it_in_a_signed_event(world: World, inbox: In
         "store_uris": list(result.store_uris),
         "attempts": 1,
     } == event.get_data()
-    assert [] == waiting(world)
+    assert [] == undelivered(world)
     (line,) = world.lines.named("notice.delivered")
     assert (f"{result.record}-generated", 204, 1) == (line["notice"], line["status"], line["tries"])
     assert result.record == line["record"]
 
 
-def test_the_request_is_one_of_a_structured_cloudevent(world: World) -> None:
+def test_request(world: World) -> None:
+    """The request is a CloudEvent in structured mode."""
     seen: list[Request] = []
 
     def receive(request: Request) -> Response:
         seen.append(request)
         return Response(200, {}, b"")
 
-    world.cloud.receiver = receive
+    world.cloud.endpoint = receive
     generate(world)
 
     (request,) = seen
@@ -110,7 +107,8 @@ def test_the_request_is_one_of_a_structured_cloudevent(world: World) -> None:
     assert "application/cloudevents+json; charset=utf-8" == request.headers["Content-Type"]
 
 
-def test_a_rejected_upload_is_told_with_every_reason(world: World, inbox: Inbox) -> None:
+def test_rejected_event(world: World, inbox: Inbox) -> None:
+    """A rejected upload is reported with every reason."""
     result = world.deliver(world.cloud.upload(prompt="a cat", seed="abc", steps="99"))
 
     (event,) = inbox.events
@@ -120,7 +118,8 @@ def test_a_rejected_upload_is_told_with_every_reason(world: World, inbox: Inbox)
     assert ("rejected", result.reason, 0) == (data["status"], data["reason"], data["attempts"])
 
 
-def test_an_attribute_holds_no_control_character(world: World, inbox: Inbox) -> None:
+def test_control_character(world: World, inbox: Inbox) -> None:
+    """An attribute holds no control character."""
     generate(world, "new\nline.png")
 
     (event,) = inbox.events
@@ -129,18 +128,18 @@ def test_an_attribute_holds_no_control_character(world: World, inbox: Inbox) -> 
     assert ("photos/new%0Aline.png", "new\nline.png") == (event.get_subject(), data["key"])
 
 
-def test_each_variant_of_an_upload_is_told_by_itself(world: World, inbox: Inbox) -> None:
+def test_variant_events(world: World, inbox: Inbox) -> None:
+    """Each variant of an upload has an event of its own."""
     world.environment["REPAINT_PRESETS"] = json.dumps([{"prefix": "", "variants": 3}])
     results = world.deliver_all(world.cloud.upload(prompt="a cat"), seconds=900)
 
     assert {f"{result.record}-generated": 1 for result in results} == inbox.ids
-    told = [event.get_data() for event in inbox.events]
-    assert {1, 2, 3} == {data["variant"] for data in told if isinstance(data, dict)}
+    data = [event.get_data() for event in inbox.events]
+    assert {1, 2, 3} == {each["variant"] for each in data if isinstance(each, dict)}
 
 
-def test_what_is_skipped_superseded_or_delivered_twice_is_no_news(
-    world: World, inbox: Inbox
-) -> None:
+def test_no_event(world: World, inbox: Inbox) -> None:
+    """A skipped, superseded or duplicate delivery sends no event."""
     event = world.cloud.upload(prompt="a cat")
     results = [world.deliver(event), world.deliver(event)]
     results.append(world.deliver(world.cloud.upload("no prompt.png")))
@@ -153,9 +152,8 @@ def test_what_is_skipped_superseded_or_delivered_twice_is_no_news(
     assert {f"{results[0].record}-generated": 1} == inbox.ids
 
 
-def test_what_is_parked_is_told_the_first_time_and_then_how_it_ended(
-    world: World, inbox: Inbox
-) -> None:
+def test_parked_event(world: World, inbox: Inbox) -> None:
+    """A parked upload is reported the first time, and then its end."""
     event = world.cloud.upload(prompt="a cat")
     first = world.deliver(event, seconds=20)
     world.cloud.reactions = [fakes.model_refuses(50400)]
@@ -172,7 +170,8 @@ def test_what_is_parked_is_told_the_first_time_and_then_how_it_ended(
     assert ("deferred", first.reason) == (parked["status"], parked["reason"])
 
 
-def test_without_a_receiver_nobody_pays_a_request_for_notices(world: World) -> None:
+def test_without_endpoint(world: World) -> None:
+    """Without an endpoint the outbox costs no request."""
     for name in ENVIRONMENT:
         del world.environment[name]
     generate(world)
@@ -180,49 +179,48 @@ def test_without_a_receiver_nobody_pays_a_request_for_notices(world: World) -> N
     world.finish()
 
     assert [] == [name for name in world.cloud.requests if "outbox" in name]
-    assert [] == waiting(world)
+    assert [] == undelivered(world)
 
 
-def test_what_the_receiver_did_not_take_the_sweep_delivers_under_the_same_id(
-    world: World, inbox: Inbox
-) -> None:
+def test_retried_by_sweep(world: World, inbox: Inbox) -> None:
+    """The sweep delivers an event that failed, under the same id."""
     inbox.statuses = [500]
     record = generate(world)
-    assert [f"{record}-generated"] == waiting(world)
+    assert [f"{record}-generated"] == undelivered(world)
     sweep_for(world, 120)
 
     assert {f"{record}-generated": 1} == inbox.ids
-    assert [] == waiting(world)
+    assert [] == undelivered(world)
     (failed,) = world.lines.named("notice.failed")
     (delivered,) = world.lines.named("notice.delivered")
     assert ("warning", 500, 1) == (failed["level"], failed["status"], failed["tries"])
     assert ("photos", record, 2) == (delivered["bucket"], delivered["record"], delivered["tries"])
 
 
-def test_the_pauses_between_two_tries_grow_up_to_an_hour(world: World, inbox: Inbox) -> None:
+def test_pauses(world: World, inbox: Inbox) -> None:
+    """The pauses between tries grow up to an hour."""
     inbox.statuses = [503] * 100
     generate(world)
-    told_at = world.clock.now()
+    ended_at = world.clock.now()
     sweep_for(world, 5 * 3600)
 
-    minutes = [round((at - told_at) / 60) for at in inbox.tried_at]
+    minutes = [round((at - ended_at) / 60) for at in inbox.tried_at]
     assert [0, 1, 3, 7, 15, 31, 63, 123, 183, 243] == minutes
 
 
-def test_a_receiver_that_is_dead_for_a_day_is_given_up_with_a_loud_line(
-    world: World, inbox: Inbox
-) -> None:
+def test_dead_for_a_day(world: World, inbox: Inbox) -> None:
+    """An event is dropped, with an error in the log, after a day of failures."""
     inbox.statuses = [503] * 1000
     record = generate(world)
     sweep_for(world, DAY - 3600, every=600)
-    assert [f"{record}-generated"] == waiting(world)
+    assert [f"{record}-generated"] == undelivered(world)
     assert [] == world.lines.named("notice.dropped")
     sweep_for(world, 2 * 3600, every=600)
     tries = len(inbox.tried_at)
     inbox.statuses = []
     sweep_for(world, 2 * 3600, every=600)
 
-    assert [] == waiting(world)
+    assert [] == undelivered(world)
     assert tries == len(inbox.tried_at)
     (line,) = world.lines.named("notice.dropped")
     assert ("error", f"{record}-generated", tries) == (line["level"], line["notice"], line["tries"])
@@ -230,24 +228,22 @@ def test_a_receiver_that_is_dead_for_a_day_is_given_up_with_a_loud_line(
 
 
 @pytest.mark.parametrize("state", ["generated", "parked"])
-def test_after_a_day_without_the_sweep_its_first_tick_delivers_all_the_same(
-    world: World, inbox: Inbox, state: str
-) -> None:
+def test_day_without_sweep(world: World, inbox: Inbox, state: str) -> None:
+    """After a day without the sweep its first tick delivers all the same."""
     inbox.statuses = [503]
     seconds = {"generated": 120, "parked": 20}[state]
     result = world.deliver(world.cloud.upload(prompt="a cat"), seconds=seconds)
     world.clock.advance(DAY + 3600)
-    # Where nothing can be begun, what is parked stays so.
+    # Without the time for a call, a parked record stays parked.
     world.sweep(seconds=36)
 
     assert {f"{result.record}-{state}": 1} == inbox.ids
     assert [] == world.lines.named("notice.dropped")
-    assert [] == waiting(world)
+    assert [] == undelivered(world)
 
 
-def test_after_a_day_without_the_sweep_a_receiver_that_is_dead_is_tried_once_more(
-    world: World, inbox: Inbox
-) -> None:
+def test_day_without_sweep_dead(world: World, inbox: Inbox) -> None:
+    """After a day without the sweep a dead endpoint is tried once more."""
     inbox.statuses = [503] * 1000
     record = generate(world)
     world.clock.advance(DAY + 3600)
@@ -256,12 +252,11 @@ def test_after_a_day_without_the_sweep_a_receiver_that_is_dead_is_tried_once_mor
     assert 2 == len(inbox.tried_at)
     (line,) = world.lines.named("notice.dropped")
     assert (f"{record}-generated", 2) == (line["notice"], line["tries"])
-    assert [] == waiting(world)
+    assert [] == undelivered(world)
 
 
-def test_a_park_of_yesterday_that_is_being_worked_on_is_not_dropped_untold(
-    world: World, inbox: Inbox
-) -> None:
+def test_old_park_kept(world: World, inbox: Inbox) -> None:
+    """The event of an old park stays while its record is being worked on."""
     inbox.statuses = [503]
     result = world.deliver(world.cloud.upload(prompt="a cat"), seconds=20)
     world.clock.advance(DAY + 3600)
@@ -271,10 +266,11 @@ def test_a_park_of_yesterday_that_is_being_worked_on_is_not_dropped_untold(
     world.ledger.replace(entry, entry.record.changed(park=None, lease=lease))
     world.sweep()
 
-    assert [f"{result.record}-parked"] == waiting(world)
+    assert [f"{result.record}-parked"] == undelivered(world)
 
 
-def test_a_receiver_that_says_it_is_gone_is_not_told_again(world: World, inbox: Inbox) -> None:
+def test_endpoint_gone(world: World, inbox: Inbox) -> None:
+    """An endpoint that answers 410 gets the event no more."""
     inbox.statuses = [410]
     generate(world)
     sweep_for(world, 300)
@@ -285,7 +281,8 @@ def test_a_receiver_that_says_it_is_gone_is_not_told_again(world: World, inbox: 
     assert [] == world.lines.named("notice.failed")
 
 
-def test_a_redirect_is_a_failure_that_says_what_to_do(world: World, inbox: Inbox) -> None:
+def test_redirect(world: World, inbox: Inbox) -> None:
+    """A redirect is a failure, logged with the way to fix it."""
     inbox.statuses = [302]
     generate(world)
 
@@ -298,15 +295,14 @@ def test_a_redirect_is_a_failure_that_says_what_to_do(world: World, inbox: Inbox
     ("error", "text"),
     [(NotExecuted, "No connection to {place}: Failed to parse: {url}"), (ValueError, "{url}")],
 )
-def test_neither_the_secret_nor_the_address_of_the_receiver_is_told_to_the_log(
-    world: World, error: type[Exception], text: str
-) -> None:
+def test_nothing_secret_logged(world: World, error: type[Exception], text: str) -> None:
+    """The log has neither the secret nor the endpoint's address."""
     url = ENVIRONMENT["REPAINT_WEBHOOK_URL"]
 
     def fail(_request: Request) -> Response:
         raise error(text.format(place=url.partition("?")[0], url=url))
 
-    world.cloud.receiver = fail
+    world.cloud.endpoint = fail
     generate(world)
     sweep_for(world, DAY + 3600, every=3600)
 
@@ -317,9 +313,8 @@ def test_neither_the_secret_nor_the_address_of_the_receiver_is_told_to_the_log(
         assert secret not in world.lines.text
 
 
-def test_after_a_failure_a_process_leaves_the_first_tries_of_a_minute_to_the_sweep(
-    world: World, inbox: Inbox
-) -> None:
+def test_rest_after_failure(world: World, inbox: Inbox) -> None:
+    """After a failure a process leaves the first tries of a minute to the sweep."""
     inbox.statuses = [503]
     world.cloud.latency = 1.0
     runtime = world.runtime()
@@ -330,25 +325,23 @@ def test_after_a_failure_a_process_leaves_the_first_tries_of_a_minute_to_the_swe
     generate(world, "6.png", runtime=runtime)
 
     assert 2 == len(inbox.tried_at)
-    assert 5 == len(waiting(world))
+    assert 5 == len(undelivered(world))
     world.sweep()
-    assert [] == waiting(world)
+    assert [] == undelivered(world)
     assert {1} == set(inbox.ids.values())
 
 
-def test_a_first_try_is_not_begun_where_the_invocation_could_end_before_it(
-    world: World, inbox: Inbox
-) -> None:
+def test_no_time_for_try(world: World, inbox: Inbox) -> None:
+    """A first try is not begun if the invocation could end before it."""
     world.cloud.latency = 34.5
     record = generate(world, seconds=37.1)
 
     assert [] == inbox.tried_at
-    assert [f"{record}-generated"] == waiting(world)
+    assert [f"{record}-generated"] == undelivered(world)
 
 
-def test_an_end_that_cannot_be_noted_down_is_not_written_and_the_image_is_found_again(
-    tos_world: World,
-) -> None:
+def test_outbox_down(tos_world: World) -> None:
+    """An end is not written without its event, and the image is found later."""
     world, inbox = tos_world, Inbox(tos_world.cloud)
     event = world.cloud.upload(prompt="a cat")
 
@@ -366,7 +359,7 @@ def test_an_end_that_cannot_be_noted_down_is_not_written_and_the_image_is_found_
     assert {f"{result.record}-generated": 1} == inbox.ids
 
 
-def notice(record: str, what: Any, created_at: float = START) -> OutboxEntry:
+def outbox_entry(record: str, what: Any, created_at: float = START) -> OutboxEntry:
     kind: Any = f"repaint.image.{what}"
     return OutboxEntry(
         id=f"{record}-{what}", record=record, type=kind,
@@ -374,40 +367,38 @@ def notice(record: str, what: Any, created_at: float = START) -> OutboxEntry:
     )  # fmt: skip
 
 
-def test_what_did_not_happen_yet_waits_and_what_happened_otherwise_is_removed_untold(
-    world: World, inbox: Inbox
-) -> None:
+def test_untrue_events(world: World, inbox: Inbox) -> None:
+    """An event that is not true yet waits; one that will never be true is removed."""
     world.cloud.reactions = [fakes.nothing_made] * 3
     parked = world.deliver(world.cloud.upload("in doubt.png", prompt="a cat"), seconds=900)
     made = generate(world)
     inbox.events.clear()
     now = world.clock.now()
-    for told in (
-        notice(parked.record or "", "generated", now),
-        notice(made, "rejected", now),
-        notice(made, "parked", now),
-        notice("f" * 32, "generated", now),
+    for entry in (
+        outbox_entry(parked.record or "", "generated", now),
+        outbox_entry(made, "rejected", now),
+        outbox_entry(made, "parked", now),
+        outbox_entry("f" * 32, "generated", now),
     ):
-        world.ledger.put_entry(told)
+        world.ledger.put_entry(entry)
     sweep_for(world, 300)
 
     assert [] == inbox.events
-    assert {f"{parked.record}-generated", f"{'f' * 32}-generated"} == set(waiting(world))
+    assert {f"{parked.record}-generated", f"{'f' * 32}-generated"} == set(undelivered(world))
     world.clock.advance(DAY)
     world.sweep()
-    # Of what is pending nobody knows yet whether it comes to be so.
-    assert ([], [f"{parked.record}-generated"]) == (inbox.events, waiting(world))
+    # The event of a pending record may still become true.
+    assert ([], [f"{parked.record}-generated"]) == (inbox.events, undelivered(world))
     world.cloud.store(f"repaint/{parked.record}-1")
     world.clock.advance(DAY)
     world.sweep()
-    # Once or twice, under one id: who ends it and who goes through the notices meet here.
-    assert ([f"{parked.record}-generated"], []) == (list(inbox.ids), waiting(world))
+    # Once or twice, under one id: the record's owner and the outbox's sender meet here.
+    assert ([f"{parked.record}-generated"], []) == (list(inbox.ids), undelivered(world))
     assert [] == world.lines.named("notice.dropped")
 
 
-def test_a_notice_that_cannot_be_read_keeps_no_other_one_from_being_told(
-    tos_world: World,
-) -> None:
+def test_damaged_entry(tos_world: World) -> None:
+    """A damaged outbox entry does not stop the others."""
     world, inbox = tos_world, Inbox(tos_world.cloud)
     inbox.statuses = [503]
     record = generate(world)
@@ -423,27 +414,25 @@ def test_a_notice_that_cannot_be_read_keeps_no_other_one_from_being_told(
     )
 
 
-def test_a_tick_does_not_ask_a_dead_receiver_once_for_each_and_delivers_all_once_it_lives(
-    world: World, inbox: Inbox
-) -> None:
+def test_tick_gives_up_early(world: World, inbox: Inbox) -> None:
+    """A tick tries a dead endpoint a few times only, and delivers all once it works."""
     inbox.statuses = [503] * 1000
     records = [generate(world, f"{n}.png") for n in range(60)]
     tried = len(inbox.tried_at)
     world.clock.advance(121)
     world.sweep()
-    # As many as are sent side by side are on their way when the last of the eight is told.
+    # Several are sent side by side, so some more are on their way when the eighth has failed.
     assert tried + 8 <= len(inbox.tried_at) <= tried + 15
     inbox.statuses = []
     world.clock.advance(3600)
     world.sweep()
 
     assert {f"{record}-generated": 1 for record in records} == inbox.ids
-    assert [] == waiting(world)
+    assert [] == undelivered(world)
 
 
-def test_a_slow_receiver_gets_a_share_of_each_tick_until_it_has_been_told_all(
-    world: World, inbox: Inbox
-) -> None:
+def test_slow_endpoint(world: World, inbox: Inbox) -> None:
+    """A slow endpoint takes a share of each tick until it has all events."""
     inbox.statuses = [503] * 60
     records = [generate(world, f"{n}.png") for n in range(60)]
     inbox.latency = 10.0
@@ -456,24 +445,26 @@ def test_a_slow_receiver_gets_a_share_of_each_tick_until_it_has_been_told_all(
     assert {f"{record}-generated": 1 for record in records} == inbox.ids
 
 
-def test_two_sweeps_at_once_tell_once(world: World, inbox: Inbox) -> None:
+def test_two_sweeps(world: World, inbox: Inbox) -> None:
+    """Two sweeps at once send an event once."""
     inbox.statuses = [503]
     record = generate(world)
     receive = inbox.receive
 
     def sweep_meanwhile(request: Request) -> Response:
-        world.cloud.receiver = receive
+        world.cloud.endpoint = receive
         world.sweep()
         return receive(request)
 
-    world.cloud.receiver = sweep_meanwhile
+    world.cloud.endpoint = sweep_meanwhile
     world.clock.advance(61)
     world.sweep()
 
     assert {f"{record}-generated": 1} == inbox.ids
 
 
-def test_the_sweep_tells_of_what_it_finishes_itself(world: World, inbox: Inbox) -> None:
+def test_sweep_events(world: World, inbox: Inbox) -> None:
+    """The sweep reports what it finishes itself."""
     results = [
         world.deliver(world.cloud.upload(f"{n}.png", prompt="a cat"), seconds=20) for n in range(5)
     ]
@@ -483,9 +474,8 @@ def test_the_sweep_tells_of_what_it_finishes_itself(world: World, inbox: Inbox) 
     assert {f"{result.record}-generated": 1 for result in results} == inbox.ids
 
 
-def test_a_ledger_that_cannot_be_listed_keeps_no_upload_from_being_finished(
-    tos_world: World,
-) -> None:
+def test_outbox_not_listed(tos_world: World) -> None:
+    """Uploads are finished even if the outbox cannot be listed."""
     world, inbox = tos_world, Inbox(tos_world.cloud)
     result = world.deliver(world.cloud.upload(prompt="a cat"), seconds=20)
 
@@ -500,45 +490,43 @@ def test_a_ledger_that_cannot_be_listed_keeps_no_upload_from_being_finished(
 
 
 class Hanging:
-    """A receiver that answers when it is told to."""
+    """An endpoint that answers only after `release`."""
 
     def __init__(self, world: World) -> None:
-        self.asked, self.answer = threading.Event(), threading.Event()
+        self.received, self.answer = threading.Event(), threading.Event()
         self.requests: list[Request] = []
-        world.cloud.receiver = self.receive
+        world.cloud.endpoint = self.receive
 
     def receive(self, request: Request) -> Response:
         self.requests.append(request)
-        self.asked.set()
+        self.received.set()
         self.answer.wait()
         return Response(200, {}, b"")
 
-    def answers(self) -> None:
-        """Answer, and wait until whoever asked is done with it."""
-        self.asked.wait()
+    def release(self) -> None:
+        """Answer, and wait until the sender is done with it."""
+        self.received.wait()
         (thread,) = [t for t in threading.enumerate() if t.name.endswith("-generated")]
         self.answer.set()
         thread.join()
 
 
-def test_an_answer_that_comes_too_late_for_the_delivery_counts_all_the_same(
-    tos_world: World,
-) -> None:
+def test_late_answer(tos_world: World) -> None:
+    """An answer that is too late for the delivery counts all the same."""
     hanging = Hanging(tos_world)
     record = generate(tos_world)
 
-    assert [f"{record}-generated"] == waiting(tos_world)
+    assert [f"{record}-generated"] == undelivered(tos_world)
     (failed,) = tos_world.lines.named("notice.failed")
     assert "did not answer within 3 seconds" in failed["reason"]
-    hanging.answers()
-    assert [] == waiting(tos_world)
+    hanging.release()
+    assert [] == undelivered(tos_world)
     assert 1 == len(tos_world.lines.named("notice.delivered"))
 
 
-def test_who_asked_by_http_gets_the_answer_before_the_receiver_has_answered(
-    tos_world: World,
-) -> None:
-    """What is done behind the answer is done with the request's credentials still."""
+def test_http_does_not_wait(tos_world: World) -> None:
+    """A caller gets the answer before the endpoint has answered."""
+    # The sender, which goes on after the answer, still has the request's credentials.
     world, hanging = tos_world, Hanging(tos_world)
     credentials = ContextVar[Credentials]("credentials of the request")
     credentials.set(StaticCredentials().get())
@@ -550,19 +538,21 @@ def test_who_asked_by_http_gets_the_answer_before_the_receiver_has_answered(
         transport=world.cloud,
         credentials=credentials,
     )
-    asked = {
+    request_event = {
         "httpMethod": "POST",
         "path": "/generations",
         "headers": {"Authorization": "Bearer t", "Content-Type": "application/json"},
         "body": json.dumps({"image_url": "https://example.org/cat.png", "prompt": "a cat"}),
     }
-    answer = runtime.http_api.answer(asked, request_id="r1", delivery=world.delivery(runtime))
+    answer = runtime.http_api.answer(
+        request_event, request_id="r1", delivery=world.delivery(runtime)
+    )
 
     assert 200 == answer["statusCode"]
     record = json.loads(answer["body"])["id"]
-    assert [f"{record}-generated"] == waiting(world)
-    hanging.answers()
-    assert [] == waiting(world)
+    assert [f"{record}-generated"] == undelivered(world)
+    hanging.release()
+    assert [] == undelivered(world)
     assert [] == world.lines.named("notice.failed")
     (request,) = hanging.requests
     event = read(request, world.clock.now())
@@ -571,7 +561,8 @@ def test_who_asked_by_http_gets_the_answer_before_the_receiver_has_answered(
     assert (record, None, None) == (event.get_subject(), data["bucket"], data["key"])
 
 
-def test_a_notice_that_a_newer_version_wrote_can_be_read() -> None:
-    text = notice("a" * 32, "parked").to_json().decode()
+def test_newer_entry() -> None:
+    """An outbox entry of a newer version can be read."""
+    text = outbox_entry("a" * 32, "parked").to_json().decode()
 
-    assert notice("a" * 32, "parked") == OutboxEntry.from_json(f'{text[:-1]}, "more": 1}}')
+    assert outbox_entry("a" * 32, "parked") == OutboxEntry.from_json(f'{text[:-1]}, "more": 1}}')
