@@ -732,8 +732,8 @@ CALLERS = [
     Mutant(
         "a key is answered by its record, not by its object's present state",
         "shared/http_api/app.py",
-        "record = earlier or self._asking.record(document, record_id, fingerprint)",
-        "record = self._asking.record(document, record_id, fingerprint)",
+        "record = earlier or self._validator.record(document, record_id, fingerprint)",
+        "record = self._validator.record(document, record_id, fingerprint)",
         f"{_HTTP}a_key_is_answered_by_its_record_whatever_became_of_the_object",
     ),
     Mutant(

@@ -100,7 +100,7 @@ class World:
             "body": json.dumps(body),
         }
         http_api, delivery = self._runtime.http_api, self._delivery()
-        status: int = http_api.answer(event, request_id="r", delivery=delivery)["statusCode"]
+        status: int = http_api.handle(event, request_id="r", delivery=delivery)["statusCode"]
         return status
 
     def _delivery(self, seconds: float = SECONDS) -> Delivery:

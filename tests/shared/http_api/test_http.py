@@ -41,7 +41,7 @@ def event(method: str, path: str, body: Any = None, **headers: str) -> dict[str,
 def ask(world: World, sent: Any, runtime: Any = None, *, seconds: float = 120) -> dict[str, Any]:
     runtime = runtime or world.runtime()
     delivery = world.delivery(runtime, seconds=seconds)
-    answer: dict[str, Any] = runtime.http_api.answer(sent, request_id="r1", delivery=delivery)
+    answer: dict[str, Any] = runtime.http_api.handle(sent, request_id="r1", delivery=delivery)
     answer["document"] = json.loads(answer["body"])
     return answer
 
