@@ -36,7 +36,7 @@ class StateReader:
         self._last_sweep: dict[str, Any] | None = None
 
     def read(self) -> State:
-        """Return the state now. A part that did not change may be the same object as before."""
+        """Return the state now."""
         backend, now = self._backend, time.time()
         with self._lock:
             self._refresh()

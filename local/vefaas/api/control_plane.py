@@ -122,7 +122,7 @@ class ControlPlane:
 
     def set_timer(self, timer: TimerRecord) -> None:
         """Make the platform fire a timer by its settings, or not at all if it is disabled."""
-        self.platform.timers.remove(timer.id)
+        self.platform.remove_timer(timer.id)
         if timer.config["Enabled"] and timer.function_id in self.platform.functions:
             self.platform.add_timer(
                 timer.function_id,
