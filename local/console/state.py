@@ -47,7 +47,7 @@ class StateReader:
                     "pending": [_pending(record) for record in self._ledger.pending()],
                     "sweep": self._sweep(),
                 },
-                "charges": dict(zip(("charges", "images"), backend.book.totals(), strict=True)),
+                "charges": dict(zip(("charges", "images"), backend.billing.totals(), strict=True)),
                 "faults": faults.read(backend).model_dump(),
                 "functions": [asdict(state) for state in backend.platform.states],
                 "cloud": {"bucket": backend.bucket, "prefix": backend.prefix, **backend.addresses},
