@@ -51,7 +51,7 @@ def test_generation(cloud: Cloud) -> None:
 
 def test_idempotency_key(cloud: Cloud) -> None:
     """Fifty requests at once with one key make one charge."""
-    before = len(cloud.book.charges())
+    before = len(cloud.billing.charges())
     body = {"bucket": UPLOADS_BUCKET, "key": "in/cat.png", "prompt": "fifty"}
 
     def go(_number: int) -> int:
@@ -60,7 +60,7 @@ def test_idempotency_key(cloud: Cloud) -> None:
     with ThreadPoolExecutor(50) as pool:
         statuses = Counter(pool.map(go, range(50)))
 
-    assert len(cloud.book.charges()) == before + 1
+    assert len(cloud.billing.charges()) == before + 1
     assert statuses[200] >= 1
     assert set(statuses) <= {200, 409}
 

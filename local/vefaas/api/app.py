@@ -27,7 +27,7 @@ _ACTIONS: dict[str, tuple[type[requests.Request], _Action]] = {
     "CreateFunction": (requests.CreateFunction, functions.create),
     "UpdateFunction": (requests.UpdateFunction, functions.update),
     "GetFunction": (requests.ById, functions.get),
-    "ListFunctions": (requests.ListFunctions, functions.list_functions),
+    "ListFunctions": (requests.Page, functions.list_functions),
     "DeleteFunction": (requests.ById, functions.delete),
     "GetFunctionResource": (requests.OfFunction, functions.get_resource),
     "UpdateFunctionResource": (requests.UpdateFunctionResource, functions.update_resource),

@@ -69,7 +69,7 @@ def get(plane: ControlPlane, request: requests.ById) -> Json:
     return _document(plane, plane.find(request.id))
 
 
-def list_functions(plane: ControlPlane, request: requests.ListFunctions) -> Json:
+def list_functions(plane: ControlPlane, request: requests.Page) -> Json:
     """Return a page of the functions, newest first.
 
     Whether a filter compares whole names is not documented. Here it matches parts of them, so that

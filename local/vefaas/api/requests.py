@@ -131,10 +131,6 @@ class Page(Request):
     filters: list[Filter] = []
 
 
-class ListFunctions(Page):
-    """List the functions."""
-
-
 class ListOfFunction(Page):
     """List what belongs to a function."""
 

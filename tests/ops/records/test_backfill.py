@@ -11,7 +11,7 @@ from typing import IO
 
 import pytest
 
-from local.cloud import STATE_BUCKET, UPLOADS_BUCKET, Cloud, Fixed
+from local.cloud import STATE_BUCKET, UPLOADS_BUCKET, Cloud, FixedCredentials
 from shared.runtime import Runtime
 from shared.uploads.metadata import identity
 from tests.ops.bucket import a_cloud, change, charged, many, put
@@ -111,7 +111,7 @@ def test_overwritten_picture(cloud: Cloud, tmp_path: Path) -> None:
     done = repaint("backfill", "photos", "--yes", cloud=cloud, folder=tmp_path)
 
     assert "1  probably done, which a request for each will show" in done.stderr
-    assert ["x", "y"] == [charge.prompt for charge in cloud.book.charges()]
+    assert ["x", "y"] == [charge.prompt for charge in cloud.billing.charges()]
 
 
 def test_filters(
@@ -375,7 +375,7 @@ def test_unfinished_siblings(
         repaint("backfill", "photos", "--yes", cloud=cloud, folder=tmp_path)
         raised = {"REPAINT_DAILY_CAP": "100"}
         with closing(
-            Runtime({**cloud.settings, **raised}, credentials=Fixed(cloud.credentials))
+            Runtime({**cloud.settings, **raised}, credentials=FixedCredentials(cloud.credentials))
         ) as runtime:
             runtime.pipeline.resume(first, runtime.delivery())
         assert ["uploads/a.png"] == charged(cloud)

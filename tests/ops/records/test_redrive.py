@@ -114,7 +114,7 @@ def test_image_found(cloud: Cloud, tmp_path: Path) -> None:
     """An image that is there after all is shown before, and not paid for again."""
     put(cloud, "uploads/a.png")
     repaint("backfill", "photos", "--yes", cloud=cloud, folder=tmp_path)
-    (made,) = cloud.book.charges()
+    (made,) = cloud.billing.charges()
     attempt = Attempt(number=1, output=made.output, sent_at=made.at, outcome="absent")
     with ledger_of(cloud) as ledger:
         write(ledger, doubtful(cloud, 1, attempts=(attempt,)))
@@ -217,7 +217,7 @@ def test_lost_query(cloud: Cloud, tmp_path: Path) -> None:
 
     assert 0 == done.returncode
     assert "1 record came with a URL that was kept without its query" in done.stderr
-    assert 2 == len(cloud.book.charges())
+    assert 2 == len(cloud.billing.charges())
 
 
 # The records that are not run again
