@@ -18,7 +18,7 @@ from bench.run import Run
 from bench.services import Services
 from local.imagex import FaultSettings
 from local.vefaas.runtime import DeliverySettings, FunctionSpec, Platform
-from local.vefaas.runtime.delivery import RetryDelays, doubling
+from local.vefaas.runtime.queue import RetryDelays, doubling
 
 SCALE = 4.0
 QPS, LATENCY = 5.0 * SCALE, 12.0 / SCALE

@@ -1,13 +1,13 @@
-"""The small cloud, put together: object storage, veImageX and the function platform.
+"""The local cloud: object storage, veImageX and the function platform.
 
     picture ──PUT──▶ TOS ──event──▶ queue ──▶ function (a process) ──▶ veImageX
                       ▲                          │                        │
                       └── ledger ◀───────────────┘        source ◀────────┘
 
-Its console shows all that in a browser, and breaks it on request. The functions are those of this
-source tree or, in a bare cloud, none but what is deployed by the platform's API.
+Its console shows all that in a browser, and injects faults on request. It runs the functions of
+this source tree or, as a bare cloud, only those that are deployed by the platform's API.
 
-State is in one folder; a cloud started there again goes on where the last one stopped.
+State is in one folder; a cloud that is started there again goes on where the last one stopped.
 """
 
 import secrets
@@ -18,12 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from local import gateway, imagex, own, tos
-from local.console import Console, Parts
-from local.imagex.generate import Painter
-from local.imagex.restyle import restyle
-from local.keys import KeyRing, load_or_create, load_or_create_credentials
-from local.own import (
+from local import builtin_functions, console, gateway, imagex, tos
+from local.builtin_functions import (
     HTTP_FUNCTION,
     ROOT,
     SWEEP_FUNCTION,
@@ -34,6 +30,9 @@ from local.own import (
     Scale,
     assemble,
 )
+from local.imagex.generate import Painter
+from local.imagex.restyle import restyle
+from local.keys import KeyRing, load_or_create, load_or_create_credentials
 from local.permissions import Authorizer
 from local.server import Server
 from local.vefaas import api as vefaas
@@ -42,24 +41,10 @@ from shared.runtime import Runtime
 from shared.signing import Credentials
 
 __all__ = [
-    "DOMAIN",
-    "HTTP_FUNCTION",
-    "REGION",
-    "ROOT",
-    "SERVICE_ID",
-    "STATE_BUCKET",
-    "SWEEP_FUNCTION",
-    "SWEEP_TIMER",
-    "TEMPLATE",
-    "UPLOADS_BUCKET",
-    "UPLOAD_FUNCTION",
-    "UPLOAD_PREFIX",
-    "Cloud",
-    "Fixed",
-    "Ports",
-    "Scale",
-    "assemble",
-]
+    "DOMAIN", "HTTP_FUNCTION", "REGION", "ROOT", "SERVICE_ID", "STATE_BUCKET", "SWEEP_FUNCTION",
+    "SWEEP_TIMER", "TEMPLATE", "UPLOADS_BUCKET", "UPLOAD_FUNCTION", "UPLOAD_PREFIX", "Cloud",
+    "Fixed", "Ports", "Scale", "assemble",
+]  # fmt: skip
 
 SERVICE_ID = "local"
 DOMAIN = "img.local"
@@ -70,7 +55,7 @@ STATE_BUCKET = "repaint-state"
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where the servers listen; 0 takes any free port."""
+    """The ports of the servers; 0 is any free one."""
 
     tos: int = 0
     imagex: int = 0
@@ -82,13 +67,13 @@ class Ports:
 class Cloud:
     """The local cloud, running from entering the context to leaving it.
 
-    `environment` adds to the functions' settings or overrides them. `on_log` gets a function's
-    name and each line it writes. `scale` is the upload function's and the sweep's timer's. `book`
-    is veImageX's instead of one in `folder`, `paint` its model. A `bare` cloud runs no function
-    but those that are deployed; `plane` is how its platform releases them. `authorizer` decides
-    what roles may do: a function works with the role that it was deployed with, one of the source
-    tree with a role of its own name. Raises OSError where a port is taken, RuntimeError where
-    another cloud runs in `folder`, or one that is not bare would run there what was deployed.
+    `environment` adds to the functions' settings or overrides them. `on_log` is called with a
+    function's name and each of its lines. `scale` is that of the upload function and the sweep.
+    `book` is veImageX's instead of one in `folder`, `paint` its model. A `bare` cloud runs deployed
+    functions only; `plane` are the settings of its control plane. `authorizer` decides what roles
+    may do: a function works with the role that it was deployed with, a built-in one with a role of
+    its own name. Raises OSError if a port is taken, RuntimeError if another cloud runs in `folder`,
+    or if functions are deployed there and it is not bare.
     """
 
     def __init__(
@@ -127,8 +112,8 @@ class Cloud:
         )
         self._bare = bare
         if self.plane.is_used and not bare:
-            # Before any server: what was opened so far is all there is to close.
-            for part in (self.plane, self.platform.events, self.store, self.book):
+            # No server is open yet.
+            for part in (self.plane, self.platform.queue, self.store, self.book):
                 part.close()
             raise RuntimeError(
                 f"Functions are deployed in {self.folder}: start a bare cloud there, which runs "
@@ -168,12 +153,12 @@ class Cloud:
         self.http_token = load_or_create(self.folder / "http-token", secrets.token_urlsafe(24))
         self.gateway = Server(
             gateway.application(
-                lambda event: self.platform.invoke(gateway.behind(self.platform.functions), event)
+                lambda event: self.platform.invoke(gateway.upstream(self.platform.functions), event)
             ),
             ports.gateway,
         )
-        self._console = Console(
-            Parts(
+        self._console = console.Console(
+            console.Backend(
                 platform=self.platform,
                 book=self.book,
                 faults=self.faults,
@@ -194,9 +179,9 @@ class Cloud:
 
     @property
     def settings(self) -> dict[str, str]:
-        """The settings that point a function, or anything else, to this cloud.
+        """The settings that point a function, or another client, to this cloud.
 
-        No secret is in them but what came with `environment`.
+        They hold no secret but those in `environment`.
         """
         return {
             "VEIMAGEX_SERVICE_ID": SERVICE_ID,
@@ -209,7 +194,7 @@ class Cloud:
         }
 
     def _endpoints(self) -> dict[str, str]:
-        """Return what stands in for the services' own names, which no laptop resolves."""
+        """Return the addresses of this cloud's services."""
         return {
             "VEIMAGEX_ENDPOINT": self.imagex.address,
             "TOS_ENDPOINT": self.tos.address,
@@ -217,7 +202,7 @@ class Cloud:
         }
 
     def runtime(self) -> Runtime:
-        """Return the parts that a function is made of, for use from outside the functions."""
+        """Return a runtime as the functions have it, for use outside of them."""
         return Runtime(self.settings, credentials=Fixed(self.credentials))
 
     def __enter__(self) -> Self:
@@ -227,9 +212,9 @@ class Cloud:
             stack.callback(self.store.close)
             stack.callback(self.book.close)
             stack.callback(self.plane.close)
-            # Deployed before the storage starts, which then delivers what an earlier one left
-            # behind; run last, so that on the way out the functions stop first.
-            self._run_own()
+            # Functions are deployed before the storage starts, which then delivers the events of an
+            # earlier one; the platform starts last, so that the functions stop first at the end.
+            self._start_builtin_functions()
             self.plane.start()
             stack.enter_context(self.imagex)
             stack.enter_context(self.tos)
@@ -238,8 +223,8 @@ class Cloud:
             stack.callback(self.plane.stop)
             stack.enter_context(self.gateway)
             stack.enter_context(self.console)
-            # Its streams never end by themselves, and the server waits for what it still serves.
-            stack.callback(self._console.live.close)
+            # Its streams never end by themselves, and the server waits for open ones.
+            stack.callback(self._console.stream.close)
             self._stack = stack.pop_all()
         return self
 
@@ -251,13 +236,14 @@ class Cloud:
     ) -> None:
         self._stack.close()
 
-    def _run_own(self) -> None:
-        """Run the functions of this source tree, or none at all in a bare cloud."""
+    def _start_builtin_functions(self) -> None:
         if self._bare:
-            own.disconnect(self.store)
+            builtin_functions.disconnect(self.store)
             return
         folder = self.folder / "functions"
-        own.run(self.platform, self.store, folder, self.settings, self.http_token, self._scale)
+        builtin_functions.start(
+            self.platform, self.store, folder, self.settings, self.http_token, self._scale
+        )
 
     def _enqueue(self, event: Mapping[str, Any], function_id: str) -> None:
         self.platform.enqueue(function_id, event)

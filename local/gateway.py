@@ -1,4 +1,4 @@
-"""The API gateway on a laptop: HTTP in, the platform's event to the function, its answer out."""
+"""The local API gateway: an HTTP request becomes the platform's event, its result the response."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,14 +11,14 @@ from starlette.routing import Route
 
 from local.vefaas.runtime import FunctionSpec, Invocation
 
-METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
-def behind(functions: Mapping[str, FunctionSpec]) -> str:
-    """Return the id of the function that the gateway leads to.
+def upstream(functions: Mapping[str, FunctionSpec]) -> str:
+    """Return the id of the function that the gateway calls.
 
-    It is the one deployed last whose name ends with `-http`: there is no API here by which a
-    route would be made. Raises LookupError where there is none.
+    It is the last deployed one whose name ends with `-http`: there is no API here that creates a
+    route. Raises LookupError if there is none.
     """
     found = [key for key, spec in functions.items() if spec.name.endswith("-http")]
     if not found:
@@ -27,7 +27,7 @@ def behind(functions: Mapping[str, FunctionSpec]) -> str:
 
 
 def application(invoke: Callable[[Mapping[str, Any]], Invocation]) -> Starlette:
-    """Return the gateway; `invoke` calls the function behind it."""
+    """Return the gateway; `invoke` calls its upstream function."""
 
     async def forward(request: Request) -> Response:
         body = await request.body()
@@ -37,7 +37,7 @@ def application(invoke: Callable[[Mapping[str, Any]], Invocation]) -> Starlette:
             "pathParameters": {},
             "queryStringParameters": dict(request.query_params),
             "headers": dict(request.headers),
-            # The platform documents a string and no flag for anything else.
+            # The platform documents a string, and no flag for binary data.
             "body": body.decode("utf-8", "replace"),
         }
         try:
@@ -48,4 +48,4 @@ def application(invoke: Callable[[Mapping[str, Any]], Invocation]) -> Starlette:
         body_out = answer.body if answer.error_type is None else "The function failed."
         return Response(body_out, answer.status_code, headers)
 
-    return Starlette(routes=[Route("/{path:path}", forward, methods=METHODS)])
+    return Starlette(routes=[Route("/{path:path}", forward, methods=_METHODS)])

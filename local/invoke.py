@@ -1,4 +1,4 @@
-"""Run a handler as the platform would, on one event."""
+"""Use a local cloud as its developer does: upload a picture, call a handler on one event."""
 
 import json
 import mimetypes
@@ -18,18 +18,18 @@ from local.vefaas.runtime import FunctionSpec, Invocation, Platform
 from shared.runtime import Runtime
 from shared.signing import Credentials
 
-SETTINGS_PREFIXES = ("VEIMAGEX_", "TOS_", "REPAINT_", "VOLCENGINE_")
+_SETTINGS_PREFIXES = ("VEIMAGEX_", "TOS_", "REPAINT_", "VOLCENGINE_")
 
 
 def object_event(bucket: str, key: str) -> dict[str, Any]:
-    """Return the event that says that an object was put; without an ETag, so any will do."""
+    """Return the event of an object's creation, without an ETag: any content will do."""
     tos = {"region": os.environ.get("TOS_REGION"), "bucket": {"name": bucket}}
     entry = {"eventName": "tos:ObjectCreated:Put", "tos": {**tos, "object": {"key": key}}}
     return {"type": "faas.tos.event", "data": {"events": [entry]}}
 
 
-def door_of(event: Any) -> str:
-    """Tell which function an event is for; one that says nothing is the upload function's."""
+def function_for(event: Any) -> str:
+    """Return the function that an event is for: `upload` unless it is another's."""
     if not isinstance(event, dict):
         return "upload"
     if "httpMethod" in event:
@@ -38,56 +38,61 @@ def door_of(event: Any) -> str:
 
 
 def put_samples(cloud: Cloud) -> None:
-    """Put the sample photographs there, with prompts, and without anybody being told."""
+    """Store the sample photographs with their prompts, without events."""
     for name, prompt in SAMPLE_PROMPTS.items():
         picture = (SAMPLES / name).read_bytes()
         metadata = {"x-tos-meta-prompt": quote(prompt, safe="")}
         cloud.store.put(UPLOADS_BUCKET, UPLOAD_PREFIX + name, picture, metadata)
 
 
+def put_picture(runtime: Runtime, picture: Path, prompt: str) -> str:
+    """Upload a picture with its prompt; return its key."""
+    key = UPLOAD_PREFIX + picture.name
+    runtime.storage(None).put(
+        UPLOADS_BUCKET,
+        key,
+        picture.read_bytes(),
+        content_type=mimetypes.guess_type(picture.name)[0] or "application/octet-stream",
+        metadata={"prompt": quote(prompt, safe="")},
+    )
+    return key
+
+
 def upload(picture: Path, prompt: str) -> str | None:
-    """Upload a picture to the local cloud that is running; return its key, None without one."""
+    """Upload a picture to the running local cloud; return its key, None if no cloud is running."""
     settings = running_cloud(SERVED)
     if settings is None:
         return None
     keys = Credentials(settings["VOLCENGINE_ACCESS_KEY"], settings["VOLCENGINE_SECRET_KEY"])
     runtime = Runtime(settings, credentials=Fixed(keys))
-    key = UPLOAD_PREFIX + picture.name
-    content_type = mimetypes.guess_type(picture.name)[0] or "application/octet-stream"
-    runtime.storage(None).put(
-        UPLOADS_BUCKET,
-        key,
-        picture.read_bytes(),
-        content_type=content_type,
-        metadata={"prompt": quote(prompt, safe="")},
-    )
+    key = put_picture(runtime, picture, prompt)
     runtime.close()
     return key
 
 
-def invoke(event: Any, door: str) -> int:
-    """Run the function `door` on `event` in a process of its own; return the exit code.
+def invoke(event: Any, function: str) -> int:
+    """Call a function's handler on an event in a process of its own; return the exit code.
 
-    With `VOLCENGINE_ACCESS_KEY` in the environment it talks to the real cloud, with the settings
-    that are there; otherwise to the local cloud that is running, or to one for this event alone
-    that holds the sample photographs. The log goes to stderr, the answer as JSON to stdout.
+    With `VOLCENGINE_ACCESS_KEY` in the environment it uses the real cloud, with the environment's
+    settings; otherwise the running local cloud, or one for this event alone that holds the sample
+    photographs. The log goes to stderr, the result as JSON to stdout.
     """
-    if not (ROOT / "functions" / door / "index.py").is_file():
+    if not (ROOT / "functions" / function / "index.py").is_file():
         known = ", ".join(sorted(path.parent.name for path in ROOT.glob("functions/*/index.py")))
-        sys.stderr.write(f"There is no function {door!r}; there are {known}.\n")
+        sys.stderr.write(f"There is no function {function!r}; there are {known}.\n")
         return 2
     with tempfile.TemporaryDirectory(prefix="repaint-") as name:
         folder = Path(name)
-        with _settings(folder) as settings, Platform(folder / "faas", on_log=_log) as faas:
-            code = assemble(door, folder / door)
-            faas.deploy(FunctionSpec(f"repaint-{door}", code, settings))
-            return _tell(faas.invoke(f"repaint-{door}", event))
+        with _settings(folder) as settings, Platform(folder / "faas", on_log=_log) as platform:
+            code = assemble(function, folder / function)
+            platform.deploy(FunctionSpec(f"repaint-{function}", code, settings))
+            return _print_result(platform.invoke(f"repaint-{function}", event))
 
 
 @contextmanager
 def _settings(folder: Path) -> Iterator[dict[str, str]]:
     if os.environ.get("VOLCENGINE_ACCESS_KEY"):
-        yield {k: v for k, v in os.environ.items() if k.startswith(SETTINGS_PREFIXES)}
+        yield {k: v for k, v in os.environ.items() if k.startswith(_SETTINGS_PREFIXES)}
         return
     running = running_cloud(SERVED)
     if running is not None:
@@ -106,13 +111,13 @@ def _log(_function: str, line: str) -> None:
     sys.stderr.write(f"{line}\n")
 
 
-def _tell(invocation: Invocation) -> int:
-    answer = {
+def _print_result(invocation: Invocation) -> int:
+    document = {
         "statusCode": invocation.status_code,
         "headers": dict(invocation.headers),
         "body": invocation.body,
     }
     if invocation.error_type:
-        answer["error"] = {"type": invocation.error_type, "message": invocation.error_message}
-    sys.stdout.write(json.dumps(answer, ensure_ascii=False, indent=2) + "\n")
+        document["error"] = {"type": invocation.error_type, "message": invocation.error_message}
+    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
     return 1 if invocation.failure else 0

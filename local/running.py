@@ -1,6 +1,6 @@
-"""The local cloud that `serve` keeps running: where its state is, and how others speak to it.
+"""The running local cloud: where `serve` keeps its state, and how another process finds it.
 
-It needs none of the small cloud's packages: the operator's commands do without these.
+It imports none of the local cloud's packages: the operator's commands run without them.
 """
 
 import json
@@ -16,7 +16,7 @@ def running_cloud(folder: Path) -> dict[str, str] | None:
     try:
         settings: dict[str, str] = json.loads((folder / "settings.json").read_text("utf-8"))
         keys = json.loads((folder / "credentials.json").read_text("utf-8"))
-        # What a cloud that was killed leaves behind names a port where nobody listens.
+        # The settings of a cloud that was killed name a port without a listener.
         urllib3.request("GET", settings["TOS_ENDPOINT"], timeout=2.0, retries=False)
     except (OSError, urllib3.exceptions.HTTPError):
         return None

@@ -1,7 +1,7 @@
-"""The command `repaint`: its name, its options for all, and where each command is.
+"""The command `repaint`: the options that all commands share, and the list of commands.
 
-Exit codes: 0 done and nothing to say; 1 something was found that needs you; 2 what was asked, or a
-setting, is wrong; 3 not confirmed, nothing was done; 130 interrupted, and can be run again.
+Exit codes: 0 done; 1 something needs you; 2 a setting or an argument is wrong; 3 not confirmed,
+nothing was done; 130 interrupted, run it again.
 """
 
 import inspect
@@ -10,22 +10,16 @@ from typing import Annotated
 
 import typer
 
-from ops.checks.command import doctor
-from ops.checks.live.command import smoke
+from ops.checks.doctor import doctor
 from ops.context import Choice
-from ops.deployment.command import deploy
-from ops.deployment.package.command import package
-from ops.deployment.policy.command import policy
-from ops.deployment.removing import remove
-from ops.deployment.rolling_back import rollback
-from ops.deployment.serverless_yml.command import print_
-from ops.records.backfill import backfill
-from ops.records.gallery import gallery
+from ops.deployment.commands import deploy, package, policy, print_, remove, rollback
+from ops.records.backfill.backfill import backfill
+from ops.records.gallery.gallery import gallery
 from ops.records.preview import preview
-from ops.records.redrive import redrive
+from ops.records.redrive.redrive import redrive
 from ops.records.show import show
 from ops.records.status import status
-from ops.ui.output import Refused, tell_refused
+from ops.ui.output import Exit, Refused, print_refusal
 from shared.errors import RepaintError, SettingsError
 
 app = typer.Typer(
@@ -42,54 +36,44 @@ def repaint(
     context: typer.Context,
     *,
     local: Annotated[
-        bool, typer.Option("--local", help="The local cloud that 'make local' keeps running.")
+        bool, typer.Option("--local", help="Use the local cloud that 'make local' runs.")
     ] = False,
 ) -> None:
-    """Deploy Repaint, and run it on many pictures: look, check, repaint what is there, run again.
+    """Deploy Repaint and operate it: check, preview, repaint in bulk, inspect, run again.
 
     Every command reads the functions' settings from the environment, the access key from
     VOLCENGINE_ACCESS_KEY and VOLCENGINE_SECRET_KEY or the SDK's other places. With [b]--json[/] a
     command prints JSON for programs on stdout.
 
-    Exit codes: 0 done; 1 something needs you; 2 a setting or what was asked is wrong; 3 not
+    Exit codes: 0 done; 1 something needs you; 2 a setting or an argument is wrong; 3 not
     confirmed; 130 interrupted.
     """
     context.obj = Choice(local=local)
 
 
-app.command()(doctor)
-app.command()(preview)
-app.command()(backfill)
-app.command()(status)
-app.command()(show)
-app.command()(redrive)
-app.command()(gallery)
-app.command()(package)
-app.command()(policy)
+for command in (doctor, preview, backfill, status, show, redrive, gallery, package, policy):
+    app.command()(command)
 app.command("print")(print_)
-app.command()(deploy)
-app.command()(rollback)
-app.command()(remove)
-app.command()(smoke)
+for command in (deploy, rollback, remove):
+    app.command()(command)
 
-# Typer keeps the line breaks of a docstring, which are those of the code's width and not those of
-# the terminal's.
-for told in (*app.registered_commands, app.registered_callback):
-    if told and told.callback:
-        paragraphs = inspect.cleandoc(told.callback.__doc__ or "").split("\n\n")
-        told.help = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+# Typer keeps the line breaks of a docstring, which fit the code's width, not the terminal's.
+for described in (*app.registered_commands, app.registered_callback):
+    if described and described.callback:
+        paragraphs = inspect.cleandoc(described.callback.__doc__ or "").split("\n\n")
+        described.help = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
 def main() -> None:
-    """Run the command line; what goes wrong on purpose is a sentence and an exit code."""
+    """Run the command line; print an expected error as a sentence, with its exit code."""
     try:
         app(prog_name="repaint")
     except Refused as refused:
-        tell_refused(str(refused))
+        print_refusal(str(refused))
         sys.exit(refused.code)
     except SettingsError as error:
-        tell_refused(str(error))
-        sys.exit(2)
+        print_refusal(str(error))
+        sys.exit(Exit.WRONG)
     except RepaintError as error:
-        tell_refused(str(error))
-        sys.exit(1)
+        print_refusal(str(error))
+        sys.exit(Exit.NEEDS_YOU)

@@ -1,59 +1,80 @@
-"""The deployment that a command works on: the functions' own settings and parts."""
+"""What commands work on: the environment, a connection to the services, the functions' runtime.
+
+Here alone `ops` reaches into `local`: `--local` stands for the local cloud that is running.
+"""
 
 import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import typer
 
 from local.running import SERVED, running_cloud
 from ops.ui.output import Refused
-from shared.ledger import Ledger
+from shared.clients.credentials import ROLE_FILE, CredentialSource, FunctionCredentials
+from shared.clients.http import PooledTransport, Transport
+from shared.clock import Clock, SystemClock
 from shared.logs import build_log
 from shared.runtime import Runtime
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What was chosen for all commands."""
+    """The options that all commands share."""
 
     local: bool = False
 
     def environment(self) -> Mapping[str, str]:
-        """Return the settings to work with. Raises Refused without a local cloud to speak to."""
+        """Return the settings to work with. Raises Refused if `--local` finds no local cloud."""
         if not self.local:
             return os.environ
         found = running_cloud(SERVED)
         if found is None:
             raise Refused("No local cloud is running here: start one with 'make local'.")
-        # The SDK's chain, from which the access key comes, reads the process's own environment.
+        # The SDK's credential chain reads the process's own environment.
         os.environ.update({k: v for k, v in found.items() if k.startswith("VOLCENGINE_")})
         return {**os.environ, **found}
 
 
-@dataclass(frozen=True, slots=True)
-class Deployment:
-    """A runtime as the functions have it, and the ledger that they share."""
+def environment_of(context: typer.Context) -> Mapping[str, str]:
+    """Return the settings that a command works with; see `Choice`."""
+    choice: Choice = context.obj
+    return choice.environment()
 
-    runtime: Runtime
-    ledger: Ledger
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """What requests to the services need: an access key, a transport, a clock."""
+
+    credentials: CredentialSource
+    transport: Transport
+    clock: Clock
 
 
 @contextmanager
-def deployment(
-    context: typer.Context, *, level: str = "error", bucket: str | None = None
-) -> Iterator[Deployment]:
-    """Open what the settings name, and close it in the end; its log goes to stderr.
-
-    Where `bucket` is named, REPAINT_LEDGER may be left out, as for the upload function. Raises
-    SettingsError, Refused.
-    """
-    choice: Choice = context.obj
-    runtime = Runtime(choice.environment(), log=build_log(sys.stderr, level))
+def connect(credential_file: Path = ROLE_FILE) -> Iterator[Connection]:
+    """Open a connection; close it at the end."""
+    transport = PooledTransport()
     try:
-        ledger = runtime.ledger(bucket, None) if bucket else runtime.shared_ledger("this command")
-        yield Deployment(runtime, ledger)
+        yield Connection(FunctionCredentials(credential_file), transport, SystemClock())
+    finally:
+        transport.close()
+
+
+@contextmanager
+def open_runtime(
+    context: typer.Context, environment: Mapping[str, str] | None = None
+) -> Iterator[Runtime]:
+    """Yield a runtime, wired as in the functions, that logs errors to stderr; close it at the end.
+
+    Its settings are those in `environment`, else the command's own. Raises SettingsError, Refused.
+    """
+    settings = environment_of(context) if environment is None else environment
+    runtime = Runtime(settings, log=build_log(sys.stderr, "error"))
+    try:
+        yield runtime
     finally:
         runtime.close()

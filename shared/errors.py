@@ -82,13 +82,32 @@ class MaybeExecuted(NoAnswer):
 
 
 class TosError(RepaintError):
-    """Object storage answered with an error."""
+    """Object storage answered with an error, or with a success that lacks what it must have."""
 
-    def __init__(self, message: str, *, status: int, code: str = "", request_id: str = "") -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        code: str = "",
+        request_id: str = "",
+        is_clock_skew: bool = False,
+    ) -> None:
         self.status = status
         self.code = code
         self.request_id = request_id
+        self.is_clock_skew = is_clock_skew
         super().__init__(message)
+
+    @property
+    def is_denied(self) -> bool:
+        """Return whether an operator has to allow the request."""
+        return self.status in (401, 403)
+
+    @property
+    def is_permanent(self) -> bool:
+        """Return whether the same request will be refused however often it is sent."""
+        return 200 <= self.status < 500 and self.status not in (401, 403, 404, 408, 429)
 
 
 class ObjectMissing(TosError):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs, quote
 
-from shared.json_utils import is_address, texts_in
+from shared.json_utils import as_object, is_address, texts_in
 
 HIDDEN = "•••"
 _SECRET_LENGTH = 20
@@ -48,6 +48,24 @@ def redact(value: Any, name: str = "") -> Any:
     if isinstance(value, (list, tuple)):
         return [redact(inner) for inner in value]
     return value
+
+
+def shape_of(value: Any, levels: int = 20) -> Any:
+    """Return a value of JSON's types with the name of its type in the place of each value.
+
+    Of a list only the first item is shown. Text that holds a JSON object is shown as
+    `{"JSON text": <its shape>}`. What is nested deeper than `levels` is shown as `…`.
+    """
+    if levels == 0:
+        return "…"
+    if isinstance(value, Mapping):
+        return {str(name): shape_of(inner, levels - 1) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [shape_of(inner, levels - 1) for inner in value[:1]]
+    inside = as_object(value)
+    if inside is None:
+        return type(value).__name__
+    return {"JSON text": shape_of(inside, levels - 1)}
 
 
 def hide_queries(text: str, value: Any) -> str:

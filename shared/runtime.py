@@ -19,7 +19,7 @@ from shared.delivery import Delivery
 from shared.ledger import Ledger
 from shared.ledger.tos import TosLedger
 from shared.logs import Log, stdout_log
-from shared.processing.attempts import Attempts
+from shared.processing.attempts import AttemptRunner
 from shared.processing.claims import WRITE_SECONDS, Claims, LeasePolicy
 from shared.processing.pipeline import Pipeline
 from shared.settings import DEFAULT_TOS_REGION, Settings, load_settings
@@ -77,7 +77,7 @@ class Runtime:
             output_prefix=self.settings.output_prefix,
             capped=self.settings.daily_cap is not None,
         )
-        self.attempts = Attempts(
+        self.runner = AttemptRunner(
             imagex=self.imagex,
             limiter=self._limiter,
             policy=self.policy,
@@ -89,10 +89,10 @@ class Runtime:
             daily_cap=self.settings.daily_cap,
         )
         self.pipeline = Pipeline(
-            key_filter=self.settings.key_filter,
+            upload_filter=self.settings.upload_filter,
             defaults=self.settings.defaults,
             claims=self.claims,
-            attempts=self.attempts,
+            runner=self.runner,
             webhook=self._webhook,
             clock=self.clock,
         )
@@ -170,7 +170,7 @@ class Runtime:
 
         return Redrive(
             claims=self.claims,
-            attempts=self.attempts,
+            runner=self.runner,
             policy=self.policy,
             pipeline=self.pipeline,
             clock=self.clock,

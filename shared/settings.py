@@ -176,10 +176,10 @@ class Settings(BaseModel):
         return endpoint, public
 
     @property
-    def key_filter(self) -> Filter:
-        """Return which objects are uploads, by their keys."""
+    def upload_filter(self) -> Filter:
+        """Which objects are uploads, by their keys."""
         scheme, _, place = self.ledger.partition("://")
-        return Filter(self.prefixes, self.suffixes, place if scheme == "tos" else "")
+        return Filter(self.prefixes, self.suffixes, place if scheme == "tos" else None)
 
     @property
     def defaults(self) -> Defaults:

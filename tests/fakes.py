@@ -22,7 +22,7 @@ from shared.delivery import Delivery
 from shared.errors import MaybeExecuted, NotExecuted
 from shared.ledger import Ledger
 from shared.logs import Log, build_log
-from shared.processing.claims import CONNECT_SECONDS, SEND_GRACE_SECONDS
+from shared.processing.claims import MARGIN_SECONDS, SEND_GRACE_SECONDS
 from shared.results import Result
 from shared.runtime import Runtime
 from shared.settings import Settings
@@ -42,7 +42,7 @@ ENVIRONMENT = {
 }
 SETTLE_SECONDS = float(Settings.model_fields["settle_seconds"].default)
 # A second more than an attempt's lease.
-LEASE_SECONDS = SEND_GRACE_SECONDS + CONNECT_SECONDS + SETTLE_SECONDS + 1.0
+LEASE_SECONDS = SEND_GRACE_SECONDS + MARGIN_SECONDS + SETTLE_SECONDS + 1.0
 
 
 class FakeClock:
@@ -90,8 +90,9 @@ class FakeCloud:
     """Object storage and veImageX in memory.
 
     `history` has every charge and every probe in their order. The next paid calls take one of
-    `reactions` each; later ones generate as usual. `interfere` is called with every request and may
-    raise instead of letting it through. `endpoint` answers the webhook's requests, at `ENDPOINT`.
+    `reactions` each; later ones generate as usual. `connecting` is called with every request's name
+    before its connection is open, `interfere` with the request once it is written; both may raise
+    instead of letting it through. `endpoint` answers the webhook's requests, at `ENDPOINT`.
     """
 
     clock: FakeClock = field(default_factory=FakeClock)
@@ -101,12 +102,15 @@ class FakeCloud:
     charges: list[str] = field(default_factory=list)
     charged_at: list[float] = field(default_factory=list)
     bodies: list[dict[str, Any]] = field(default_factory=list)
+    fresh: list[bool] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
     history: list[tuple[str, str]] = field(default_factory=list)
     reactions: list[Reaction] = field(default_factory=list)
     late: list[tuple[float, str]] = field(default_factory=list)
     interfere: Callable[[str, Request], None] = lambda _name, _request: None
+    connecting: Callable[[str], None] = lambda _name: None
     endpoint: Callable[[Request], Response] = lambda _request: Response(204, {}, b"")
+    missing_buckets: frozenset[str] | set[str] = frozenset({"no-such-bucket"})
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def upload(
@@ -140,6 +144,9 @@ class FakeCloud:
         paid = query.get("Action") == "GetCVImageGenerateResult"
         name = query.get("Action") or f"{request.method} {unquote(parts.path)}"
         self.requests.append(name)
+        self.connecting(name)
+        request.before_first_byte()
+        request.sent()
         self.interfere(name, request)
         if paid:
             answer = self._generate(request, timeouts)
@@ -169,6 +176,7 @@ class FakeCloud:
     def _generate(self, request: Request, timeouts: Timeouts) -> Response:
         body = json.loads(request.body)
         self.bodies.append(body)
+        self.fresh.append(request.fresh)
         if self.reactions:
             return self.reactions.pop(0)(self, request)
         self.clock.advance(self.latency)
@@ -198,7 +206,7 @@ class FakeCloud:
     ) -> Response:
         stored = self.objects.get((bucket, key))
         if request.method == "HEAD" and not key:
-            return Response(404 if bucket == "no-such-bucket" else 200, {}, b"")
+            return Response(404 if bucket in self.missing_buckets else 200, {}, b"")
         if request.method == "GET" and not key:
             return self._list(bucket, query)
         if request.method == "PUT":

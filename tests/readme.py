@@ -78,7 +78,12 @@ def _deploying(folder: Path) -> AbstractContextManager[Setup]:
 README = Page("README.md", "README.zh-CN.md")
 # Its zips run on the Python that functions are deployed to.
 DEPLOYING = Page("docs/deploying.md", "docs/deploying.zh-CN.md", _deploying)
-PAGES = (README, Page("docs/running.md", "docs/running.zh-CN.md", running), DEPLOYING)
+PAGES = (
+    README,
+    Page("docs/running.md", "docs/running.zh-CN.md", running),
+    DEPLOYING,
+    Page("docs/architecture.md", "docs/architecture.zh-CN.md"),
+)
 
 _BLOCK = re.compile(
     r"(?P<head><!-- output: (?P<command>.+?) -->\n```\w*\n)(?P<text>.*?)(?P<tail>```)", re.DOTALL

@@ -97,12 +97,11 @@ def test_no_cycle() -> None:
         module: {name for name in imports(path) if is_module(name)} - {module}
         for module, path in modules("shared", "local", "ops", "functions")
     }
-    left = dict(graph)
     # A package's __init__ is run before its modules, which may import it back.
-    for module in left:
-        left[module] = {
-            n for n in left[module] if n in left and not f"{module}.".startswith(f"{n}.")
-        }
+    left = {
+        module: {n for n in needed if n in graph and not f"{module}.".startswith(f"{n}.")}
+        for module, needed in graph.items()
+    }
     while free := [module for module, needed in left.items() if not needed & left.keys()]:
         for module in free:
             del left[module]
@@ -183,13 +182,15 @@ def test_passage_of_an_upload(capsys: pytest.CaptureFixture[str]) -> None:
     assert '"generated"' in answer["body"]
     steps = sorted(module for module in passage.entered if is_step(module))
     between = {pair: count for pair, count in passage.crossings.items() if all(map(is_step, pair))}
-    with capsys.disabled():
-        print(
-            f"\na plain upload enters {len(steps)} modules of the domain, with"
-            f" {sum(between.values())} crossings between them (all of shared: "
+    lines = [
+        (
+            f"a plain upload enters {len(steps)} modules of the domain, with "
+            f"{sum(between.values())} crossings between them (all of shared: "
             f"{len(passage.entered)} modules, {sum(passage.crossings.values())} crossings)"
-        )
-        for (caller, module), count in sorted(between.items()):
-            print(f"  {caller} → {module}: {count}")
+        ),
+        *(f"  {caller} → {module}: {count}" for (caller, module), count in sorted(between.items())),
+    ]
+    with capsys.disabled():
+        sys.stdout.write("\n" + "\n".join(lines) + "\n")
     assert len(steps) <= MOST_MODULES, steps
     assert sum(between.values()) <= MOST_CROSSINGS, between

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ops.deployment.package.bytecode import find_interpreter
-from ops.deployment.package.target import target_of
-from ops.deployment.serverless_yml.rules import RUNTIME
+from ops.deployment.package.bytecode import find_interpreter, python_version
+from ops.deployment.serverless_yml.model import RUNTIME
 from shared.clock import SystemClock
 from shared.ledger import OutboxEntry, Record, Source, State
 from shared.settings import Settings
@@ -62,8 +61,8 @@ def headings(file: Path) -> set[str]:
 @of_every_page
 def test_output(page: Page, tmp_path: Path) -> None:
     """The shown output is what the commands print."""
-    if page is DEPLOYING and find_interpreter(target_of(RUNTIME)) is None:
-        pytest.skip(f"There is no {target_of(RUNTIME)} here, on which the page's zips run.")
+    if page is DEPLOYING and find_interpreter(python_version(RUNTIME)) is None:
+        pytest.skip(f"There is no {RUNTIME} here, on which the page's zips run.")
     printed = page.produce(tmp_path)
 
     for command, shown in readme.blocks(page.texts[0]).items():

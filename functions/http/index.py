@@ -25,4 +25,4 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
     delivery = runtime.delivery(runtime.log.bind(request_id=request_id))
     headers = event.get("headers") if isinstance(event, dict) else None
     with credentials_of_event(headers if isinstance(headers, dict) else None):
-        return runtime.http_api.answer(event, request_id=request_id, delivery=delivery)
+        return runtime.http_api.handle(event, request_id=request_id, delivery=delivery)

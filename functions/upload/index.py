@@ -11,6 +11,7 @@ from typing import Any
 from shared.errors import SettingsError
 from shared.logs import stdout_log
 from shared.processing.pipeline import log_unconfigured
+from shared.redaction import shape_of
 from shared.results import response
 from shared.runtime import current_runtime
 from shared.uploads.events import parse_uploads
@@ -33,4 +34,6 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
         log_unconfigured(uploads, error, stdout_log("info").bind(request_id=request_id))
         raise
     delivery = runtime.delivery(runtime.log.bind(request_id=request_id))
+    if runtime.settings.log_level == "debug":  # else the shape would be computed for nothing
+        delivery.log.debug("event.received", shape=shape_of(event))
     return response(runtime.pipeline.handle_all(uploads, delivery))

@@ -1,6 +1,6 @@
-"""The local cloud's web console: what is in the cloud, live, and the switches to break it."""
+"""The local cloud's web console: the cloud's state, live, and the controls to break it."""
 
 from local.console.app import Console
-from local.console.parts import Parts
+from local.console.backend import Backend
 
-__all__ = ["Console", "Parts"]
+__all__ = ["Backend", "Console"]

@@ -1,20 +1,20 @@
-"""What the console lets people break, in terms of veImageX's faults and the queue's rules."""
+"""The faults that the page controls, by veImageX's faults and the queue's rules."""
 
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from local.console.answers import Problem
-from local.imagex import Faults, FaultSettings
+from local.console.backend import Backend
+from local.console.responses import HttpProblem
+from local.imagex import FaultSettings
 from local.imagex.faults import Probability
-from local.vefaas.runtime import Platform
 
 _THROTTLING = "50429"
 _SERVER_ERRORS = ("http_502", "InternalError")
 
 
-class Shown(BaseModel):
-    """The faults that the page has a control for. Times in seconds, shares from 0 to 1."""
+class FaultControls(BaseModel):
+    """The values of the page's controls. Times in seconds, shares from 0 to 1."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -28,33 +28,33 @@ class Shown(BaseModel):
     duplicates: Probability
 
 
-def read(faults: Faults, platform: Platform) -> Shown:
-    """Return what is set now."""
-    settings = faults.settings
-    direct: dict[str, Any] = settings.model_dump(include=set(Shown.model_fields))
-    return Shown.model_construct(
+def read(backend: Backend) -> FaultControls:
+    """Return the values that are in force."""
+    settings = backend.faults.settings
+    direct: dict[str, Any] = settings.model_dump(include=set(FaultControls.model_fields))
+    return FaultControls.model_construct(
         **direct,
         throttling=settings.error_rates.get(_THROTTLING, 0.0),
         server_errors=sum(settings.error_rates.get(name, 0.0) for name in _SERVER_ERRORS),
-        duplicates=platform.events.settings.duplicate_probability,
+        duplicates=backend.platform.queue.settings.duplicate_probability,
     )
 
 
-def parsed(body: bytes) -> Shown:
-    """Read what a request wants to be set. Raises Problem with everything that is wrong."""
+def parse(body: bytes) -> FaultControls:
+    """Read the values in a request's body. Raises HttpProblem with all problems."""
     try:
-        return Shown.model_validate_json(body)
+        return FaultControls.model_validate_json(body)
     except ValidationError as error:
         raise _problem(error) from None
 
 
-def replace(wanted: Shown, faults: Faults, platform: Platform) -> None:
-    """Put `wanted` in place, and leave every other setting as it is.
+def apply(wanted: FaultControls, backend: Backend) -> None:
+    """Put values into force, and leave every other setting as it is.
 
-    Raises Problem where it does not go together; nothing has changed then.
+    Raises HttpProblem if they exclude each other; nothing has changed then.
     """
     try:
-        kept = faults.settings.model_dump(exclude={"seed"})
+        kept = backend.faults.settings.model_dump(exclude={"seed"})
         changed = wanted.model_dump(exclude={"throttling", "server_errors", "duplicates"})
         rates = {_THROTTLING: wanted.throttling}
         rates |= dict.fromkeys(_SERVER_ERRORS, wanted.server_errors / 2)
@@ -62,11 +62,11 @@ def replace(wanted: Shown, faults: Faults, platform: Platform) -> None:
         settings = FaultSettings.model_validate({**kept, **changed, "error_rates": rates})
     except ValidationError as error:
         raise _problem(error) from None
-    faults.replace(settings)
-    platform.events.duplicate(wanted.duplicates)
+    backend.faults.replace(settings)
+    backend.platform.queue.duplicate(wanted.duplicates)
 
 
-def _problem(error: ValidationError) -> Problem:
+def _problem(error: ValidationError) -> HttpProblem:
     problems = [
         {
             "field": ".".join(map(str, each["loc"])),
@@ -75,4 +75,4 @@ def _problem(error: ValidationError) -> Problem:
         for each in error.errors(include_url=False, include_context=False, include_input=False)
     ]
     sentences = (f"{each['field'] or 'The faults'}: {each['problem']}." for each in problems)
-    return Problem(400, " ".join(sentences), problems)
+    return HttpProblem(400, " ".join(sentences), problems)

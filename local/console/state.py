@@ -1,4 +1,4 @@
-"""The state of the cloud as the page gets it, put together anew with every look."""
+"""The state of the cloud as the page gets it."""
 
 import threading
 import time
@@ -6,126 +6,130 @@ from dataclasses import asdict
 from typing import Any
 
 from local.console import faults
-from local.console.gallery import Gallery
-from local.console.ledger import LedgerView
-from local.console.lines import Line, Lines, moment_of
-from local.console.parts import Parts
-from local.console.uploads import Upload
+from local.console.backend import Backend
+from local.console.card import UploadCard
+from local.console.ledger import LedgerReader
+from local.console.logs import Line, LogReader, moment_of
+from local.console.uploads import Uploads
 from local.samples import SAMPLE_PROMPTS
-from local.vefaas.runtime import Delivery
+from local.vefaas.runtime import QueuedEvent
 from shared.ledger import Record
 from shared.runtime import Runtime
-from shared.uploads.events import Upload as Event
-from shared.uploads.events import parse_uploads
+from shared.uploads.events import Upload, parse_uploads
 
 # More than the uploads that are shown: one may be delivered twice.
-_NEWEST_DELIVERIES = 300
+_NEWEST_EVENTS = 300
 
 State = dict[str, Any]
 
 
-class Watch:
-    """Looks at the cloud when asked to, and at nothing in between; safe to use from threads."""
+class StateReader:
+    """Reads the cloud when it is called, and never in between. Thread-safe."""
 
-    def __init__(self, parts: Parts, runtime: Runtime) -> None:
-        self._parts = parts
+    def __init__(self, backend: Backend, runtime: Runtime) -> None:
+        self._backend = backend
         self._lock = threading.Lock()
-        self._gallery = Gallery(runtime.storage(None))
-        self._ledger = LedgerView(runtime)
-        self._lines = Lines(parts.logs)
-        self._queue_seen = -1
-        self._swept: dict[str, Any] | None = None
+        self._uploads = Uploads(runtime.storage(None))
+        self._ledger = LedgerReader(runtime)
+        self._logs = LogReader(backend.logs)
+        self._queue_changes = -1
+        self._last_sweep: dict[str, Any] | None = None
 
-    def look(self) -> State:
-        """Return the state now. A part that is as it was may be the same object as before."""
+    def read(self) -> State:
+        """Return the state now. A part that did not change may be the same object as before."""
+        backend, now = self._backend, time.time()
         with self._lock:
-            return self._look()
+            self._refresh()
+            return {
+                "uploads": self._uploads.views(now),
+                "queue": self._queue(),
+                "records": {
+                    "pending": [_pending(record) for record in self._ledger.pending()],
+                    "sweep": self._sweep(),
+                },
+                "charges": dict(zip(("charges", "images"), backend.book.totals(), strict=True)),
+                "faults": faults.read(backend).model_dump(),
+                "functions": [asdict(state) for state in backend.platform.states],
+                "cloud": {"bucket": backend.bucket, "prefix": backend.prefix, **backend.addresses},
+                "samples": [{"name": n, "prompt": p} for n, p in SAMPLE_PROMPTS.items()],
+            }
 
-    def find(self, upload_id: str) -> Upload | None:
-        """Return an upload by its id; None where there is none."""
+    def find(self, upload_id: str) -> UploadCard | None:
+        """Return an upload by its id, if there is one."""
         with self._lock:
-            known = self._gallery.find(upload_id)
+            known = self._uploads.find(upload_id)
             if known is None:
-                self._follow()
-            return known or self._gallery.find(upload_id)
+                self._refresh()
+            return known or self._uploads.find(upload_id)
 
-    def _look(self) -> State:
-        parts, now = self._parts, time.time()
-        self._follow()
-        return {
-            "uploads": self._gallery.views(now),
-            "queue": self._queue(),
-            "records": {
-                "pending": [_record(record) for record in self._ledger.waiting()],
-                "sweep": self._sweep(),
-            },
-            "charges": dict(zip(("charges", "images"), parts.book.totals(), strict=True)),
-            "faults": faults.read(parts.faults, parts.platform).model_dump(),
-            "functions": [asdict(state) for state in parts.platform.states],
-            "cloud": {"bucket": parts.bucket, "prefix": parts.prefix, **parts.addresses},
-            "samples": [{"name": n, "prompt": p} for n, p in SAMPLE_PROMPTS.items()],
-        }
-
-    def _follow(self) -> None:
-        # Before the queue: an event is queued before the function that it starts writes a line.
-        lines = self._lines.new()
-        changes = self._parts.platform.events.changes()
-        if changes != self._queue_seen:
-            newest = self._parts.platform.events.newest(_NEWEST_DELIVERIES)
-            self._gallery.take_deliveries(newest, lines)
-            self._queue_seen = changes
-        self._gallery.take_lines(lines)
+    def _refresh(self) -> None:
+        # Logs before the queue: an event is queued before the function that it starts logs a line.
+        lines = self._logs.read()
+        queue = self._backend.platform.queue
+        changes = queue.changes()
+        if changes != self._queue_changes:
+            self._uploads.add_events(queue.newest(_NEWEST_EVENTS), lines)
+            self._queue_changes = changes
+        self._uploads.add_lines(lines)
         for line in lines:
             if line["event"] == "sweep.finished":
-                self._swept = _swept(line)
-        self._gallery.take_records(self._ledger.refresh(self._gallery.touched()))
+                self._last_sweep = _sweep_counts(line)
+        self._uploads.add_records(self._ledger.refresh(self._uploads.take_touched()))
 
     def _queue(self) -> dict[str, Any]:
-        events = self._parts.platform.events
-        found, settings = events.snapshot(), events.settings
-        names = {key: spec.name for key, spec in self._parts.platform.functions.items()}
+        queue = self._backend.platform.queue
+        found, settings = queue.snapshot(), queue.settings
+        names = {key: spec.name for key, spec in self._backend.platform.functions.items()}
         kinds = ("waiting", "in_flight", "delayed", "dropped")
         return {
-            **{kind: [_item(each, names) for each in getattr(found, kind)] for kind in kinds},
+            **{kind: [_event(each, names) for each in getattr(found, kind)] for kind in kinds},
             "done": found.done,
             "max_retries": settings.max_retries,
             "max_age_seconds": settings.max_age_seconds,
         }
 
     def _sweep(self) -> dict[str, Any] | None:
-        platform = self._parts.platform
-        timer = self._parts.sweep_timer()
+        timer = self._backend.sweep_timer()
         if timer is None:
             return None
         return {
-            "function": platform.functions[timer.function_id].name,
+            "function": self._backend.platform.functions[timer.function_id].name,
             "every_seconds": timer.schedule.next_after(0.0),
             "next_at": timer.next_due,
             "running": timer.running.locked(),
-            "last": self._swept,
+            "last": self._last_sweep,
         }
 
 
-def _item(delivery: Delivery, names: dict[str, str]) -> dict[str, Any]:
-    uploads = (e for e in parse_uploads(delivery.event) if isinstance(e, Event))
+def _event(event: QueuedEvent, names: dict[str, str]) -> dict[str, Any]:
+    uploads = (u for u in parse_uploads(event.event) if isinstance(u, Upload))
     return {
-        "id": delivery.id,
-        "function": names.get(delivery.function_id, delivery.function_id),
+        "id": event.id,
+        "function": names.get(event.function_id, event.function_id),
         "key": next((upload.key for upload in uploads), None),
-        "attempt": delivery.attempt,
-        "enqueued_at": delivery.enqueued_at,
-        "due_at": delivery.due_at,
-        "last_error": delivery.last_error,
-        "dropped_because": delivery.dropped_because,
-        "is_copy": delivery.copy_of is not None,
+        "attempt": event.attempt,
+        "enqueued_at": event.enqueued_at,
+        "due_at": event.due_at,
+        "last_error": event.last_error,
+        "dropped_because": event.dropped_because,
+        "is_copy": event.copy_of is not None,
     }
 
 
-def _record(record: Record) -> dict[str, Any]:
-    shown = ("id", "bucket", "key", "parked", "cause", "reason", "due_at", "lease_until")
-    return {**record.model_dump(include=set(shown)), "attempts": len(record.attempts)}
+def _pending(record: Record) -> dict[str, Any]:
+    return {
+        "id": record.id,
+        "bucket": record.source.bucket or "",
+        "key": record.source.key or "",
+        "parked": record.park.status if record.park else None,
+        "cause": record.park.cause if record.park else "",
+        "reason": record.reason or "",
+        "due_at": record.park.due_at if record.park else 0.0,
+        "lease_until": record.lease.until if record.lease else 0.0,
+        "attempts": len(record.attempts),
+    }
 
 
-def _swept(line: Line) -> dict[str, Any]:
+def _sweep_counts(line: Line) -> dict[str, Any]:
     counts = {name: value for name, value in line.items() if isinstance(value, int)}
     return {"at": moment_of(line) or 0.0, "counts": counts}

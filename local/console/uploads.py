@@ -1,197 +1,185 @@
-"""One upload: what the queue, the ledger and the log tell of it, and how far it has come by that.
+"""The uploads, and which queued event, record and log line belongs to which.
 
-What it is known by, and in which order that is believed:
-
-    its record in the ledger   generated · rejected · skipped · superseded     an end: it stands
-    a delivery in flight       working
-    its record, parked         deferred · in_doubt
-    its last log line          skipped · superseded · …    what ended without a record
-    a delivery to come         waiting, or retrying once one has failed
-    a delivery dropped         dropped
+Nothing is remembered from run to run: the queue keeps every event, the functions' logs every line
+and the ledger every record, so that a restarted cloud shows the uploads of the last one. An upload
+is identified by its record's id, which follows from the object alone
+(`shared.uploads.metadata.identity`): an unchanged object that is put again is the same upload.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import time
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from local.console.lines import Line, moment_of, text_in
-from local.vefaas.runtime import Delivery
+from local.console.card import UploadCard
+from local.console.logs import Line, moment_of, text_in
+from local.vefaas.runtime import QueuedEvent, queued_event_id
+from shared.clients.tos import ObjectInfo, Tos
+from shared.errors import RepaintError
 from shared.ledger import Record
+from shared.uploads.events import Upload, parse_uploads
+from shared.uploads.metadata import identity, recognised
 
-_MOST_LINES = 300
-_ENDS = ("generated", "rejected", "skipped", "superseded")
-# The metadata that is shown, and that another run takes over.
-_TYPES = {"prompt": str, "seed": int, "steps": int, "scale": float}
+AGAIN_OF = "console-again-of"  # the metadata that names the upload that was run again
+_MAX_UPLOADS = 200
 
 
-@dataclass(slots=True)
-class Upload:
-    """What is known of an upload. `uploaded_at` in seconds since the epoch.
+class Uploads:
+    """The cards of the newest uploads; used by one thread at a time."""
 
-    `version` is the object's version id or ETag, empty where nothing tells it; `asked` the
-    metadata that was found on it. `record` is the ledger's, once there is one.
-    """
+    def __init__(self, storage: Tos) -> None:
+        self._storage = storage
+        self._cards: dict[str, UploadCard] = {}
+        # None for an event whose upload is too old to be shown.
+        self._of_event: dict[str, UploadCard | None] = {}
+        self._of_record: dict[str, UploadCard] = {}
+        self._touched: set[str] = set()
+        self._views: dict[str, dict[str, Any]] = {}
 
-    id: str
-    bucket: str
-    key: str
-    uploaded_at: float
-    version: str = ""
-    size: int = 0
-    asked: Mapping[str, str] = field(default_factory=dict)
-    again_of: str | None = None
-    record_id: str | None = None
-    record: Record | None = None
-    lines: list[Line] = field(default_factory=list)
-    deliveries: dict[str, tuple[str, Delivery]] = field(default_factory=dict)
-    duplicates: int = 0
-    # The last line that told how a delivery ended, and the one that told the image's addresses.
-    finished: Line = field(default_factory=dict)
-    made: Line = field(default_factory=dict)
+    def find(self, upload_id: str) -> UploadCard | None:
+        """Return an upload by its id."""
+        return self._cards.get(upload_id)
 
-    @property
-    def name(self) -> str:
-        """What people call it: the end of its key or of its source's address."""
-        source = self.record.source if self.record else None
-        return (self.key or source or self.id).rstrip("/").rpartition("/")[2] or self.id
-
-    @property
-    def store_uris(self) -> list[str]:
-        """Where its image is stored, as far as it is known."""
-        return list(self.record.store_uris if self.record else ()) or _texts(
-            self.made, "store_uris"
-        )
-
-    def add(self, line: Line) -> None:
-        """Take in a log line."""
-        self.lines.append(line)
-        del self.lines[:-_MOST_LINES]
-        if line["event"] == "image.generated":
-            self.made = line
-        if line["event"] == "delivery.finished":
-            if line.get("status") == "duplicate":
-                self.duplicates += 1
-            else:
-                self.finished = line
-
-    def stage(self, now: float) -> str:
-        """Tell how far it has come; see the module's docstring."""
-        record, states = self.record, [state for state, _ in self.deliveries.values()]
-        told = text_in(self.finished, "status")
-        if record is not None and record.state != "pending":
-            return record.state
-        # Its owner's lease: the sweep's, or the HTTP door's. One that unparked is dead or alive.
-        held = record is not None and bool(record.owner) and record.lease_until > now
-        if "in_flight" in states or (held and record is not None and record.parked):
-            return "working"
-        if record is not None and record.parked:
-            return record.parked
-        if told in (*_ENDS, "deferred", "in_doubt") and record is None:
-            return told
-        to_come = [each for state, each in self.deliveries.values() if state in ("waiting", "held")]
-        if to_come:
-            return "retrying" if any(each.attempt > 1 for each in to_come) else "waiting"
-        if "dropped" in states:
-            # The lease may be a dead worker's: once it is over, the sweep takes the record.
-            return "dropped" if record is None else "retrying"
-        return "working" if held else "waiting"
-
-    def reason(self, stage: str) -> str:
-        """Say in words why it has come no further; empty where there is nothing to say."""
-        if stage in ("waiting", "working", "generated"):
-            return ""
-        if stage in ("retrying", "dropped"):
-            return self._failure()
-        if self.record is not None:
-            return self.record.reason
-        return text_in(self.finished, "reason")
-
-    def _failure(self) -> str:
-        each = max(
-            (delivery for _, delivery in self.deliveries.values()), key=lambda each: each.due_at
-        )
-        # What a worker that ended wrote last follows on lines of its own: it is in the log.
-        error = (each.last_error or "").partition("\n")[0].partition(" Its last lines:")[0]
-        # What the function says of this upload; which one that is, is known here.
-        error = error.partition(f"{self.bucket}/{self.key}: ")[2] or error
-        if each.dropped_because is None:
-            return error
-        left = (
-            "Its record stays: the sweep goes on with it."
-            if self.record
-            else "No record of it is left: run it again."
-        )
-        return f"The platform dropped the event ({each.dropped_because}). {left} {error}".rstrip()
-
-    def _ended_at(self, stage: str) -> float | None:
-        if stage == "dropped":
-            return max(delivery.due_at for _, delivery in self.deliveries.values())
-        if stage not in _ENDS:
-            return None
-        if self.record is not None:
-            return self.record.updated_at
-        return moment_of(self.finished)
-
-    def view(self, now: float) -> dict[str, Any]:
-        """Return the upload as the page gets it."""
-        stage, record = self.stage(now), self.record
-        ended_at = self._ended_at(stage)
-        return {
-            "id": self.id,
-            "bucket": self.bucket,
-            "key": self.key,
-            "name": self.name,
-            **self.shown(),
-            "size": self.size,
-            "uploaded_at": self.uploaded_at,
-            "again_of": self.again_of,
-            "stage": stage,
-            "reason": self.reason(stage),
-            "cause": record.cause if record else "",
-            "record": record.id if record else None,
-            "ended_at": ended_at,
-            "seconds": None if ended_at is None else max(0.0, ended_at - self.uploaded_at),
-            "attempts": [attempt.model_dump(include=set(_ATTEMPT)) for attempt in record.attempts]
-            if record
-            else [],
-            "deliveries": sum(_begun(*each) for each in self.deliveries.values()),
-            "duplicates": self.duplicates,
-            "image_urls": list(record.image_urls if record else ())
-            or _texts(self.made, "image_urls"),
-            "store_uris": self.store_uris,
-            "has_after": bool(self.store_uris),
-            "lines": list(self.lines),
+    def add_events(self, newest: Iterable[tuple[str, QueuedEvent]], lines: list[Line]) -> None:
+        """Add the queue's newest events; new log lines may name their records."""
+        # Of an upload's variants the first is claimed first: its line counts, not the last one.
+        records = {
+            queued_event_id(text_in(line, "request_id")): text_in(line, "record")
+            for line in reversed(lines)
+            if text_in(line, "record")
         }
+        for state, event in newest:
+            if event.id not in self._of_event:
+                self._of_event[event.id] = self._card_of(event, records)
+            card = self._of_event[event.id]
+            if card is not None and card.events.get(event.id) != (state, event):
+                card.events[event.id] = (state, event)
+                self._touch(card)
 
-    def shown(self) -> dict[str, Any]:
-        """Return prompt, seed, steps and scale, each as it was asked for; None where it was not."""
-        given: dict[str, Any] = {name: _read(self.asked.get(name), name) for name in _TYPES}
-        instructions = self.record.instructions if self.record else None
-        if instructions is not None and not self.asked:
-            given = instructions.model_dump(include=set(_TYPES))
-        if given["seed"] == -1:
-            given["seed"] = None
-        return given
+    def add_lines(self, lines: Iterable[Line]) -> None:
+        """Add new log lines; a line that names no upload is passed over."""
+        for line in lines:
+            card = self._card_of_line(line)
+            if card is not None:
+                card.add(line)
+                self._touch(card)
+
+    def add_records(self, records: Iterable[Record]) -> None:
+        """Add records that were read from the ledger."""
+        for record in records:
+            bucket, key = record.source.bucket or "", record.source.key or ""
+            card = self._of_record.get(record.id) or self._add(
+                UploadCard(record.id, bucket, key, record.created_at), record.id
+            )
+            card.record = record
+            if not card.version:
+                # Known by its record or a line alone, and not every line names the object.
+                card.bucket, card.key = bucket, key
+                card.version = record.source.version_id or record.source.etag or ""
+                self._describe(card, self._head(bucket, key, card.version))
+            # The card may come from a late line, or from the event's second delivery.
+            card.uploaded_at = min(card.uploaded_at, record.created_at)
+
+    def take_touched(self) -> set[str]:
+        """Return the records that may have changed since the last call."""
+        touched, self._touched = self._touched, set()
+        return touched
+
+    def views(self, now: float) -> list[dict[str, Any]]:
+        """Return the cards as the page gets them, newest first.
+
+        A view that did not change is the same object as before.
+        """
+        newest = sorted(self._cards.values(), key=lambda each: each.uploaded_at, reverse=True)
+        for card in newest[_MAX_UPLOADS:]:
+            self._forget(card)
+        views = {}
+        for card in newest[:_MAX_UPLOADS]:
+            view, known = card.view(now), self._views.get(card.id)
+            views[card.id] = known if known == view and known is not None else view
+        self._views = views
+        return list(views.values())
+
+    def _card_of(self, event: QueuedEvent, records: Mapping[str, str]) -> UploadCard | None:
+        """Return the card of an event's upload, a new one if it is not known yet."""
+        upload = next((u for u in parse_uploads(event.event) if isinstance(u, Upload)), None)
+        if upload is None:
+            return None
+        version = upload.version_id or upload.etag or ""
+        info = self._head(upload.bucket, upload.key, version)
+        found = record_id_of(upload.bucket, upload.key, info) if info else None
+        record_id = records.get(event.id) or found
+        known = self._of_record.get(record_id or "") or self._of_event.get(event.copy_of or "")
+        if known is not None:
+            return known
+        card = UploadCard(
+            id=record_id or event.id,
+            bucket=upload.bucket,
+            key=upload.key,
+            uploaded_at=event.enqueued_at,
+            version=version,
+            size=upload.size or 0,
+        )
+        self._add(card, record_id)
+        self._describe(card, info)
+        return card
+
+    def _card_of_line(self, line: Line) -> UploadCard | None:
+        record_id = text_in(line, "record")
+        if record_id in self._of_record:
+            return self._of_record[record_id]
+        card = self._of_event.get(queued_event_id(text_in(line, "request_id")))
+        if card is not None and not record_id:
+            return card
+        if card is not None and card.record_id is None:
+            # The object was overwritten before the console read it; the function had read it.
+            card.record_id = record_id
+            self._of_record[record_id] = card
+            return card
+        bucket, key = text_in(line, "bucket"), text_in(line, "key")
+        if record_id:
+            # Requested over HTTP, or by a program: there was no event.
+            began = moment_of(line) or time.time()
+            return self._add(UploadCard(record_id, bucket, key, began), record_id)
+        same = (c for c in self._cards.values() if key and (c.bucket, c.key) == (bucket, key))
+        return max(same, key=lambda each: each.uploaded_at, default=None)
+
+    def _add(self, card: UploadCard, record_id: str | None) -> UploadCard:
+        self._cards[card.id] = card
+        if record_id is not None:
+            card.record_id = record_id
+            self._of_record[record_id] = card
+        return card
+
+    @staticmethod
+    def _describe(card: UploadCard, info: ObjectInfo | None) -> None:
+        if info is None:
+            return
+        card.size = info.size
+        # The settings of a request over HTTP are not in the object's metadata.
+        if record_id_of(card.bucket, card.key, info) == card.record_id:
+            card.metadata = recognised(info.metadata)
+            card.again_of = info.metadata.get(AGAIN_OF)
+
+    def _head(self, bucket: str, key: str, version: str) -> ObjectInfo | None:
+        """Read the object's properties; None if it is gone, or has another version by now."""
+        if not bucket or not key:
+            return None
+        try:
+            info = self._storage.head(bucket, key)
+        except RepaintError:
+            return None
+        return info if version in ("", info.version_id, info.etag) else None
+
+    def _touch(self, card: UploadCard) -> None:
+        if card.record_id is not None:
+            self._touched.add(card.record_id)
+
+    def _forget(self, card: UploadCard) -> None:
+        del self._cards[card.id]
+        self._of_record.pop(card.record_id or "", None)
+        self._of_event |= dict.fromkeys(card.events)
 
 
-_ATTEMPT = ("number", "output", "sent_at", "outcome", "code", "message")
-
-
-def _begun(state: str, delivery: Delivery) -> int:
-    """Return how many times the function was called for a delivery.
-
-    `attempt` counts the one to come where one is to come, and else the last one.
-    """
-    return delivery.attempt - (state in ("waiting", "held"))
-
-
-def _texts(line: Line, name: str) -> list[str]:
-    value = line.get(name)
-    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
-
-
-def _read(value: str | None, name: str) -> Any:
-    try:
-        return None if value is None else _TYPES[name](value)
-    except ValueError:
-        return None  # the upload is rejected, with that reason
+def record_id_of(bucket: str, key: str, info: ObjectInfo) -> str:
+    """Return the id of the record of an object's upload."""
+    return identity(bucket, key, info.version_id or info.etag, recognised(info.metadata))

@@ -1,10 +1,6 @@
-"""`repaint doctor`: is everything as it has to be, and if not, what to do.
+"""`repaint doctor`: checks of a deployment, each with a finding and how to fix it.
 
-```
-command.py ──▶ plan.py ──▶ the checks, by subject: settings, access, reach, storage, conditions,
-                  │        sqlite, imagex, trigger; each tells one finding
-                  ▼
-               checks.py   runs them side by side, what needs another after it
-               wire.py     sends their requests, once each, within a time for all of them
-```
+`doctor.py` is the command and lists the checks; `check.py` runs them concurrently; `client.py`
+sends their requests. Each other module holds the checks of one subject. `live.py` is `--live`: one
+picture through everything. What several checks share is thread-safe.
 """

@@ -1,4 +1,4 @@
-"""veImageX: the service, its domain and its templates, through the actions that only read.
+"""Check veImageX: the service, its domain and its templates, with actions that only read.
 
 GetImageService (508/9358) and GetAllImageTemplates (508/9386), both of version 2018-08-01.
 """
@@ -6,9 +6,9 @@ GetImageService (508/9358) and GetAllImageTemplates (508/9386), both of version 
 import secrets
 from typing import Any
 
-from ops.checks.checks import Told, not_checked, ok, warning, wrong
-from ops.checks.refusals import code_of, is_denied, refused, said
-from ops.checks.wire import Wire
+from ops.checks.check import CheckFailed, Finding, not_checked, ok, refused, warning, wrong
+from ops.checks.client import CheckClient
+from ops.service_errors import code_of, describe, is_denied
 from shared.clients.http import Response
 from shared.clients.imagex import error_of
 from shared.errors import ProbeFailed
@@ -18,17 +18,18 @@ from shared.settings import Settings
 _VERSION = "2018-08-01"
 _NORMAL = "正常"
 _CONSOLE = "the veImageX console, 服务管理"
+_TEMPLATES = "the veImageX console, 处理配置"
 _PAGE = 100
 _MAX_PAGES = 10
-# Of no service of this account (508/66156).
-_UNKNOWN_SERVICE = ("600013", "601001", "601002", "601009")
+# No service of this account (508/66156).
+_UNKNOWN_SERVICE = {"600013", "601001", "601002", "601009"}
 
 
-class Service:
+class ImagexService:
     """The service that the settings name."""
 
-    def __init__(self, wire: Wire, settings: Settings) -> None:
-        self._wire = wire
+    def __init__(self, client: CheckClient, settings: Settings) -> None:
+        self._client = client
         self._settings = settings
         self._described: dict[str, Any] = {}
 
@@ -36,47 +37,44 @@ class Service:
     def buckets(self) -> set[str]:
         """The buckets that the service may store in, as far as is known."""
         storage = self._described.get("Storage")
-        named = [storage.get("BktName")] if isinstance(storage, dict) else []
+        names = [storage.get("BktName")] if isinstance(storage, dict) else []
         allowed = self._described.get("AllowBkts")
-        named += allowed if isinstance(allowed, list) else []
-        return {f"tos-cn-i-{self._settings.service_id}", *(str(name) for name in named if name)}
+        names += allowed if isinstance(allowed, list) else []
+        return {f"tos-cn-i-{self._settings.service_id}", *(str(name) for name in names if name)}
 
-    def exists(self) -> Told:
-        """Ask what the service is."""
+    def service(self) -> Finding:
+        """Read the service."""
         service_id = self._settings.service_id
-        answer = self._wire.imagex("GetImageService", _VERSION)
+        answer = self._client.imagex("GetImageService", _VERSION)
         result = _result(answer)
         if result is None:
             if _is_unknown_service(answer):
                 return wrong(
-                    f"There is no service {service_id} in {self._settings.region}: {said(answer)}",
+                    f"There is no service {service_id} in {self._settings.region}: "
+                    f"{describe(answer)}",
                     f"Copy its id from {_CONSOLE}, to VEIMAGEX_SERVICE_ID; check VEIMAGEX_REGION.",
                 )
             if is_denied(answer) or (answer.status == 200 and not code_of(answer)):
                 return warning(
-                    f"It could not be asked for: {said(answer)}",
-                    f"Look in {_CONSOLE}, whether {service_id} is there and 正常, and its domain "
-                    "too; or give this key ImageX:GetImageService.",
+                    f"It cannot be read: {describe(answer)}",
+                    f"Check in {_CONSOLE} that {service_id} is there and 正常, and its domain too; "
+                    "or give this key ImageX:GetImageService.",
                 )
-            return refused(answer, "GetImageService", "ImageX:GetImageService")
+            raise refused(answer, "GetImageService", "ImageX:GetImageService")
         self._described = result
         status = str(result.get("ServiceStatus") or "")
         if status != _NORMAL:
-            return warning(
-                f"The status of {service_id} is {status[:40] or 'not told'}; only one that is "
-                f"{_NORMAL} (normal) can be used.",
-                f"Look in {_CONSOLE}, what is missing.",
-            )
-        return ok(f"{service_id} ({str(result.get('ServiceName') or '')[:40]}) is there: {status}.")
+            return _not_normal(service_id, status, f"Check in {_CONSOLE} what is missing.")
+        return ok(f"{service_id} ({str(result.get('ServiceName') or '')[:40]}) exists: {status}.")
 
-    def domain(self) -> Told:
-        """Look for the domain among those that are bound to the service."""
+    def domain(self) -> Finding:
+        """Check that the domain is bound to the service."""
         wanted, service_id = self._settings.domain, self._settings.service_id
         listed = self._described.get("DomainInfos")
         if not isinstance(listed, list):
             return warning(
-                "The service did not tell its domains.",
-                f"Look in {_CONSOLE}, whether {wanted} is bound to {service_id} and {_NORMAL}.",
+                "The service's answer lists no domains.",
+                f"Check in {_CONSOLE} that {wanted} is bound to {service_id} and {_NORMAL}.",
             )
         domains = {
             str(d.get("DomainName")): str(d.get("Status") or "")
@@ -90,85 +88,84 @@ class Service:
                 "Correct VEIMAGEX_DOMAIN, or add the domain in the console.",
             )
         if domains[wanted] != _NORMAL:
-            return warning(
-                f"The status of {wanted} is {domains[wanted][:40] or 'not told'}; only one that is "
-                f"{_NORMAL} (normal) can be used.",
-                "Look in the console, 域名管理: its CNAME or its registration may be missing.",
+            return _not_normal(
+                wanted,
+                domains[wanted],
+                "Check in the console, 域名管理: its CNAME or its registration may be missing.",
             )
         return ok(f"{wanted} is bound to {service_id}: {_NORMAL}.")
 
-    def templates(self) -> Told:
-        """Look for the template, and those that presets name."""
+    def templates(self) -> Finding:
+        """Check that the template exists, and those of presets."""
         named = [self._settings.template, *(p.template for p in self._settings.presets)]
         wanted = list(dict.fromkeys(name for name in named if name))
-        missing = []
-        for template in wanted:
-            found = self._has_template(template)
-            if isinstance(found, Told):
-                return found
-            if not found:
-                missing.append(template)
+        missing = [template for template in wanted if not self._has_template(template)]
         if missing:
             return wrong(
                 f"{self._settings.service_id} has no template {', '.join(missing)}.",
-                "Copy its name from the veImageX console, 处理配置, to VEIMAGEX_TEMPLATE or to the "
-                "preset; or create it there.",
+                f"Copy its name from {_TEMPLATES}, to VEIMAGEX_TEMPLATE or to the preset; or "
+                "create it there.",
             )
-        return ok(f"{', '.join(wanted)} is there.")
+        return ok(f"{', '.join(wanted)} {'exists' if len(wanted) == 1 else 'exist'}.")
 
-    def probe(self) -> Told:
-        """Look for an output as the functions do after an unknown outcome."""
+    def probe(self) -> Finding:
+        """Probe for an output, as the functions do after an unknown outcome."""
         name = f"{self._settings.output_prefix}doctor-{secrets.token_hex(8)}"
         try:
-            self._wire.functions_imagex().find_output(name)
+            self._client.functions_imagex().find_output(name)
         except ProbeFailed as error:
             return wrong(
-                f"Outputs cannot be looked for: {error}",
+                f"Outputs cannot be probed for: {error}",
                 "Give the function's role, and this key, ImageX:GetImageStorageFiles: without it "
                 "a call that got no answer stays in doubt."
                 if error.misconfigured
-                else "Run the doctor again; while it stays so, such calls stay in doubt.",
+                else "Run the doctor again; while this lasts, such calls stay in doubt.",
             )
-        return ok("GetImageStorageFiles tells what is stored and what is not.")
+        return ok("GetImageStorageFiles finds stored outputs.")
 
-    def model(self) -> Told:
-        """Say what no look can tell."""
+    def model(self) -> Finding:
+        """Return what no check can find out for free."""
         return not_checked(
-            "Whether the model is activated, and may be called, shows in a paid call only.",
-            "Upload one picture with a prompt and look for image.generated in the log; "
-            "configuration.refused says what is missing.",
+            "Only a paid call shows whether the model is activated and may be called.",
+            "Run 'repaint doctor --live', or upload one picture with a prompt: the log shows "
+            "image.generated, or configuration.refused with what is missing.",
         )
 
-    def _has_template(self, template: str) -> bool | Told:
-        """Tell whether the service has it; a `Told` where that cannot be found out.
+    def _has_template(self, template: str) -> bool:
+        """Return whether the service has it. Raises CheckFailed if that cannot be found out.
 
-        Documents disagree on whether the suffix belongs to the name: it does not count.
+        Documents disagree on whether the suffix belongs to the name: it is ignored.
         """
         # Behind a colon are the values that a template's parameters get.
         name = template.partition(".")[0].partition(":")[0]
         query = {"TemplateNamePattern": name, "Limit": str(_PAGE)}
+        look_up = f"Check in {_TEMPLATES}, that {template} exists"
         for page in range(_MAX_PAGES):
-            answer = self._wire.imagex(
+            answer = self._client.imagex(
                 "GetAllImageTemplates", _VERSION, Offset=str(page * _PAGE), **query
             )
             listed = (_result(answer) or {}).get("Templates")
             if not isinstance(listed, list):
                 if code_of(answer) and not is_denied(answer):
-                    return refused(answer, "GetAllImageTemplates", "ImageX:GetAllImageTemplates")
-                return warning(
-                    f"It could not be asked for: {said(answer)}",
-                    f"Look in the veImageX console, 处理配置, whether {template} is there; or give "
-                    "this key ImageX:GetAllImageTemplates.",
+                    raise refused(answer, "GetAllImageTemplates", "ImageX:GetAllImageTemplates")
+                raise CheckFailed(
+                    warning(
+                        f"It cannot be read: {describe(answer)}",
+                        f"{look_up}; or give this key ImageX:GetAllImageTemplates.",
+                    )
                 )
             names = [str(t.get("TemplateName")) for t in listed if isinstance(t, dict)]
             if name in [n.partition(".")[0] for n in names]:
                 return True
             if len(listed) < _PAGE:
                 return False
-        return warning(
-            f"Over {_PAGE * _MAX_PAGES} templates have {name} in their names.",
-            f"Look in the veImageX console, 处理配置, whether {template} is there.",
-        )
+        found = f"Over {_PAGE * _MAX_PAGES} templates have {name} in their names."
+        raise CheckFailed(warning(found, f"{look_up}."))
+
+
+def _not_normal(what: str, status: str, fix: str) -> Finding:
+    found = f"The status of {what} is {status[:40] or 'missing'}; it must be {_NORMAL} (normal)."
+    return warning(found, fix)
 
 
 def _result(answer: Response) -> dict[str, Any] | None:
@@ -180,4 +177,4 @@ def _result(answer: Response) -> dict[str, Any] | None:
 
 def _is_unknown_service(answer: Response) -> bool:
     error = error_of(as_object(answer.body), answer.status) or {}
-    return {str(error.get("CodeN")), str(error.get("Code"))} & set(_UNKNOWN_SERVICE) != set()
+    return bool({str(error.get("CodeN")), str(error.get("Code"))} & _UNKNOWN_SERVICE)

@@ -1,9 +1,9 @@
-"""`repaint deploy`, `remove` and `rollback`: what serverless.yml says, made so on the platform.
+"""Deploy serverless.yml to veFaaS, remove it, and roll it back.
 
-serverless.yml ──▶ wanted ┐
-                          ├─▶ plan ──▶ shown, asked ──▶ steps, one after the other
-platform, buckets ─▶ found┘     (a pure function)        (each can be taken again)
+serverless.yml ──▶ desired ┐
+                           ├─▶ plan ──▶ shown, confirmed ──▶ steps, one after the other
+platform, buckets ─▶ current┘   (a pure function)            (each can be repeated)
 
-Nothing is remembered on this machine: every run looks at what is there. So a run that was stopped
-is made up for by the next one.
+Nothing is remembered on this machine: every run reads the current state. So the next run completes
+what an interrupted one left.
 """

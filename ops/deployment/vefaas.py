@@ -1,47 +1,218 @@
-"""The function platform itself, through its official client."""
+"""The function platform: the calls that deploying needs, through veFaaS's official client.
 
+That client's default sends a POST again after a lost answer, and every call is a POST. A release
+that is begun twice is refused or released twice; so only reads are repeated, and the current state
+is read again before anything is done again.
+"""
+
+import json
 from base64 import b64encode
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
 
-from ops.deployment.platform import Listed, Release, State
-from ops.deployment.sdk import Client
-from ops.deployment.serverless_yml.service import Logs
-from ops.deployment.state import Deployed, Mark, Setup, Timer, Version
+import urllib3
+from typing_extensions import override
+
+from ops.deployment.model import Deployed, Mark, Setup, Timer, Version
+from ops.deployment.serverless_yml import Logs
+from ops.service_errors import code_of, describe, is_denied
+from shared.clients.credentials import CredentialSource
+from shared.clients.http import Response
+from shared.errors import MaybeExecuted, RepaintError
 from shared.json_utils import as_object, as_text
+from shared.redaction import redact_text
 
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 20.0
+# The code is in the body of a call, and is stored before the answer.
+WRITE_SECONDS = 180.0
+READ_REPEATS = 2
+_READS = ("get_", "list_")
 _PAGE = 100
 _TIMER, _BUCKET = "timer", "tos"
 
 
-class Vefaas:
-    """The functions of one account in one region; see `Platform`."""
+class Refusal(RepaintError):
+    """The platform refused a call, with its code and its reason."""
+
+    def __init__(self, message: str, *, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class State(StrEnum):
+    """The state of a release (6662/1327338)."""
+
+    PENDING = "pending"  #: It never began.
+    IN_PROGRESS = "inprogress"  #: It has begun.
+    DONE = "done"  #: The revision runs.
+    FAILED = "failed"  #: The revision did not start; the one before runs.
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A function's newest release.
+
+    `record` is its id, empty if the platform returns none; `log` is the log of an instance that did
+    not start.
+    """
+
+    state: State
+    record: str
+    revision: int
+    message: str = ""
+    log: str = ""
+
+    @property
+    def is_under_way(self) -> bool:
+        """Return whether it has begun and not ended."""
+        return self.state is State.IN_PROGRESS
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A function in the list of all."""
+
+    id: str
+    name: str
+    mark: Mark | None
+
+
+class Platform(Protocol):
+    """The functions of one account in one region.
+
+    Every method raises Refusal, NoAnswer or CredentialsError. A call that changes something is sent
+    once.
+    """
+
+    def functions(self) -> list[Listed]:
+        """Return every function of the account."""
+        ...
+
+    def deployed(self, function_id: str) -> Deployed:
+        """Return a function as it is."""
+        ...
+
+    def revision(self, function_id: str, number: int) -> Version:
+        """Return a revision of a function."""
+        ...
+
+    def create(self, name: str, runtime: str, setup: Setup, mark: Mark, code: bytes) -> str:
+        """Create a function; return its id."""
+        ...
+
+    def change(self, function_id: str, setup: Setup, mark: Mark, code: bytes | None) -> None:
+        """Change the draft, which the next release releases; None leaves its code as it is."""
+        ...
+
+    def release(self, function_id: str, revision: int, mark: Mark) -> Release:
+        """Begin to release a revision; 0 creates one from the draft."""
+        ...
+
+    def release_state(self, function_id: str) -> Release:
+        """Return the newest release."""
+        ...
+
+    def released(self, function_id: str) -> list[int]:
+        """Return the revisions that were released successfully."""
+        ...
+
+    def create_timer(self, function_id: str, name: str, cron: str, *, enabled: bool) -> None:
+        """Create a timer."""
+        ...
+
+    def change_timer(self, function_id: str, timer: Timer) -> None:
+        """Change the timer with that id."""
+        ...
+
+    def remove_timer(self, function_id: str, timer_id: str) -> None:
+        """Remove a timer."""
+        ...
+
+    def remove(self, function_id: str) -> None:
+        """Remove a function, which must not have triggers."""
+        ...
+
+
+class Client:
+    """Calls actions of veFaaS's API by their names; may be used from several threads.
+
+    `endpoint` is an address, or None for the region's own.
+    """
+
+    def __init__(self, region: str, endpoint: str | None, credentials: CredentialSource) -> None:
+        # The import is slow, and every command would wait for it.
+        import volcenginesdkvefaas  # noqa: PLC0415
+
+        self._models = volcenginesdkvefaas
+        keys = _Keys(credentials)
+        self._reading = volcenginesdkvefaas.VEFAASApi(
+            _api_client(region, endpoint, keys, READ_SECONDS, repeats=True)
+        )
+        self._writing = volcenginesdkvefaas.VEFAASApi(
+            _api_client(region, endpoint, keys, WRITE_SECONDS, repeats=False)
+        )
+
+    def model(self, name: str, /, **fields: Any) -> Any:
+        """Return one of the client's models, such as a part of a request."""
+        return getattr(self._models, name)(**fields)
+
+    def call(self, action: str, /, **fields: Any) -> Any:
+        """Call `action`, such as `get_function`, and return the client's model of the answer.
+
+        Raises Refusal, MaybeExecuted, CredentialsError.
+        """
+        from volcenginesdkcore.rest import ApiException  # noqa: PLC0415
+
+        name = "".join(word.capitalize() for word in action.split("_"))
+        api = self._reading if action.startswith(_READS) else self._writing
+        request = self.model(f"{name}Request", **fields)
+        try:
+            return getattr(api, action)(request)
+        except urllib3.exceptions.HTTPError as error:
+            raise _no_answer(name, redact_text(str(error))) from None
+        except (AttributeError, UnicodeDecodeError):
+            # The client's own error for an answer that is not JSON, such as a proxy's page.
+            raise _no_answer(name, "it cannot be read") from None
+        except ApiException as error:
+            raise _refusal(name, error) from None
+
+    def close(self) -> None:
+        """Close every connection."""
+        for api in (self._reading, self._writing):
+            api.api_client.rest_client.pool_manager.clear()
+
+
+class Vefaas(Platform):
+    """The functions of one account in one region of veFaaS."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
 
+    @override
     def functions(self) -> list[Listed]:
-        """Return every function of the account."""
         return [
             Listed(item.id, item.name, Mark.read(item.description))
             for item in self._all("list_functions")
         ]
 
+    @override
     def deployed(self, function_id: str) -> Deployed:
-        """Return a function as it is."""
-        told = self._client.call("get_function", id=function_id)
+        found = self._client.call("get_function", id=function_id)
         release = self._client.call("get_release_status", function_id=function_id)
         # Before the first release it is -1 (6662/1327338).
         revision = max(release.stable_revision_number or 0, 0)
         triggers = self._client.call("list_triggers", function_id=function_id).items or []
-        mark = Mark.read(told.description)
+        mark = Mark.read(found.description)
         return Deployed(
             id=function_id,
-            name=told.name,
-            runtime=told.runtime,
-            source_type=told.source_type or "",
+            name=found.name,
+            runtime=found.runtime,
+            source_type=found.source_type or "",
             mark=mark,
-            draft=Version(_setup(told), mark.code if mark else None),
+            draft=Version(_setup(found), mark.code if mark else None),
             live=self.revision(function_id, revision) if revision else None,
             revision=revision,
             is_releasing=_release(release).is_under_way,
@@ -52,27 +223,27 @@ class Vefaas:
             has_other_triggers=any(each.type not in (_TIMER, _BUCKET) for each in triggers),
         )
 
+    @override
     def revision(self, function_id: str, number: int) -> Version:
-        """Return a revision of a function."""
-        told = self._client.call("get_revision", function_id=function_id, revision_number=number)
-        # As it was given to the release; the function's own, should that one not be told, is part
-        # of what the revision keeps of the function.
-        mark = Mark.read(told.revision_description) or Mark.read(told.description)
-        return Version(_setup(told), mark.code if mark else None)
+        found = self._client.call("get_revision", function_id=function_id, revision_number=number)
+        # The release's description; if it is not returned, the function's own, which the revision
+        # keeps as well.
+        mark = Mark.read(found.revision_description) or Mark.read(found.description)
+        return Version(_setup(found), mark.code if mark else None)
 
+    @override
     def create(self, name: str, runtime: str, setup: Setup, mark: Mark, code: bytes) -> str:
-        """Make a function; return its id."""
         fields = self._fields("CreateFunction", setup, mark, code)
-        made = self._client.call("create_function", name=name, runtime=runtime, **fields)
-        return str(made.id)
+        created = self._client.call("create_function", name=name, runtime=runtime, **fields)
+        return str(created.id)
 
+    @override
     def change(self, function_id: str, setup: Setup, mark: Mark, code: bytes | None) -> None:
-        """Change what the next release takes; where `code` is None, that stays."""
         fields = self._fields("UpdateFunction", setup, mark, code)
         self._client.call("update_function", id=function_id, **fields)
 
+    @override
     def release(self, function_id: str, revision: int, mark: Mark) -> Release:
-        """Begin to release a revision; 0 makes one of what the function is now."""
         begun = self._client.call(
             "release",
             function_id=function_id,
@@ -82,26 +253,26 @@ class Vefaas:
         )
         return _release(begun)
 
+    @override
     def release_state(self, function_id: str) -> Release:
-        """Return how the newest release goes."""
         return _release(self._client.call("get_release_status", function_id=function_id))
 
+    @override
     def released(self, function_id: str) -> list[int]:
-        """Return the revisions whose releases went well."""
         return [
             item.target_revision_number
             for item in self._all("list_release_records", function_id=function_id)
             if item.status == State.DONE
         ]
 
+    @override
     def create_timer(self, function_id: str, name: str, cron: str, *, enabled: bool) -> None:
-        """Make a timer."""
         self._client.call(
             "create_timer", function_id=function_id, name=name, crontab=cron, enabled=enabled
         )
 
+    @override
     def change_timer(self, function_id: str, timer: Timer) -> None:
-        """Let the timer of that id be so."""
         self._client.call(
             "update_timer",
             function_id=function_id,
@@ -110,12 +281,12 @@ class Vefaas:
             enabled=timer.enabled,
         )
 
+    @override
     def remove_timer(self, function_id: str, timer_id: str) -> None:
-        """Remove a timer."""
         self._client.call("delete_timer", function_id=function_id, id=timer_id)
 
+    @override
     def remove(self, function_id: str) -> None:
-        """Remove a function that nothing calls any more."""
         self._client.call("delete_function", id=function_id)
 
     def close(self) -> None:
@@ -123,7 +294,7 @@ class Vefaas:
         self._client.close()
 
     def _all(self, action: str, **fields: Any) -> Iterator[Any]:
-        """Go through what a listing tells, page by page."""
+        """Yield the items of a list, page by page."""
         number = 1
         while True:
             page = self._client.call(action, page_number=number, page_size=_PAGE, **fields)
@@ -133,11 +304,11 @@ class Vefaas:
             number += 1
 
     def _timer(self, function_id: str, timer_id: str) -> Timer:
-        told = self._client.call("get_timer", function_id=function_id, id=timer_id)
-        return Timer(timer_id, told.name, told.crontab, bool(told.enabled))
+        found = self._client.call("get_timer", function_id=function_id, id=timer_id)
+        return Timer(timer_id, found.name, found.crontab, bool(found.enabled))
 
     def _fields(self, action: str, setup: Setup, mark: Mark, code: bytes | None) -> dict[str, Any]:
-        """Return everything that a function is told: what were left out would stay as it is."""
+        """Return all settings of a function: what is left out would stay as it is."""
 
         def part(name: str, /, **fields: Any) -> Any:
             return self._client.model(f"{name}For{action}Input", **fields)
@@ -161,39 +332,89 @@ class Vefaas:
         }
 
 
-def _setup(told: Any) -> Setup:
-    tls = told.tls_config
-    return Setup(
-        memory_mb=told.memory_mb,
-        timeout_seconds=told.request_timeout,
-        max_concurrency=1 if told.exclusive_mode else told.max_concurrency,
-        role=told.role or None,
-        logs=Logs(tls.tls_project_id, tls.tls_topic_id) if tls and tls.enable_log else None,
-        environment={each.key: each.value for each in told.envs or []},
+class _Keys:
+    """The access key of this project, as the client asks for it."""
+
+    def __init__(self, source: CredentialSource) -> None:
+        self._source = source
+
+    def get_credentials(self) -> Any:
+        """Return the key that is valid now. Raises CredentialsError."""
+        from volcenginesdkcore.auth.providers.provider import CredentialValue  # noqa: PLC0415
+
+        found = self._source.get()
+        return CredentialValue(found.access_key, found.secret_key, found.session_token)
+
+
+def _api_client(
+    region: str, endpoint: str | None, keys: _Keys, read_seconds: float, *, repeats: bool
+) -> Any:
+    from volcenginesdkcore import ApiClient, Configuration  # noqa: PLC0415
+
+    configuration = Configuration()
+    # Its default writes urllib3's messages about failed requests to stderr.
+    for logger in configuration.logger.values():
+        logger.removeHandler(configuration.logger_stream_handler)
+    configuration.region = region
+    configuration.host = endpoint
+    configuration.credential_provider = keys
+    configuration.connect_timeout = CONNECT_SECONDS
+    configuration.read_timeout = read_seconds
+    configuration.auto_retry = repeats
+    configuration.num_max_retries = READ_REPEATS
+    return ApiClient(configuration)
+
+
+def _no_answer(action: str, why: str) -> MaybeExecuted:
+    return MaybeExecuted(
+        f"No complete answer from veFaaS to {action}: {why}. Run the same command again: it reads "
+        "the current state before it changes anything."
     )
 
 
-def _release(told: Any) -> Release:
-    status, message = str(told.status), told.status_message or ""
+def _refusal(action: str, error: Any) -> Refusal:
+    # An error under HTTP 200 comes as the text of a dict and without the body.
+    body = error.body or json.dumps({"Message": str(error.reason)})
+    answer = Response(error.status or 0, {}, body.encode())
+    sentence = f"veFaaS refused {action}: {describe(answer)}"
+    if is_denied(answer):
+        sentence += f" Give this key vefaas:{action}."
+    return Refusal(sentence, code=code_of(answer))
+
+
+def _setup(found: Any) -> Setup:
+    tls = found.tls_config
+    return Setup(
+        memory_mb=found.memory_mb,
+        timeout_seconds=found.request_timeout,
+        max_concurrency=1 if found.exclusive_mode else found.max_concurrency,
+        role=found.role or None,
+        logs=Logs(tls.tls_project_id, tls.tls_topic_id) if tls and tls.enable_log else None,
+        environment={each.key: each.value for each in found.envs or []},
+    )
+
+
+def _release(found: Any) -> Release:
+    status, message = str(found.status), found.status_message or ""
     if status not in {state.value for state in State}:
-        # Such as one that somebody aborted: not that it went well.
+        # Such as one that somebody aborted: it did not succeed.
         status, message = State.FAILED, f"its status is {status}. {message}"
     return Release(
         state=State(status),
-        record=told.release_record_id or "",
-        revision=told.new_revision_number or 0,
+        record=found.release_record_id or "",
+        revision=found.new_revision_number or 0,
         message=message,
-        log=told.failed_instance_logs or "",
+        log=found.failed_instance_logs or "",
     )
 
 
 def _bucket_of(trigger: Any) -> str | None:
-    """Return the bucket whose rule a trigger is.
+    """Return the bucket of the rule that a trigger is.
 
-    That it is told is documented (6662/1327343), and not how: one that cannot be found leaves a
-    rule behind only in a bucket that serverless.yml names no more.
+    It is documented that the configuration contains it (6662/1327343), but not under which name: if
+    it is not found, a rule is left behind only in a bucket that serverless.yml no longer names.
     """
     if trigger.type != _BUCKET:
         return None
-    told = as_object(trigger.detailed_config) or {}
-    return next((as_text(v) for name, v in told.items() if "bucket" in name.lower()), None)
+    config = as_object(trigger.detailed_config) or {}
+    return next((as_text(v) for name, v in config.items() if "bucket" in name.lower()), None)

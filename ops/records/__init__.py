@@ -1,1 +1,1 @@
-"""Records as operators meet them: found by what is known of them, and told in words."""
+"""The operator's work on records: look them up, backfill, redrive, and show their pictures."""

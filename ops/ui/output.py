@@ -1,4 +1,4 @@
-"""What commands print: for people with Rich, for programs as JSON; and their exit codes.
+"""The output of commands: for people with Rich, for programs as JSON; and the exit codes.
 
 The result is on stdout, everything else (progress, questions, refusals) on stderr.
 """
@@ -17,7 +17,7 @@ _JOINERS = "\u200c\u200d"
 
 
 class Exit(IntEnum):
-    """What an exit code means; `repaint --help` says the same."""
+    """The exit codes; `repaint --help` lists them too."""
 
     DONE = 0
     NEEDS_YOU = 1
@@ -27,7 +27,7 @@ class Exit(IntEnum):
 
 
 class Refused(Exception):
-    """A command cannot do what it was asked: a sentence for the user, and the exit code."""
+    """A command cannot do what was asked: a sentence for the user, and the exit code."""
 
     def __init__(self, sentence: str, code: Exit = Exit.WRONG) -> None:
         super().__init__(sentence)
@@ -35,30 +35,30 @@ class Refused(Exception):
 
 
 def people() -> Console:
-    """Return where the result goes when people read it."""
+    """Return the console for the result that people read."""
     return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
 
 
 def aside() -> Console:
-    """Return where progress and questions go."""
+    """Return the console for progress and questions."""
     return Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
 
 
 def printable(text: str) -> str:
-    """Return a text that others wrote on one line, what does not print in it spelled out.
+    """Return a foreign text on one line, with unprintable characters escaped.
 
-    Control characters could drive a terminal, or turn what stands around them; those that join
-    an emoji's parts are left.
+    Control characters could drive a terminal, or reverse the text around them; those that join
+    the parts of an emoji stay.
     """
-    return "".join(c if c.isprintable() or c in _JOINERS else _spelled(c) for c in text)
+    return "".join(c if c.isprintable() or c in _JOINERS else _escaped(c) for c in text)
 
 
 def plain(text: str) -> str:
-    """Return a text that others wrote as it may be printed here: not as markup either."""
+    """Return a foreign text as it may be printed here: printable, and not as markup."""
     return escape(printable(text))
 
 
-def _spelled(character: str) -> str:
+def _escaped(character: str) -> str:
     return " " if character.isspace() else character.encode("unicode_escape").decode()
 
 
@@ -68,29 +68,29 @@ def print_json(document: Any) -> None:
 
 
 def print_json_line(document: Any) -> None:
-    """Print one JSON document on one line, where a command prints many."""
+    """Print one JSON document on one line, one of many."""
     sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
 
 
-def tell_refused(sentence: str) -> None:
-    """Say on stderr why nothing was done."""
+def print_refusal(sentence: str) -> None:
+    """Print on stderr why nothing was done."""
     sys.stderr.write(f"{sentence}\n")
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Ask before something that costs or cannot be undone, unless `yes`.
+    """Ask before something that costs money or cannot be undone, unless `yes`.
 
-    Raises Refused where the answer is no, or where nobody can be asked.
+    Raises Refused if the answer is no, or if there is no terminal to ask on.
     """
     if yes:
         return
     if not sys.stdin.isatty():
-        raise Refused(f"{question} Nobody can be asked here: say --yes.", Exit.NOT_CONFIRMED)
+        raise Refused(f"{question} There is no terminal to ask on: add --yes.", Exit.NOT_CONFIRMED)
     try:
-        said = typer.confirm(question, err=True)
+        confirmed = typer.confirm(question, err=True)
     except typer.Abort:
-        said = False
-    if not said:
+        confirmed = False
+    if not confirmed:
         raise Refused("Nothing was done.", Exit.NOT_CONFIRMED)
 
 

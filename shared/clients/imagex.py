@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -77,18 +78,28 @@ class Imagex:
         self._clock_offset = 0.0
 
     def generate(
-        self, body: CallBody, *, read_timeout: float, before_sending: Callable[[], None]
+        self,
+        body: CallBody,
+        *,
+        read_timeout: float,
+        before_first_byte: Callable[[], None],
+        sent: Callable[[], None],
     ) -> Outcome:
         """Make the paid call `GetCVImageGenerateResult` (508/1359436), once.
 
         It is signed and sent a second time only where the gateway refused the first for its
-        clock or its session token, and so executed nothing. `before_sending` is called each time
-        right before; what it raises comes out of here, with nothing sent after it.
+        clock or its session token, and so executed nothing. Each time `before_first_byte` is called
+        once the connection is open and nothing is left that could wait; what it raises comes out of
+        here, with nothing sent after it. `sent` is called once the request is written.
         """
-        outcome = self._generate_once(body, read_timeout, before_sending)
+
+        def once() -> Outcome:
+            return self._generate_once(body, read_timeout, before_first_byte, sent)
+
+        outcome = once()
         if isinstance(outcome, Failed) and outcome.verdict in (Verdict.CLOCK, Verdict.TOKEN):
             # The clock was set by the answer's Date, and credentials are read for every request.
-            outcome = self._generate_once(body, read_timeout, before_sending)
+            outcome = once()
         if isinstance(outcome, Failed) and outcome.verdict in (Verdict.CLOCK, Verdict.TOKEN):
             return Failed(Verdict.CONFIGURATION, outcome.code, outcome.message, outcome.request_id)
         return outcome
@@ -131,7 +142,11 @@ class Imagex:
         return str(result["URL"])
 
     def _generate_once(
-        self, body: CallBody, read_timeout: float, before_sending: Callable[[], None]
+        self,
+        body: CallBody,
+        read_timeout: float,
+        before_first_byte: Callable[[], None],
+        sent: Callable[[], None],
     ) -> Outcome:
         try:
             request = self._signed(
@@ -139,7 +154,9 @@ class Imagex:
             )
         except CredentialsError as error:
             return Failed(Verdict.CONFIGURATION, "", str(error))
-        before_sending()
+        # On a connection of its own: an idle one may have died without a word, and then the outcome
+        # of a call that never left would be unknown.
+        request = replace(request, before_first_byte=before_first_byte, sent=sent, fresh=True)
         try:
             answer = self._send(request, read_timeout)
         except NoAnswer as error:
@@ -154,7 +171,8 @@ class Imagex:
             if tries:
                 self._clock.sleep(_BACKOFF.pause(tries))
             try:
-                answer = self._send(self._signed("GET", action, version, query, b""), 10.0)
+                request = self._signed("GET", action, version, query, b"")
+                answer = self._send(replace(request, fresh=bool(problem)), 10.0)
             except CredentialsError as error:
                 raise ProbeFailed(str(error), misconfigured=True) from None
             except NoAnswer as error:
@@ -192,7 +210,7 @@ class Imagex:
         return Request(method, f"{self._endpoint}/?{canonical_query(full)}", headers, body)
 
     def _send(self, request: Request, read_timeout: float) -> Response:
-        answer = self._transport.send(request, Timeouts(read=read_timeout))
+        answer = self._transport.send(request, Timeouts(read=read_timeout, whole=read_timeout))
         error = error_of(as_object(answer.body), answer.status)
         theirs = time_of(answer)
         if error and verdict_of(error) is Verdict.CLOCK and theirs is not None:

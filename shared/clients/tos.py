@@ -9,6 +9,7 @@ import random
 import re
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -20,6 +21,7 @@ from shared.clients.http import (
     Timeouts,
     Transport,
     is_loopback_or_address,
+    last_modified_of,
     time_of,
 )
 from shared.clock import Clock
@@ -36,16 +38,21 @@ REGION_NAME = re.compile(r"^[a-z0-9-]+$")
 _TRIES = 3
 _BACKOFF = Backoff(base=0.3, factor=4.0, ceiling=1.2)
 _ALREADY_EXISTS = "0017-00000004"  # document 6349/1189259
+_CLOCK_SKEWED = "0002-00000018"  # document 6349/1188922
 
 
 class ObjectInfo(NamedTuple):
-    """What a HEAD tells. `etag` is without quotes, `size` in bytes, metadata not yet decoded."""
+    """An object's headers: `etag` without quotes, `size` in bytes, metadata not yet decoded.
+
+    `last_modified` is in seconds since the epoch, to the second; None if it was not given.
+    """
 
     etag: str
     size: int
     content_type: str
     version_id: str | None
     metadata: Mapping[str, str]
+    last_modified: float | None = None
 
 
 class ListedObject(NamedTuple):
@@ -93,15 +100,21 @@ class Tos:
         self._clock_offset = 0.0
 
     def head(self, bucket: str, key: str, version_id: str | None = None) -> ObjectInfo:
-        """Look at an object. Raises ObjectMissing where there is none, else TosError, NoAnswer."""
+        """Return an object's headers. Raises ObjectMissing if there is none; TosError, NoAnswer."""
         answer = self._send("HEAD", bucket, key, query=_version(version_id))
-        if not {"etag", "content-length"} <= answer.headers.keys():
-            # Headers that were cut off look like an object without metadata.
-            raise MaybeExecuted(f"The answer to HEAD {bucket}/{key} is not whole.")
+        etag = answer.headers.get("etag", "").strip('"')
+        size = answer.headers.get("content-length", "")
+        if not (etag and size.isascii() and size.isdigit() and len(size) < 20):
+            # Read on as it is, it would look like an object without metadata.
+            raise TosError(
+                f"The answer to HEAD {bucket}/{key} has no ETag or no Content-Length.",
+                status=answer.status,
+            )
         version = answer.headers.get("x-tos-version-id")
         return ObjectInfo(
-            etag=answer.headers["etag"].strip('"'),
-            size=int(answer.headers["content-length"]),
+            etag=etag,
+            size=int(size),
+            last_modified=last_modified_of(answer),
             content_type=answer.headers.get("content-type", ""),
             # Where versioning was suspended, every version of an object is called "null".
             version_id=None if version == "null" else version,
@@ -243,14 +256,17 @@ class Tos:
                 self._clock.sleep(_BACKOFF.pause(tries, self._rng))
             try:
                 request = self._signed(method, bucket, key, query or {}, headers or {}, body)
-                answer = self._transport.send(request, Timeouts())
+                # What broke the last try may have broken every idle connection.
+                answer = self._transport.send(
+                    replace(request, fresh=problem is not None), Timeouts()
+                )
             except NoAnswer as error:
                 problem = error
                 continue
             if answer.status < 300:
                 return answer
             problem = _error(method, bucket, key, answer)
-            skewed = problem.code == "RequestTimeTooSkewed" and self._correct_clock(answer)
+            skewed = problem.is_clock_skew and self._correct_clock(answer)
             if answer.status < 500 and answer.status != 429 and not skewed:
                 break
         if problem is None:
@@ -316,12 +332,14 @@ def _as_utf8(value: str) -> str:
 
 def _error(method: str, bucket: str, key: str, answer: Response) -> TosError:
     document = as_object(answer.body) or {}
-    code, ec = str(document.get("Code") or ""), str(document.get("EC") or "")
+    # A refused HEAD has no body: its code stands in a header.
+    code = str(document.get("Code") or "")
+    ec = str(document.get("EC") or answer.headers.get("x-tos-ec", ""))
     request_id = answer.headers.get("x-tos-request-id", "")
     place = f"{bucket}/{key}" if key else bucket
     message = (
         f"Object storage refused {method} {place}: HTTP {answer.status} "
-        f"{code} {document.get('Message') or ''}".rstrip()
+        f"{code or ec} {document.get('Message') or ''}".rstrip()
         + (f" (request {request_id})." if request_id else ".")
     )
     kind = TosError
@@ -329,4 +347,10 @@ def _error(method: str, bucket: str, key: str, answer: Response) -> TosError:
         kind = ObjectMissing
     elif answer.status in (409, 412) or ec == _ALREADY_EXISTS:
         kind = ConditionFailed
-    return kind(redact_text(message), status=answer.status, code=code, request_id=request_id)
+    return kind(
+        redact_text(message),
+        status=answer.status,
+        code=code,
+        request_id=request_id,
+        is_clock_skew=code == "RequestTimeTooSkewed" or ec == _CLOCK_SKEWED,
+    )

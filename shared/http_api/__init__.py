@@ -1,1 +1,4 @@
-"""The HTTP door's rooms: what a request may be, what an answer looks like, who may ask."""
+"""The HTTP API: the same pipeline, for applications that want the result in the response.
+
+All of it is thread-safe.
+"""

@@ -1,4 +1,4 @@
-"""The HTTP door's answers: the same pipeline, for applications that want the result at once."""
+"""Route the requests of the HTTP API and answer them."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ from shared.clients.tos import Tos
 from shared.delivery import Delivery
 from shared.errors import RecordUnreadable, RepaintError
 from shared.http_api.openapi import openapi_document
-from shared.http_api.problems import HttpProblem
+from shared.http_api.problems import ApiProblem
 from shared.http_api.requests import (
     HttpRequest,
     authorize,
@@ -22,13 +22,8 @@ from shared.http_api.requests import (
     read_request,
     wants_async,
 )
-from shared.http_api.schema import (
-    SHOWN_STATUSES,
-    GenerationList,
-    Health,
-    shown,
-)
-from shared.http_api.validation import Asking
+from shared.http_api.schema import LISTED_STATUSES, Generation, GenerationList, Health
+from shared.http_api.validation import RequestValidator
 from shared.ledger import Ledger, Record, State, Status, find
 from shared.logs import Log
 from shared.processing.pipeline import Pipeline
@@ -37,12 +32,13 @@ from shared.settings import Settings
 
 PAGE = 50
 _RETRY_SECONDS = "5"
+_KEY_REUSED = "This Idempotency-Key was used with another body."
 
-Answer = dict[str, Any]
+HttpResponse = dict[str, Any]
 
 
 class HttpApi:
-    """Answers requests."""
+    """Answers the requests that the gateway sends."""
 
     def __init__(
         self,
@@ -54,41 +50,41 @@ class HttpApi:
     ) -> None:
         self._settings = settings
         self._pipeline = pipeline
-        self._asking = Asking(settings, storage)
+        self._validator = RequestValidator(settings, storage)
         self._ledger = ledger
 
-    def answer(self, event: object, *, request_id: str, delivery: Delivery) -> Answer:
-        """Answer one request of the gateway; what goes wrong is a problem document."""
+    def handle(self, event: object, *, request_id: str, delivery: Delivery) -> HttpResponse:
+        """Answer a request of the gateway; every error becomes a problem document."""
         request, log = read_request(event), delivery.log
         try:
-            answer = self._route(request, delivery)
-        except HttpProblem as problem:
-            answer = _refusal(problem, request_id)
+            response = self._route(request, delivery)
+        except ApiProblem as problem:
+            response = _problem_response(problem, request_id)
         except RepaintError as error:
             log.warning("request.failed", reason=str(error))
-            text = "The ledger or object storage cannot be reached; try again in a while."
-            answer = _refusal(_unavailable(text), request_id)
+            text = "The ledger or object storage cannot be reached; try again later."
+            response = _problem_response(_unavailable(text), request_id)
         except Exception:
-            # A mistake of ours: the platform would show its trace to callers.
+            # A bug: the platform would show its trace to callers.
             log.exception("request.failed")
-            text = "Repaint made a mistake; its log tells more under this request_id."
-            answer = _refusal(HttpProblem("internal", text), request_id)
+            text = "Repaint failed; its log has the details under this request_id."
+            response = _problem_response(ApiProblem("internal", text), request_id)
         log.info(
             "request.finished",
             method=request.method,
             path=request.path,
-            status=answer["statusCode"],
+            status=response["statusCode"],
         )
-        return answer
+        return response
 
-    def _route(self, request: HttpRequest, delivery: Delivery) -> Answer:
+    def _route(self, request: HttpRequest, delivery: Delivery) -> HttpResponse:
         if request.path != "/healthz" or not self._settings.http_tokens:
             authorize(request, self._settings.http_tokens)
         match request.method, request.path.strip("/").split("/"):
             case "GET", ["healthz"]:
-                return _answer(200, Health())
+                return _response(200, Health())
             case "GET", ["openapi.json"]:
-                return _answer(200, self._openapi())
+                return _response(200, self._openapi())
             case "POST", ["generations"]:
                 return self._post(request, delivery)
             case "GET", ["generations"]:
@@ -99,23 +95,25 @@ class HttpApi:
                 raise _not_allowed(request.method, "GET")
             case _, ["generations"]:
                 raise _not_allowed(request.method, "GET, POST")
-        raise HttpProblem("not-found", "There are /generations, /healthz and /openapi.json.")
+        raise ApiProblem("not-found", "The paths are /generations, /healthz and /openapi.json.")
 
     def _openapi(self) -> dict[str, Any]:
         return openapi_document(self._settings.service_id, self._settings.http_allow_http)
 
-    def _get(self, record_id: str) -> Answer:
+    def _get(self, record_id: str) -> HttpResponse:
         record = self._find(record_id) if re.fullmatch(r"[0-9a-f]{32}", record_id) else None
         if record is None:
-            raise HttpProblem("not-found", "There is no generation of that id.")
-        return _answer(200, shown(record))
+            raise ApiProblem("not-found", "There is no generation with that id.")
+        return _response(200, Generation.of(record))
 
-    def _list(self, request: HttpRequest, log: Log) -> Answer:
+    def _list(self, request: HttpRequest, log: Log) -> HttpResponse:
         status, cursor = request.query.get("status", "pending"), request.query.get("cursor")
-        if status not in SHOWN_STATUSES:
-            raise HttpProblem("bad-parameter", f"status is one of {', '.join(SHOWN_STATUSES)}.")
+        if status not in LISTED_STATUSES:
+            raise ApiProblem(
+                "bad-parameter", f"status must be one of {', '.join(LISTED_STATUSES)}."
+            )
         if cursor is not None and not re.fullmatch(r"[0-9a-f]{32}", cursor):
-            raise HttpProblem("bad-parameter", "cursor is the next_cursor of the page before.")
+            raise ApiProblem("bad-parameter", "cursor must be the next_cursor of the page before.")
         ids = self._ledger.pending_page(cursor or "", PAGE)
         items = []
         for record_id in ids:
@@ -123,74 +121,71 @@ class HttpApi:
                 entry = self._ledger.pending(record_id)
             except RecordUnreadable as error:
                 reason = str(error)
-                log.error("record.unreadable", record=record_id, reason=reason)  # noqa: TRY400 - no mistake of ours, so no trace
+                log.error("record.unreadable", record=record_id, reason=reason)  # noqa: TRY400 - no bug, so no trace
                 continue
-            items += [shown(entry.record)] if entry else []
+            items += [Generation.of(entry.record)] if entry else []
         wanted = [item for item in items if status in ("pending", item.status)]
-        return _answer(
+        return _response(
             200, GenerationList(items=wanted, next_cursor=ids[-1] if len(ids) == PAGE else None)
         )
 
-    def _post(self, request: HttpRequest, delivery: Delivery) -> Answer:
+    def _post(self, request: HttpRequest, delivery: Delivery) -> HttpResponse:
         document, key = read_json(request), idempotency_key(request)
         canonical = json.dumps(document, sort_keys=True, ensure_ascii=False)
         fingerprint = hashlib.sha256(canonical.encode()).hexdigest()
         record_id, earlier = secrets.token_hex(16), None
         if key is not None:
-            # The deployment's own keys: tokens may be rotated between two tries.
+            # Keys belong to the deployment: tokens may be rotated between two tries.
             record_id = hashlib.sha256(f"http {key}".encode()).hexdigest()[:32]
             earlier = self._find(record_id)
             if earlier is not None and earlier.fingerprint != fingerprint:
-                raise HttpProblem(
-                    "key-reused", "This Idempotency-Key came with another body before."
-                )
+                raise ApiProblem("key-reused", _KEY_REUSED)
             if earlier is not None and earlier.status is not Status.RUNNING:
-                return self._told(request, earlier)
-        # An earlier request is not read anew: the object, or the settings, may be others by now.
-        record = earlier or self._asking.record(document, record_id, fingerprint)
+                return self._record_response(request, earlier)
+        # An earlier request is not validated again: the object or the settings may have changed.
+        record = earlier or self._validator.record(document, record_id, fingerprint)
         result = self._pipeline.submit(record, delivery, later=wants_async(request))
         after = self._find(record_id)
         if after is None:
             raise _unavailable(redact_text(result.reason))
         if after.fingerprint != fingerprint:
-            raise HttpProblem("key-reused", "This Idempotency-Key came with another body before.")
+            raise ApiProblem("key-reused", _KEY_REUSED)
         if result.held:
-            raise HttpProblem(
+            raise ApiProblem(
                 "still-running",
-                "A request with this Idempotency-Key is being worked on.",
+                "A request with this Idempotency-Key is still running.",
                 headers={"Retry-After": _RETRY_SECONDS},
             )
-        return self._told(request, after)
+        return self._record_response(request, after)
 
-    def _told(self, request: HttpRequest, record: Record) -> Answer:
-        """Answer with a record: 200 once it has ended, 202 before."""
-        place = {"Location": f"{request.stage}/generations/{record.id}"}
-        if record.state == State.PENDING:
-            return _answer(202, shown(record), place)
-        return _answer(200, shown(record), place)
+    def _record_response(self, request: HttpRequest, record: Record) -> HttpResponse:
+        """Return a record with 200 if it has ended, with 202 before."""
+        status = 202 if record.state == State.PENDING else 200
+        location = {"Location": f"{request.stage}/generations/{record.id}"}
+        return _response(status, Generation.of(record), location)
 
     def _find(self, record_id: str) -> Record | None:
         return find(self._ledger, record_id)
 
 
-def _unavailable(detail: str) -> HttpProblem:
-    return HttpProblem("unavailable", detail, headers={"Retry-After": _RETRY_SECONDS})
+def _unavailable(detail: str) -> ApiProblem:
+    return ApiProblem("unavailable", detail, headers={"Retry-After": _RETRY_SECONDS})
 
 
-def _refusal(problem: HttpProblem, request_id: str) -> Answer:
+def _problem_response(problem: ApiProblem, request_id: str) -> HttpResponse:
     headers = {"Content-Type": "application/problem+json", **problem.headers}
-    return _answer(int(problem.status), problem.document(request_id), headers)
+    return _response(int(problem.status), problem.document(request_id), headers)
 
 
-def _not_allowed(method: str, allowed: str) -> HttpProblem:
-    return HttpProblem(
-        "method-not-allowed", f"{method} is not possible here.", headers={"Allow": allowed}
+def _not_allowed(method: str, allowed: str) -> ApiProblem:
+    return ApiProblem(
+        "method-not-allowed", f"{method} is not allowed here.", headers={"Allow": allowed}
     )
 
 
-def _answer(
+def _response(
     status: int, body: BaseModel | dict[str, Any], headers: dict[str, str] | None = None
-) -> Answer:
+) -> HttpResponse:
     document = body.model_dump(mode="json") if isinstance(body, BaseModel) else body
     return {
         "statusCode": status,

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made from the models that requests and answers go through."""
+"""The OpenAPI 3.1 document, built from the models of requests and responses."""
 
 import re
 from functools import cache
@@ -9,7 +9,7 @@ from pydantic.json_schema import models_json_schema
 from shared.http_api.problems import KINDS
 from shared.http_api.schema import (
     IMAGE_URL,
-    SHOWN_STATUSES,
+    LISTED_STATUSES,
     STORE_PATH,
     Generation,
     GenerationList,
@@ -24,7 +24,7 @@ _SCHEMAS = "#/components/schemas/"
 
 @cache
 def openapi_document(service_id: str, allow_http: bool) -> dict[str, Any]:
-    """Return a deployment's document; every status that the door can answer with is in it."""
+    """Return a deployment's document; it has every status that a response can have."""
     _, schemas = models_json_schema(
         [
             (Generation, "serialization"),
@@ -71,24 +71,26 @@ def _create() -> dict[str, Any]:
     link = {
         "operationId": "show",
         "parameters": {"id": "$response.body#/id"},
-        "description": "Where it stands.",
+        "description": "The state of the generation.",
     }
-    location = {"Location": {"schema": {"type": "string"}, "description": "Its address."}}
+    location = {
+        "Location": {"schema": {"type": "string"}, "description": "The URL of the generation."}
+    }
     made = _json("Generation", "The picture was repainted.") | {"headers": location}
-    accepted = _json("Generation", "It goes on; ask for it at its address.") | {"headers": location}
+    accepted = _json("Generation", "It is not finished; poll its URL.") | {"headers": location}
     return {
         "operationId": "create",
         "summary": "Repaint a picture.",
         "description": (
-            "With the header `Idempotency-Key` (1 to 255 visible characters; a UUID is a good "
-            "one) the same key and body get the same answer and one charge: 409 while it is "
-            "running, 422 with another body. Without it, identical requests are not merged."
+            "With the header `Idempotency-Key` (1 to 255 visible characters, such as a UUID) the "
+            "same key and body get the same response and one charge: 409 while it is running, "
+            "422 with another body. Without it, identical requests are not merged."
         ),
         "parameters": [
             {
                 "name": "Prefer",
                 "in": "header",
-                "description": "respond-async: answer 202 at once; the sweep does the work.",
+                "description": "respond-async: respond with 202 at once; the sweep generates.",
                 "schema": {"type": "string"},
             },
         ],
@@ -117,12 +119,12 @@ def _create() -> dict[str, Any]:
 def _list() -> dict[str, Any]:
     return {
         "operationId": "list",
-        "summary": "List what is pending.",
+        "summary": "List the pending generations.",
         "parameters": [
             {
                 "name": "status",
                 "in": "query",
-                "schema": {"type": "string", "enum": list(SHOWN_STATUSES), "default": "pending"},
+                "schema": {"type": "string", "enum": list(LISTED_STATUSES), "default": "pending"},
             },
             {
                 "name": "cursor",
@@ -151,7 +153,7 @@ def _show() -> dict[str, Any]:
             }
         ],
         "responses": {
-            "200": _json("Generation", "Its record."),
+            "200": _json("Generation", "The generation."),
             **_problems("unauthorized", "not-found", "internal", "unavailable"),
         },
     }
@@ -160,9 +162,9 @@ def _show() -> dict[str, Any]:
 def _health() -> dict[str, Any]:
     return {
         "operationId": "health",
-        "summary": "Tell that the door is open.",
+        "summary": "Check that the function is running.",
         "security": [],
-        "responses": {"200": _json("Health", "It is."), **_problems("unauthorized")},
+        "responses": {"200": _json("Health", "It is running."), **_problems("unauthorized")},
     }
 
 
@@ -172,7 +174,7 @@ def _itself() -> dict[str, Any]:
         "operationId": "openapi",
         "summary": "Return this document.",
         "responses": {
-            "200": {"description": "It.", "content": document},
+            "200": {"description": "This document.", "content": document},
             **_problems("unauthorized"),
         },
     }

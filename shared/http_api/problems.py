@@ -5,7 +5,7 @@ from typing import Any
 
 TYPE_PREFIX = "urn:repaint:problem:"
 
-# Each kind's status; its name is the last part of its `type`.
+# The status of each kind; the kind is the last part of the problem's `type`.
 KINDS: dict[str, HTTPStatus] = {
     "malformed-json": HTTPStatus.BAD_REQUEST,
     "bad-encoding": HTTPStatus.BAD_REQUEST,
@@ -23,8 +23,8 @@ KINDS: dict[str, HTTPStatus] = {
 }
 
 
-class HttpProblem(Exception):
-    """An answer that is an error; `detail` is a sentence that says what to do."""
+class ApiProblem(Exception):
+    """A response that is an error; `detail` is a sentence for the caller."""
 
     def __init__(
         self,
@@ -33,25 +33,22 @@ class HttpProblem(Exception):
         *,
         errors: list[dict[str, str]] | None = None,
         headers: dict[str, str] | None = None,
-        **more: Any,
     ) -> None:
         self.kind = kind
         self.status = KINDS[kind]
         self.detail = detail
         self.errors = errors
         self.headers = headers or {}
-        self.more = more
         super().__init__(detail)
 
     def document(self, request_id: str) -> dict[str, Any]:
-        """Return the problem's members; `errors` has a pointer and a sentence for each field."""
+        """Return the problem document; `errors` has a pointer and a sentence for each field."""
         document: dict[str, Any] = {
             "type": TYPE_PREFIX + self.kind,
             "title": self.status.phrase,
             "status": int(self.status),
             "detail": self.detail,
             "request_id": request_id,
-            **self.more,
         }
         if self.errors is not None:
             document["errors"] = self.errors

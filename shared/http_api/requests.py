@@ -1,4 +1,4 @@
-"""The gateway's event → a request that is known to be well formed."""
+"""Read a request from the gateway's event, and check its token, its headers and its body."""
 
 import hmac
 import json
@@ -11,20 +11,20 @@ from urllib.parse import quote, unquote
 
 from pydantic import SecretStr
 
-from shared.http_api.problems import HttpProblem
+from shared.http_api.problems import ApiProblem
 from shared.json_utils import depth_of, is_utf8
 
 MAX_BODY_BYTES = 1024 * 1024
 _MAX_DEPTH, _TOO_DEEP = 100, "it is nested too deep"
-# Behind whatever the gateway puts before it, such as a stage.
+# After a prefix that the gateway may add, such as a stage.
 _ROUTE = re.compile(r"/(generations(?:/(?P<id>[^/]+))?|healthz|openapi\.json)/?$")
 
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """A request; header names are lower case, `path` is behind the gateway's `stage`.
+    """A request; header names are lower case, `path` follows the gateway's `stage`.
 
-    `stage` is percent-encoded and fit for a header: empty, or it begins with one slash.
+    `stage` is percent-encoded and fit for a header: empty, or it begins with exactly one slash.
     """
 
     method: str
@@ -36,16 +36,16 @@ class HttpRequest:
 
 
 def read_request(event: object) -> HttpRequest:
-    """Read the gateway's event; any field but the method and the path may be missing.
+    """Read the gateway's event; any field may be missing.
 
-    Shape: veFaaS documentation of API gateway triggers.
+    Source of the shape: veFaaS documentation of API gateway triggers.
     """
     fields = event if isinstance(event, dict) else {}
     headers = fields.get("headers")
     query = fields.get("queryStringParameters")
     path = unquote(str(fields.get("path") or "/"))
     found = _ROUTE.search(path)
-    # Two slashes at its beginning would make another host of it.
+    # With two slashes at its beginning, a Location would point to another host.
     before = path[: found.start()].strip("/") if found else ""
     return HttpRequest(
         method=str(fields.get("httpMethod") or "GET").upper(),
@@ -58,19 +58,19 @@ def read_request(event: object) -> HttpRequest:
 
 
 def _given(fields: object) -> dict[str, str]:
-    """Return what of a part of the event is given: null is not."""
+    """Return the fields of a part of the event that are not null, as text."""
     pairs = fields.items() if isinstance(fields, dict) else ()
     return {str(name): str(value) for name, value in pairs if value is not None}
 
 
 def authorize(request: HttpRequest, tokens: Sequence[SecretStr]) -> None:
-    """Let through who holds one of the tokens. Raises HttpProblem for everybody else.
+    """Check that a request has one of the tokens. Raises ApiProblem.
 
-    Every token is compared, each in constant time: how long it takes says nothing.
+    Every token is compared, each in constant time: the duration reveals nothing.
     """
     challenge = {"WWW-Authenticate": 'Bearer realm="repaint"'}
     if not tokens:
-        raise HttpProblem(
+        raise ApiProblem(
             "unauthorized",
             "No token is configured, so every request is refused: set REPAINT_HTTP_TOKENS to one "
             "or more, separated by commas.",
@@ -80,7 +80,7 @@ def authorize(request: HttpRequest, tokens: Sequence[SecretStr]) -> None:
     presented = given.strip().encode("utf-8", "surrogatepass")
     matches = [hmac.compare_digest(presented, t.get_secret_value().encode()) for t in tokens]
     if scheme.lower() != "bearer" or not any(matches):
-        raise HttpProblem(
+        raise ApiProblem(
             "unauthorized",
             "Send the header 'Authorization: Bearer <token>' with one of the tokens of "
             "REPAINT_HTTP_TOKENS.",
@@ -89,10 +89,10 @@ def authorize(request: HttpRequest, tokens: Sequence[SecretStr]) -> None:
 
 
 def read_json(request: HttpRequest) -> Any:
-    """Return the request's body. Raises HttpProblem for what is no JSON of an acceptable size."""
+    """Return the request's JSON body. Raises ApiProblem if it is none or too large."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
-        raise HttpProblem(
+        raise ApiProblem(
             "unsupported-media-type", "Send the body as 'Content-Type: application/json'."
         )
     body = request.body or ""
@@ -100,43 +100,45 @@ def read_json(request: HttpRequest) -> Any:
         try:
             body = body.decode()
         except UnicodeDecodeError:
-            raise HttpProblem("bad-encoding", "The body is not valid UTF-8.") from None
+            raise ApiProblem("bad-encoding", "The body is not valid UTF-8.") from None
     if not isinstance(body, str):
-        raise HttpProblem("malformed-json", "The body is not a text.")
+        raise ApiProblem("malformed-json", "The body is not text.")
     if not is_utf8(body) or "\ufffd" in body:
-        # The gateway hands the body over as text: what was not UTF-8 has become U+FFFD by then.
-        raise HttpProblem("bad-encoding", "The body is not valid UTF-8.")
+        # The gateway delivers text: bytes that are not UTF-8 have become U+FFFD.
+        raise ApiProblem("bad-encoding", "The body is not valid UTF-8.")
     if len(body.encode()) > MAX_BODY_BYTES:
-        raise HttpProblem("too-large", f"The body is over {MAX_BODY_BYTES} bytes (1 MB).")
+        raise ApiProblem("too-large", f"The body is over {MAX_BODY_BYTES} bytes (1 MB).")
     try:
         document = json.loads(body, parse_constant=_no_constant, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         reason = _TOO_DEEP if isinstance(error, RecursionError) else str(error)
-        raise HttpProblem("malformed-json", f"The body is not JSON: {reason}.") from None
+        raise ApiProblem("malformed-json", f"The body is not JSON: {reason}.") from None
     if depth_of(document) > _MAX_DEPTH:
-        # Whoever writes it again, for the ledger or the model, goes less deep than who reads it.
-        raise HttpProblem("malformed-json", f"The body is not JSON: {_TOO_DEEP}.")
+        # Writing JSON, for the ledger or the model, fails at a smaller depth than reading it.
+        raise ApiProblem("malformed-json", f"The body is not JSON: {_TOO_DEEP}.")
     if not is_utf8(json.dumps(document, ensure_ascii=False)):
-        raise HttpProblem("bad-encoding", r"The body has half a character, such as '\ud83d' alone.")
+        raise ApiProblem(
+            "bad-encoding", r"The body has half a surrogate pair, such as '\ud83d' alone."
+        )
     return document
 
 
 def idempotency_key(request: HttpRequest) -> str | None:
-    """Return the `Idempotency-Key`, with or without the quotes of the draft's syntax."""
+    """Return the `Idempotency-Key` without the quotes of the draft's syntax, if it has them."""
     raw = request.headers.get("idempotency-key")
     if raw is None:
         return None
     key = raw.strip().removeprefix('"').removesuffix('"')
     if not re.fullmatch(r"[\x21-\x7e]{1,255}", key):
-        raise HttpProblem(
+        raise ApiProblem(
             "bad-parameter",
-            "The Idempotency-Key is 1 to 255 visible ASCII characters; a UUID is a good one.",
+            "The Idempotency-Key must be 1 to 255 visible ASCII characters, such as a UUID.",
         )
     return key
 
 
 def wants_async(request: HttpRequest) -> bool:
-    """Tell whether `Prefer: respond-async` (RFC 7240) asks for an answer at once."""
+    """Return whether `Prefer: respond-async` (RFC 7240) asks for an immediate response."""
     preferences = request.headers.get("prefer", "").split(",")
     return any(p.partition(";")[0].strip().lower() == "respond-async" for p in preferences)
 
@@ -149,4 +151,4 @@ def _finite(text: str) -> float:
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")

@@ -1,4 +1,4 @@
-"""What goes in and out of the HTTP door. The OpenAPI document is made of these."""
+"""The bodies of requests and responses; the OpenAPI document is built from them."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
@@ -18,12 +18,12 @@ from shared.clients.tos import BUCKET_NAME
 from shared.ledger import Record
 from shared.uploads.metadata import Requested
 
-Status = Literal[
+GenerationStatus = Literal[
     "generated", "rejected", "skipped", "superseded", "deferred", "in_doubt", "running"
 ]
-SHOWN_STATUSES: tuple[str, ...] = ("pending", "running", "deferred", "in_doubt")
+LISTED_STATUSES: tuple[str, ...] = ("pending", "running", "deferred", "in_doubt")
 Line = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
-# Segments of visible characters without '~', parted by single '/'; as many as fit 180 bytes.
+# Segments of visible characters without '~', separated by single '/'; as many as fit 180 bytes.
 _ASCII, _CHINESE = r"[!-.0-}]", r"[!-.0-}\u4e00-\u9fff]"
 Output = (
     Annotated[str, StringConstraints(pattern=rf"^{_ASCII}+(/{_ASCII}+)*$", max_length=140)]
@@ -37,11 +37,11 @@ IMAGE_URL = (
 )
 _NO_DOT, _ANY = r"[!-\-0-\[\]-}\u4e00-\u9fff]", r"[!-.0-\[\]-}\u4e00-\u9fff]"
 STORE_PATH = rf"(/{_NO_DOT}{_ANY}*)+"
-# What Python strips besides: regular expressions do not agree that it is space.
+# Without the characters that Python strips and not every regular expression takes for space.
 _VISIBLE = r"[^\s\x1c-\x1f\x85]"
 TemplateName = Annotated[str, StringConstraints(pattern=r"^[!-}]+$", max_length=256)]
 Bucket = Annotated[str, StringConstraints(pattern=BUCKET_NAME.pattern)]
-# A segment of dots would be taken for a folder on the way.
+# A segment of dots may be taken for a relative path.
 Key = Annotated[str, StringConstraints(pattern=r"^[^./][^/]*(/[^./][^/]*)*$", max_length=1024)]
 
 
@@ -53,7 +53,7 @@ class OwnModel(ReqJsonParts):
 
 
 class OtherModel(BaseModel):
-    """Another model's request: its `req_key`, and whatever that model takes.
+    """Another model's request: its `req_key`, and that model's parameters.
 
     A URL in it is a public https one, as `image_url` is.
     """
@@ -73,7 +73,7 @@ class OtherModel(BaseModel):
 
 
 def _one_source(schema: dict[str, Any]) -> None:
-    """Write down what the validator checks: one source, and a prompt where there is no object."""
+    """Add the rules of `_check_source` to the schema: one source, a prompt without an object."""
     for properties in schema["properties"].values():
         kinds = [kind for kind in properties.pop("anyOf", []) if kind != {"type": "null"}]
         properties.pop("default", None)
@@ -88,8 +88,8 @@ def _one_source(schema: dict[str, Any]) -> None:
 class GenerationRequest(BaseModel):
     """One picture to repaint: exactly one of `bucket` with `key`, `image_url` and `store_uri`.
 
-    With `bucket` and `key`, what is not given comes from the object's metadata; then from the
-    presets, then from the defaults.
+    With `bucket` and `key`, fields that are not given come from the object's metadata, then from
+    the presets, then from the defaults.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=_one_source)
@@ -100,26 +100,27 @@ class GenerationRequest(BaseModel):
         default=None, description="A public https URL of the picture; its canonical form is sent."
     )
     store_uri: Line | None = Field(
-        default=None, description="A picture that the veImageX service holds already."
+        default=None, description="A picture that the veImageX service already has."
     )
     prompt: (
         Annotated[str, StringConstraints(pattern=_VISIBLE, min_length=1, max_length=8192)] | None
-    ) = Field(default=None, description="What to make of it, in Chinese or English.")
-    seed: Seed | None = Field(default=None, description="-1 draws one.")
+    ) = Field(default=None, description="The prompt, in Chinese or English.")
+    seed: Seed | None = Field(default=None, description="-1 for a random one.")
     steps: Steps | None = None
     scale: Scale | None = None
-    output: Output | None = Field(default=None, description="The output's name.")
+    output: Output | None = Field(default=None, description="The name of the output.")
     template: TemplateName | None = None
     overwrite: StrictBool | None = None
     req_json: OwnModel | OtherModel | None = Field(
-        default=None, description="Merged into the model's request, for what has no field here."
+        default=None,
+        description="Merged into the model's request, for parameters that have no field here.",
     )
 
     @field_validator("*", mode="before")
     @classmethod
     def _refuse_null(cls, value: Any) -> Any:
         if value is None:
-            raise ValueError("null is no value: leave the field out")
+            raise ValueError("null is not allowed: leave the field out")
         return value
 
     @model_validator(mode="after")
@@ -136,12 +137,12 @@ class GenerationRequest(BaseModel):
         if len(given) != 1:
             raise ValueError(
                 "give exactly one of bucket and key, image_url, store_uri"
-                + (f"; given are {', '.join(given)}" if given else "")
+                + (f", not {' and '.join(given)}" if given else "")
             )
         if bool(self.bucket) != bool(self.key):
-            raise ValueError("bucket and key are given together")
+            raise ValueError("bucket and key must be given together")
         if not self.bucket and not self.prompt:
-            raise ValueError("a prompt is needed where there is no object to have one")
+            raise ValueError("a prompt is needed without an object that may have one")
         return self
 
     def given(self) -> dict[str, Any]:
@@ -150,7 +151,7 @@ class GenerationRequest(BaseModel):
         if self.prompt is not None:
             given["prompt"] = self.prompt.strip()
         if self.req_json is not None:
-            # Of our own model's parts null means "not given"; another model's are its own affair.
+            # In our own model's parts null means "not given"; another model may give it a meaning.
             ours = isinstance(self.req_json, OwnModel)
             given["req_json"] = self.req_json.model_dump(exclude_unset=True, exclude_none=ours)
         return {name: value for name, value in given.items() if value is not None}
@@ -162,16 +163,16 @@ class GenerationAttempt(BaseModel):
     number: int
     output: str
     sent_at: datetime
-    outcome: str | None = Field(description="Null while nothing is known.")
+    outcome: str | None = Field(description="Null until it is known.")
     code: str
     message: str
 
 
 class Generation(BaseModel):
-    """A record of the ledger, as a caller sees it: no credentials, no signed address."""
+    """A record of the ledger without credentials and signed URLs."""
 
     id: RecordId
-    status: Status
+    status: GenerationStatus
     reason: str
     bucket: str | None
     key: str | None
@@ -184,22 +185,53 @@ class Generation(BaseModel):
     created_at: datetime
     updated_at: datetime
 
+    @classmethod
+    def of(cls, record: Record) -> Self:
+        """Return a record as its caller may see it."""
+        address = record.source.address
+        is_url = address is not None and "://" in address
+        return cls(
+            id=record.id,
+            status=record.status.value,
+            reason=record.reason or "",
+            bucket=record.source.bucket,
+            key=record.source.key,
+            image_url=address.partition("?")[0] if address and is_url else None,
+            store_uri=None if is_url else address,
+            prompt=record.instructions.prompt if record.instructions else None,
+            image_urls=list(record.image_urls),
+            store_uris=list(record.store_uris),
+            attempts=[
+                GenerationAttempt(
+                    number=attempt.number,
+                    output=attempt.output,
+                    sent_at=_moment(attempt.sent_at),
+                    outcome=attempt.outcome,
+                    code=attempt.code or "",
+                    message=attempt.message or "",
+                )
+                for attempt in record.attempts
+            ],
+            created_at=_moment(record.created_at),
+            updated_at=_moment(record.updated_at),
+        )
+
 
 class GenerationList(BaseModel):
-    """A page of what is pending; `next_cursor` is null on the last one."""
+    """A page of pending generations; `next_cursor` is null on the last one."""
 
     items: list[Generation]
     next_cursor: str | None
 
 
 class Health(BaseModel):
-    """The door is open."""
+    """The function is running."""
 
     status: Literal["ok"] = "ok"
 
 
 class FieldError(BaseModel):
-    """What is wrong with one field."""
+    """The problem of one field."""
 
     pointer: str = Field(description="A JSON pointer into the body.")
     detail: str
@@ -216,37 +248,6 @@ class ProblemDocument(BaseModel):
     detail: str
     request_id: str
     errors: list[FieldError] | None = None
-
-
-def shown(record: Record) -> Generation:
-    """Return a record as a caller may see it."""
-    address = record.source.address
-    is_url = address is not None and "://" in address
-    return Generation(
-        id=record.id,
-        status=record.status.value,
-        reason=record.reason or "",
-        bucket=record.source.bucket,
-        key=record.source.key,
-        image_url=address.partition("?")[0] if address and is_url else None,
-        store_uri=None if is_url else address,
-        prompt=record.instructions.prompt if record.instructions else None,
-        image_urls=list(record.image_urls),
-        store_uris=list(record.store_uris),
-        attempts=[
-            GenerationAttempt(
-                number=attempt.number,
-                output=attempt.output,
-                sent_at=_moment(attempt.sent_at),
-                outcome=attempt.outcome,
-                code=attempt.code or "",
-                message=attempt.message or "",
-            )
-            for attempt in record.attempts
-        ],
-        created_at=_moment(record.created_at),
-        updated_at=_moment(record.updated_at),
-    )
 
 
 def _moment(seconds: float) -> datetime:

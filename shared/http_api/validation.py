@@ -1,4 +1,4 @@
-"""From a request's body to the record of what is asked for, or everything that is wrong with it."""
+"""Turn a request's body into a record, or into all of its problems."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from shared.clients.imagex_model import MODEL
 from shared.clients.tos import Tos
 from shared.errors import ObjectMissing, Problem, RejectedUpload
-from shared.http_api.problems import HttpProblem
+from shared.http_api.problems import ApiProblem
 from shared.http_api.schema import STORE_PATH, GenerationRequest
 from shared.json_utils import map_texts, pointer_to
 from shared.ledger import Record, Source
@@ -21,43 +21,41 @@ from shared.uploads.image_url import image_url, store_uri
 from shared.uploads.instructions import resolve
 from shared.uploads.metadata import GENERATED_MARK, read_metadata
 
-_MESSAGES = {
-    "string_pattern_mismatch": "it has a form that is not possible; /openapi.json says which is"
-}
+_MESSAGES = {"string_pattern_mismatch": "its form is not valid; /openapi.json has the pattern"}
 _BRANCHES = ("OwnModel", "OtherModel", "constrained-str")
 _URL = re.compile(r"[\x00-\x20\s]*(https?:|[a-z][a-z0-9+.-]*://)", re.ASCII | re.IGNORECASE)
 
 
-class Asking:
-    """Turns what callers ask for into records; safe to use from several threads."""
+class RequestValidator:
+    """Turns the bodies of requests into records."""
 
     def __init__(self, settings: Settings, storage: Callable[[str | None], Tos]) -> None:
         self._settings = settings
         self._storage = storage
 
     def record(self, document: object, record_id: str, fingerprint: str) -> Record:
-        """Return the record of a request. Raises HttpProblem with every problem."""
+        """Return the record of a request. Raises ApiProblem with every problem."""
         errors: list[dict[str, str]] = []
         document = self._canonical(document, errors)
         try:
-            asked = GenerationRequest.model_validate(document)
+            request = GenerationRequest.model_validate(document)
         except ValidationError as error:
             raise _invalid(_field_errors(error) + errors) from None
-        given = asked.given()
+        given = request.given()
         metadata = read_metadata({})
         etag, version_id = None, None
-        # Without its metadata, nothing can be said of what the request leaves to an object.
-        is_looked_at = bool(asked.bucket and asked.key and not errors)
-        if asked.bucket and asked.key and is_looked_at:
+        # Without the object's metadata, it is not known whether a prompt is missing.
+        is_read = bool(request.bucket and request.key and not errors)
+        if request.bucket and request.key and is_read:
             try:
-                info = self._storage(None).head(asked.bucket, asked.key)
+                info = self._storage(None).head(request.bucket, request.key)
             except ObjectMissing:
-                raise HttpProblem("not-found", "There is no such object.") from None
+                raise ApiProblem("not-found", "There is no such object.") from None
             etag, version_id = info.etag, info.version_id
-            # What the request gives, the object need not have right.
+            # A value that the request gives may be invalid in the object.
             unused = {"skip", *(name.replace("_", "-") for name in given)}
             metadata = read_metadata({k: v for k, v in info.metadata.items() if k not in unused})
-            errors = [_error("/key", problem) for problem in head_problems(asked.key, info)]
+            errors = [_error("/key", problem) for problem in head_problems(request.key, info)]
             if GENERATED_MARK in info.metadata:
                 errors.append(_error("/key", "The object is an output of Repaint."))
         metadata = metadata._replace(
@@ -65,24 +63,24 @@ class Asking:
             texts={**metadata.texts, **_texts(given)},
         )
         try:
-            instructions = resolve(asked.key or "", metadata, self._settings.defaults)
+            instructions = resolve(request.key or "", metadata, self._settings.defaults)
         except RejectedUpload as error:
             raise _invalid(errors + [_pointed(problem) for problem in error.problems]) from None
-        if isinstance(instructions, str) and (is_looked_at or not errors):
+        if isinstance(instructions, str) and (is_read or not errors):
             errors.append(_error("/prompt", "There is no prompt, here or in the defaults."))
         if errors or isinstance(instructions, str):
             raise _invalid(errors)
         return Record(
             id=record_id,
             source=Source(
-                bucket=asked.bucket,
-                key=asked.key,
+                bucket=request.bucket,
+                key=request.key,
                 etag=etag,
                 version_id=version_id,
-                address=asked.image_url or asked.store_uri,
+                address=request.image_url or request.store_uri,
             ),
             fingerprint=fingerprint,
-            # One request, one generation, also where a preset makes several of an upload.
+            # One request is one generation, even if a preset makes several of an upload.
             instructions=instructions.model_copy(update={"variants": 1}),
         )
 
@@ -115,7 +113,7 @@ class Asking:
 
     def _store_uri(self, uri: str) -> str:
         if not re.fullmatch(rf"[^/]+{STORE_PATH}", store_uri(uri, self._settings.service_id)):
-            raise ValueError("The StoreUri's name has a character that is not possible here.")
+            raise ValueError("The StoreUri's name has a character that is not allowed here.")
         return uri
 
 
@@ -125,7 +123,7 @@ def _is_like_url(text: str) -> bool:
 
 
 def _field_errors(error: ValidationError) -> list[dict[str, str]]:
-    """Return one error for each place that pydantic complains of."""
+    """Return one error for each place that pydantic refuses."""
     found = {
         _pointer(problem["loc"]): _MESSAGES.get(
             problem["type"], problem["msg"].removeprefix("Value error, ")
@@ -141,7 +139,7 @@ def _pointer(place: tuple[str | int, ...]) -> str:
 
 
 def _texts(given: dict[str, Any]) -> dict[str, str]:
-    """Return what a request gives as a preset's placeholders show it."""
+    """Return the values that a request gives as texts for a preset's placeholders."""
     texts = {
         name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         for name, value in given.items()
@@ -151,7 +149,7 @@ def _texts(given: dict[str, Any]) -> dict[str, str]:
 
 def _pointed(problem: Problem) -> dict[str, str]:
     if not problem.field:
-        return _error("", problem.message)  # a preset lacks something: no field is to blame
+        return _error("", problem.message)  # a preset needs a value: no field is invalid
     return _error(f"/{problem.field}", f"{problem.field} {problem.message}")
 
 
@@ -159,5 +157,5 @@ def _error(pointer: str, detail: str) -> dict[str, str]:
     return {"pointer": pointer, "detail": redact_text(detail)}
 
 
-def _invalid(errors: list[dict[str, str]]) -> HttpProblem:
-    return HttpProblem("invalid-fields", f"{len(errors)} field(s) to mend.", errors=errors)
+def _invalid(errors: list[dict[str, str]]) -> ApiProblem:
+    return ApiProblem("invalid-fields", f"{len(errors)} invalid field(s).", errors=errors)

@@ -16,6 +16,7 @@ from shared.ledger.record import (
     UNMADE,
     Attempt,
     Cause,
+    Ending,
     EndState,
     Lease,
     Park,
@@ -28,9 +29,9 @@ from shared.ledger.record import (
 )
 
 __all__ = [
-    "UNMADE", "Attempt", "Cause", "DailyCap", "EndState", "Entry", "Lease", "Ledger", "Outbox",
-    "OutboxEntry", "OutputNames", "Park", "ParkStatus", "Record", "Records", "Source", "State",
-    "Status", "Unmade", "find",
+    "UNMADE", "Attempt", "Cause", "DailyCap", "EndState", "Ending", "Entry", "Lease", "Ledger",
+    "Outbox", "OutboxEntry", "OutputNames", "Park", "ParkStatus", "Record", "Records", "Source",
+    "State", "Status", "Unmade", "find",
 ]  # fmt: skip
 
 

@@ -53,21 +53,25 @@ class Cause(StrEnum):
     CAP = "cap"  #: the daily cap is reached
     CONFIGURATION = "configuration"  #: an operator has to fix the configuration
     UNSURE = "unsure"  #: it could not be found out what is stored
+    UNREAD = "unread"  #: its object could not be read yet: its record comes when it can
     EXHAUSTED = "exhausted"  #: every attempt was sent, and no image was found
 
 
-class _Stored(BaseModel):
-    # Unknown fields of a later version are ignored.
-    model_config = ConfigDict(extra="ignore", frozen=True)
+# Unknown fields of a later version are ignored. No base class: building one takes time at a start.
+_STORED = ConfigDict(extra="ignore", frozen=True)
+# Built when it is first used: few uploads need it.
+_SELDOM = ConfigDict(extra="ignore", frozen=True, defer_build=True)
 
 
-class Attempt(_Stored):
+class Attempt(BaseModel):
     """One paid call: the name it stores its output under, written down before it is sent.
 
     `outcome` is None until something is known: an attempt without one may have been executed.
     `sent_at` is in seconds since the epoch. `before` is the `LastModified` of a file that had the
     name already, `day` the one on which the attempt counts against the daily cap.
     """
+
+    model_config = _STORED
 
     number: int
     output: str
@@ -79,11 +83,13 @@ class Attempt(_Stored):
     day: str | None = None
 
 
-class Source(_Stored):
+class Source(BaseModel):
     """The picture: an object in a bucket, or the `address` that a caller of the HTTP API gave.
 
     `address` is a public URL or a StoreUri; the other fields are None then.
     """
+
+    model_config = _STORED
 
     bucket: str | None = None
     key: str | None = None
@@ -93,30 +99,47 @@ class Source(_Stored):
     address: str | None = None
 
 
-class Lease(_Stored):
+class Lease(BaseModel):
     """`owner` alone may act until `until` (seconds since the epoch); then anybody may take over."""
+
+    model_config = _STORED
 
     owner: str
     until: float
 
 
-class Park(_Stored):
+class Park(BaseModel):
     """Where a record waits, why, and when it is due (seconds since the epoch)."""
+
+    model_config = _SELDOM
 
     status: ParkStatus
     cause: Cause
     due_at: float
 
 
-class Record(_Stored):
+class Ending(BaseModel):
+    """An end without an image that is decided, but perhaps not written yet."""
+
+    model_config = _SELDOM
+
+    state: Unmade
+    reason: str | None = None
+
+
+class Record(BaseModel):
     """One upload's entry in the ledger. Never holds an address that Repaint signed.
 
     `park` stays while a parked record is worked on, until the record ends or is parked anew.
     `park_reported` is set once the webhook's outbox has the first park. `redrive_of` is the record
-    that this one runs again on an operator's word, `note` the operator's reason; `redriven_as` the
-    record that runs this one again (see `processing.redrive`). `fingerprint` is the SHA-256 of a
-    caller's request. Times are seconds since the epoch.
+    that this one runs again because an operator asked for it, `note` the operator's reason;
+    `replaces_pending` means that the other was pending then; `redriven_as` is the record that runs
+    this one again (see `processing.redrive`). `fingerprint` is the SHA-256 of a caller's request.
+    Once `ending` is set, nobody pays for the record any more: its owner writes that end. Times are
+    seconds since the epoch.
     """
+
+    model_config = _STORED
 
     format: int = FORMAT
     id: str
@@ -125,10 +148,12 @@ class Record(_Stored):
     instructions: Instructions | None = None
     redrive_of: str | None = None
     redriven_as: str | None = None
+    replaces_pending: bool = False
     note: str | None = None
 
     state: State = State.PENDING
     reason: str | None = None
+    ending: Ending | None = None
     lease: Lease | None = None
     park: Park | None = None
     park_count: int = 0
@@ -183,8 +208,8 @@ class Record(_Stored):
         return self.attempts[-1]
 
     @property
-    def may_have_been_paid(self) -> bool:
-        """Return whether the last attempt was begun and nothing is known of it."""
+    def outcome_is_unknown(self) -> bool:
+        """Return whether the last attempt was begun and nothing is known of it: it may be paid."""
         return self.last_attempt is not None and self.last_attempt.outcome is None
 
     @property

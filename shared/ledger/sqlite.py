@@ -92,17 +92,28 @@ class SqliteLedger(Ledger):
 
     @override
     def replace(self, entry: Entry, record: Record) -> Entry:
-        if not self._update(entry, record, finished=False):
+        with self._transaction() as connection:
+            written = connection.execute(
+                "UPDATE records SET json = ?, touched = ?, version = version + 1 "
+                "WHERE id = ? AND version = ? AND NOT finished",
+                (record.to_json().decode(), record.updated_at, record.id, int(entry.version)),
+            ).rowcount
+        if not written:
             raise LeaseLost(f"The record {record.id} was changed by somebody else.")
         return Entry(record, str(int(entry.version) + 1))
 
     @override
     def finish(self, entry: Entry, record: Record) -> Record:
-        if self._update(entry, record, finished=True):
-            return record
-        stands = self.finished(record.id)
+        # Whatever version is there: who may write an end is decided before (see `attempts`).
+        with self._transaction() as connection:
+            written = connection.execute(
+                "UPDATE records SET json = ?, touched = ?, finished = 1, version = version + 1 "
+                "WHERE id = ? AND NOT finished",
+                (record.to_json().decode(), record.updated_at, record.id),
+            ).rowcount
+        stands = record if written else self.finished(record.id)
         if stands is None:
-            raise LeaseLost(f"The record {record.id} was changed by somebody else.")
+            raise LeaseLost(f"The record {entry.record.id} is gone.")
         return stands
 
     @override
@@ -219,23 +230,6 @@ class SqliteLedger(Ledger):
             if len(rows) < _PAGE:
                 return
             after = f"{rows[-1][0]}\0"
-
-    def _update(self, entry: Entry, record: Record, *, finished: bool) -> bool:
-        with self._transaction() as connection:
-            return (
-                connection.execute(
-                    "UPDATE records SET json = ?, touched = ?, finished = ?, version = version + 1 "
-                    "WHERE id = ? AND version = ? AND NOT finished",
-                    (
-                        record.to_json().decode(),
-                        record.updated_at,
-                        int(finished),
-                        record.id,
-                        int(entry.version),
-                    ),
-                ).rowcount
-                == 1
-            )
 
     def _row(self, query: str, record_id: str) -> tuple[str, ...] | None:
         with self._transaction() as connection:

@@ -1,82 +1,114 @@
-"""The protocol that pays at most once: from a claim to its end, or to where it has to wait.
+"""The attempt protocol: no second paid call until the first is known to have made nothing.
 
-    begin ──▶ send ──▶ generated · rejected                       (end records)
-      ▲        │ throttled, not executed: pause, begin again, or park
-      │        │ configuration: park                              (nothing is this upload's fault)
-      │        └ unknown ──▶ settle ──▶ probe ──▶ found: generated
-      └────────────────────────── absent ◀──┘└──▶ undecidable: park in doubt
+A run takes a claimed record from step to step. Each step returns the next one, or the record if the
+run is over.
 
-Each step returns the next one, or the record to stop with. `claims` has the lease's time line.
+    begin ──▶ send ──▶ settle ──▶ probe
+      ▲         │                   │
+      └─────────┴───────────────────┘
 
-The writes of one attempt, in their order:
+    after     if                                        then
+    begin     attempts used up                          probe all once more: generated, or park
+              no time, no slot, daily cap reached       park, deferred
+              the object is gone or overwritten         end: skipped, superseded
+              the chosen output name is taken           end: rejected
+    send      an image came back                        end: generated
+              refused                                   end: rejected
+              the output or its review failed           begin again with the next number
+              throttled, not executed                   pause, begin again with the same number
+              the configuration is wrong                park, deferred
+              no answer: unknown                        settle
+    settle    the time is up                            leave it leased; the next owner probes
+    probe     the image is there                        end: generated
+              it is not there                           begin again with the next number
+              no clear answer                           park, in doubt
 
-    daily cap reserved ──▶ attempt written, with its output name and send time ──▶ call ──▶ end
+The writes of a run, in their order. If the process dies after
 
-* Dying after the first leaves a place of the cap that the next owner finds taken by its own
-  attempt. The other way round, a reached cap would use up attempts.
-* Dying after the second, or during the call, leaves an attempt without an outcome: it may have been
-  paid, and the next owner probes for its output before it pays. The other way round, an image would
-  be paid that nobody knows the name of.
-* Dying before the end leaves the same, and the probe finds the image.
+    1. the claim              the lease ends, and the next owner begins. A plain upload's claim
+                              contains its first attempt, and steps 2 and 3 do not apply to it.
+    2. the output name        a chosen name is reserved for the record: the next owner has it.
+    3. the daily cap's place  the place stays reserved under this attempt's id; the next owner
+                              reserves it again, which changes nothing. In the opposite order,
+                              attempt numbers would be used up without a call.
+    4. the attempt            it has no outcome, so it may have been paid: the next owner probes
+                              before it pays. In the opposite order, an image could be paid for
+                              whose name no record holds.
+    5. the call               the same. A refusal that was not written is lost: the probe finds
+                              nothing, and the next attempt is refused again.
+    6. the decision           (an end without an image) the next owner writes that end.
+    7. the webhook's event    the sender finds that the record does not match, and does not send.
+    8. the end record         the next reader removes the pending record.
+
+`claims` has the timing of the lease.
 """
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
+from shared.backoff import Backoff
 from shared.clients.imagex import Failed, Generated, Imagex
 from shared.clients.imagex_errors import Verdict
 from shared.clients.rate_limit import RateLimiter
 from shared.clock import Clock
-from shared.errors import ObjectMissing, ProbeFailed
+from shared.errors import CredentialsError, ObjectMissing, ProbeFailed, TosError
 from shared.ledger import (
     Attempt,
     Cause,
-    EndState,
+    Ending,
     Entry,
     Park,
     ParkStatus,
     Record,
     State,
     Status,
+    Unmade,
     find,
 )
 from shared.ledger.daily_cap import billing_day
 from shared.logs import log_configuration_refused
 from shared.processing.claims import SEND_GRACE_SECONDS, WRITE_SECONDS, Claim, LeasePolicy
-from shared.processing.output_names import output_name, reserve
+from shared.processing.output_names import output_name, reserve_name
 from shared.redaction import hide_queries
 
 if TYPE_CHECKING:
     from shared.ledger import OutboxEntry
     from shared.webhook import WebhookOutbox
 
+# Of numbers, each with an output name of its own. A number whose call was not executed is reused.
 MAX_ATTEMPTS = 3
+# With another seed, after the output failed its review.
+MAX_RESEEDS = 2
+# The provider fetches the picture within its own time limit of 30 seconds; the rest is for clocks.
 SOURCE_VALID_SECONDS = 600
-ABSENT = "absent"
-"""The outcome of an attempt whose output was probed for, and is not there."""
+# An attempt's outcome is None, one of these, or the verdict on its call.
+GENERATED, FOUND, ABSENT = "generated", "found", "absent"
 
-_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.5, 10.0
-_FIRST_PARK_SECONDS, _LONGEST_PARK_SECONDS = 60.0, 3600.0
-# Parked for these, a record goes on as soon as there is room: nothing is wrong with it.
-_WAITS_FOR_ROOM = (Cause.TIME, Cause.RATE_LIMIT, Cause.CAP)
-_NOT_EXECUTED = (Verdict.THROTTLED, Verdict.NOT_EXECUTED, Verdict.CONFIGURATION)
-_EXHAUSTED = f"{MAX_ATTEMPTS} attempts were sent and none made an image."
+_BACKOFF = Backoff(base=0.5, ceiling=10.0)
+_PARK_BACKOFF = Backoff(base=60.0, ceiling=3600.0)
+# `LastModified` is given to the second; two more are left for clocks that differ.
+_CLOCK_TOLERANCE_SECONDS = 3.0
+# Causes that clear without a fix: such a record is due at once.
+_DUE_AT_ONCE = (Cause.TIME, Cause.RATE_LIMIT, Cause.CAP)
+# After these verdicts the provider has stored nothing under the attempt's name.
+_NUMBER_REUSED = (Verdict.THROTTLED, Verdict.NOT_EXECUTED, Verdict.CONFIGURATION)
+_EXHAUSTED = f"No image was found after {MAX_ATTEMPTS} attempts."
 _NO_TIME = "Too little time is left for a call."
 
 Step = Callable[[Claim], "Record | Step"]
 
 
-class _TooLateError(Exception):
-    """The send came later than its attempt allows."""
+class _NotSentError(Exception):
+    """The call must not be sent any more."""
 
 
-class Attempts:
-    """Carries claims out. Thread-safe.
+class AttemptRunner:
+    """Runs claimed records to an end or a park.
 
-    `domain` and `output_prefix` are the settings of these names, `daily_cap` is None without one.
+    `domain` and `output_prefix` go into the call; `daily_cap` is None if there is no cap.
     """
 
     def __init__(
@@ -103,65 +135,72 @@ class Attempts:
         self._daily_cap = daily_cap
 
     def run(self, claim: Claim) -> Record:
-        """Carry a claim to an end state, or to where it has to wait.
+        """Run a claimed record until it ends, is parked, or has to wait for its lease to end.
 
         Raises LeaseLost if another owner has it by now, and what the ledger raises.
         """
-        ended = self.end_superseded(claim) if claim.record.redriven_as else None
+        ended = self.end_if_redriven(claim)
         if ended is not None:
             return ended
         record = claim.record
-        step: Record | Step
-        if record.instructions is None:
-            # The claim has the upload's problems, so that the sweep can end it as well.
-            return self.finish(claim, State.REJECTED, record.reason)
-        if record.may_have_been_paid:
+        if record.ending is not None or record.instructions is None:
+            # An earlier owner decided it; or `reason` says why the upload is invalid.
+            return self._write_decision(claim)
+        step: Record | Step = self._begin
+        if record.outcome_is_unknown:
+            # An attempt of a fresh claim was not sent yet. After a takeover it may have been.
             step = self._probe if claim.taken_over else self._send
-        else:
-            step = self._begin
         while not isinstance(step, Record):
             step = step(claim)
         return step
 
-    # Begin: everything that has to be so before an attempt may be written.
+    # Begin: the preconditions of an attempt, then the attempt itself.
 
     def _begin(self, claim: Claim) -> "Record | Step":
-        """Write the next attempt, if there may be one."""
         record, number = claim.record, _next_number(claim.record)
         if number > MAX_ATTEMPTS:
-            return self._exhausted(claim)
+            return self._finish_exhausted(claim)
         if not self._has_time(claim):
             return self.park(claim, Status.DEFERRED, Cause.TIME, _NO_TIME)
-        # The picture of a fresh claim was read a moment ago.
-        ended = self._source_is_gone(claim) if record.attempts or claim.taken_over else None
-        if ended is not None:
-            return ended
         latest = self._policy.latest_call(claim.delivery.deadline)
         if not (claim.has_slot or self._limiter.acquire(until=latest)):
-            reason = "No slot for a call comes in time (rate limit)."
+            reason = "Rate-limited: no call slot in time."
             return self.park(claim, Status.DEFERRED, Cause.RATE_LIMIT, reason)
         claim.has_slot = False
-        name, before = output_name(self._output_prefix, record, number), None
-        if number == 1 and record.instructions and record.instructions.output:
-            ended, before = self._reserve_name(claim, name, record.instructions.overwrite)
-            if ended is not None:
-                return ended
+        # After the wait for a slot. A fresh claim's object was read a moment ago.
+        stop = self._end_if_source_changed(claim) if record.attempts or claim.taken_over else None
+        if stop is not None:
+            return stop
+        name, replaced = output_name(self._output_prefix, record, number), None
+        if name != record.default_output(self._output_prefix, number):
+            reserved = self._reserve_name(claim, name, number)
+            if isinstance(reserved, Record):
+                return reserved
+            name, replaced = reserved
+        return self._write_attempt(claim, number, name, replaced)
+
+    def _write_attempt(
+        self, claim: Claim, number: int, name: str, replaced: str | None
+    ) -> "Record | Step":
+        """Reserve the daily cap's place, and write the attempt."""
+        record, day = claim.record, None
         if not self._has_time(claim):
             return self.park(claim, Status.DEFERRED, Cause.TIME, _NO_TIME)
-        day, cap = billing_day(self._clock.now()), self._daily_cap
-        # Before the attempt is written: see the order at the top.
-        if cap is not None and not claim.delivery.ledger.reserve(day, f"{record.id}-{number}", cap):
-            reason = f"The daily cap of {cap} (REPAINT_DAILY_CAP) is reached."
-            return self.park(claim, Status.DEFERRED, Cause.CAP, reason)
+        if self._daily_cap is not None:
+            day = billing_day(self._clock.now())
+            if not claim.delivery.ledger.reserve(day, _cap_key(record, number), self._daily_cap):
+                reason = f"The daily cap of {self._daily_cap} (REPAINT_DAILY_CAP) is reached."
+                return self.park(claim, Status.DEFERRED, Cause.CAP, reason)
         now = self._clock.now()
-        if cap is not None and billing_day(now) != day:
-            # It took over midnight: the attempt would be sent on a day that does not count it.
-            claim.delivery.ledger.release(day, f"{record.id}-{number}")
+        if day is not None and billing_day(now) != day:
+            # Midnight passed: the call would be sent on a day that does not count it. The write
+            # comes first: an owner that was suspended here must not release the place of an attempt
+            # that another owner has sent meanwhile.
+            claim.write(record)
+            claim.delivery.ledger.release(day, _cap_key(record, number))
             return self._begin
-        attempt = Attempt(
-            number=number, output=name, sent_at=now, before=before, day=day if cap else None
-        )
-        begun = self._policy.leased(record, now, renew=True).changed(park=None, reason=None)
+        attempt = Attempt(number=number, output=name, sent_at=now, before=replaced, day=day)
+        begun = self._policy.with_renewed_lease(record, now).changed(park=None, reason=None)
         claim.write(begun.with_attempt(attempt))
         return self._send
 
@@ -169,62 +208,89 @@ class Attempts:
         """Return whether a call that begins after `pause` seconds can be answered in time."""
         return self._clock.now() + pause <= self._policy.latest_call(claim.delivery.deadline)
 
-    def _source_is_gone(self, claim: Claim) -> Record | None:
+    def _end_if_source_changed(self, claim: Claim) -> Record | None:
         """End the record if its object was removed or overwritten since it was claimed."""
         source = claim.record.source
         if source.bucket is None or source.key is None:
             return None
+        storage = claim.delivery.storage(source.region)
         try:
-            storage = claim.delivery.storage(source.region)
             info = storage.head(source.bucket, source.key, source.version_id)
         except ObjectMissing:
+            if not storage.has_bucket(source.bucket):
+                # A wrong region must not pass for an object that is gone.
+                raise TosError(
+                    f"There is no bucket {source.bucket} in this region: check TOS_REGION.",
+                    status=403,
+                ) from None
             return self.finish(claim, State.SKIPPED, "The object is gone.")
         if info.etag != source.etag:
             return self.finish(claim, State.SUPERSEDED, "The object was overwritten.")
         return None
 
     def _reserve_name(
-        self, claim: Claim, name: str, overwrite: bool
-    ) -> tuple[Record | None, str | None]:
-        """Make sure that the claim may store its output as the `name` that its user chose.
+        self, claim: Claim, name: str, number: int
+    ) -> "Record | tuple[str, str | None]":
+        """Reserve the output name `name`, which is made from the one that the user chose.
 
-        Returns the record to stop with, or else the `LastModified` of the file that is to be
-        overwritten, if there is one. The name is reserved in the ledger before it is probed for:
-        of two uploads that find no file, one would otherwise pay in vain.
+        Returns the name to use, and the `LastModified` of the file that it replaces, if there is
+        one; or the record, if the run is over. The name is reserved before it is probed: otherwise
+        two uploads could both find no file and both pay.
         """
-        refused = reserve(claim.delivery.ledger, claim.record.id, name, overwrite=overwrite)
-        if refused is not None and refused.for_good:
-            return self.finish(claim, State.REJECTED, refused.reason), None
-        if refused is not None:
-            return self.park(claim, Status.DEFERRED, Cause.UNSURE, refused.reason), None
-        try:
-            found = self._imagex.find_output(name)
-        except ProbeFailed as error:
-            reason = f"It is not known whether {name} exists: {error}"
-            return self._park_unprobed(claim, Status.DEFERRED, reason, error), None
-        if found is not None and not overwrite:
-            reason = (
-                f"An output {name!r} exists already: choose another name, or set "
-                "x-tos-meta-overwrite to true."
-            )
-            return self.finish(claim, State.REJECTED, reason), None
-        return None, found.last_modified if found else None
+        record = claim.record
+        overwrite = record.instructions is not None and record.instructions.overwrite
+        refused = reserve_name(claim.delivery.ledger, record.id, name, overwrite=overwrite)
+        if refused is not None and not refused.is_final:
+            return self.park(claim, Status.DEFERRED, Cause.UNSURE, refused.reason)
+        problem, stored = refused.reason if refused else None, None
+        if problem is None:
+            try:
+                stored = self._imagex.find_output(name)
+            except ProbeFailed as error:
+                reason = f"It is not known whether {name} exists: {error}"
+                return self._park_after_failed_probe(claim, Status.DEFERRED, reason, error)
+            if stored is not None and not overwrite:
+                problem = (
+                    f"An output {name!r} exists already: choose another name, or set "
+                    "x-tos-meta-overwrite to true."
+                )
+        if problem is None:
+            return name, stored.last_modified if stored else None
+        if number > 1:
+            # The user chose another name; that this one is taken is not the upload's fault.
+            return record.default_output(self._output_prefix, number), None
+        return self.finish(claim, State.REJECTED, problem)
 
-    def _exhausted(self, claim: Claim) -> Record:
-        """Probe once more for what the attempts may have left after all; never pay again."""
+    def _finish_exhausted(self, claim: Claim) -> Record:
+        """Probe every absent attempt once more, then end or park; never pay again.
+
+        An absent output was good enough to pay for another. It is not good enough to give the
+        upload up: a late image would be lost.
+        """
         last = claim.record.begun
         try:
-            for attempt in claim.record.attempts:
-                made = self.probe_output(claim.record, attempt) if _is_absent(attempt) else None
-                if made is not None:
-                    return self.generated(claim, made, attempt, by_probe=True)
+            recovered = self._recover_absent(claim)
         except ProbeFailed as error:
             reason = f"{_EXHAUSTED} {error}"
-            return self.park(claim, Status.IN_DOUBT, Cause.EXHAUSTED, reason)
-        if not _is_absent(last):
-            # Nothing is in doubt about the last one: the provider said why it made nothing.
+            return self._park_after_failed_probe(
+                claim, Status.IN_DOUBT, reason, error, cause=Cause.EXHAUSTED
+            )
+        if recovered is not None:
+            return recovered
+        if last.outcome != ABSENT:
+            # The provider gave the reason why the last attempt made nothing.
             return self.finish(claim, State.REJECTED, f"{last.code or ''}: {last.message or ''}")
         return self.park(claim, Status.IN_DOUBT, Cause.EXHAUSTED, _EXHAUSTED)
+
+    def _recover_absent(self, claim: Claim) -> Record | None:
+        """End the record with an image that turned up late. Raises ProbeFailed."""
+        for attempt in claim.record.attempts:
+            image = None
+            if attempt.outcome == ABSENT:
+                image = self.probe_output(claim.record, attempt)
+            if image is not None:
+                return self.finish_generated(claim, image, attempt, by_probe=True)
+        return None
 
     # Send: the paid call of the attempt that is written.
 
@@ -232,50 +298,70 @@ class Attempts:
         record, attempt = claim.record, claim.record.begun
         if record.instructions is None:
             raise AssertionError("an attempt has instructions")
-        source = record.source.address or claim.delivery.storage(record.source.region).presign(
-            record.source.bucket or "",
-            record.source.key or "",
-            version_id=record.source.version_id,
-            expires_seconds=SOURCE_VALID_SECONDS,
-        )
+        try:
+            picture = record.source.address or claim.delivery.storage(record.source.region).presign(
+                record.source.bucket or "",
+                record.source.key or "",
+                version_id=record.source.version_id,
+                expires_seconds=SOURCE_VALID_SECONDS,
+            )
+        except CredentialsError as error:
+            return self._failed(claim, Failed(Verdict.CONFIGURATION, "", str(error)))
         body = record.instructions.call_body(
-            domain=self._domain, output=attempt.output, image_url=source
+            domain=self._domain, output=attempt.output, image_url=picture
+        )
+        latest = min(
+            attempt.sent_at + SEND_GRACE_SECONDS,
+            self._policy.latest_call(claim.delivery.deadline),
         )
 
-        def before_sending() -> None:
-            # An owner that was frozen here must not pay after another took over. The instant
-            # between this reading and the first byte stays: no client can close it.
-            claim.sent_at = self._clock.now()
-            too_late = claim.sent_at > attempt.sent_at + SEND_GRACE_SECONDS
-            if too_late or not self._has_time(claim):
-                raise _TooLateError
+        def before_first_byte() -> None:
+            # The connection is open, and one reading of the clock decides on the lease, the
+            # deadline and the day together: between two readings the process could be suspended. An
+            # owner that was suspended, or waited for a name or a handshake, must not pay after
+            # another one took over. A suspension between this reading and the first byte is not
+            # detected; no client can detect it.
+            claim.sent_at = now = self._clock.now()
+            if now > latest or (attempt.day is not None and billing_day(now) != attempt.day):
+                raise _NotSentError
+
+        def sent() -> None:
+            # Not earlier: a log that cannot be written at once would stand before the first byte.
             claim.delivery.log.info("attempt.sent", attempt=attempt.number, output=attempt.output)
 
         try:
             outcome = self._imagex.generate(
                 body,
                 read_timeout=self._policy.timeout_seconds,
-                before_sending=before_sending,
+                before_first_byte=before_first_byte,
+                sent=sent,
             )
-        except _TooLateError:
-            # Not sent. Written anew if the record is still ours: the swap shows it.
+        except _NotSentError:
             unsent = attempt.model_copy(update={"outcome": Verdict.NOT_EXECUTED})
-            self._release(claim, attempt)
-            return self._begin_again(claim, record.with_attempt(unsent))
-        if isinstance(outcome, Failed) and outcome.verdict is Verdict.THROTTLED:
-            self._limiter.on_throttled()
-        else:
-            self._limiter.on_accepted()
+            self._release_cap(claim, attempt)
+            # Raises LeaseLost if another owner took over.
+            return self._write_then_begin(claim, record.with_attempt(unsent))
         if isinstance(outcome, Generated):
-            return self.generated(claim, outcome, attempt)
-        # A refusal may repeat a picture's address, in whatever form.
-        pictures = [source, record.instructions.req_json]
-        message = hide_queries(outcome.message, pictures)
-        return self._failed(claim, outcome._replace(message=message))
+            self._limiter.on_accepted()
+            return self.finish_generated(claim, outcome, attempt)
+        if outcome.verdict is Verdict.THROTTLED:
+            self._limiter.on_throttled()
+        elif outcome.verdict not in (Verdict.UNKNOWN, Verdict.NOT_EXECUTED):
+            self._limiter.on_accepted()
+        # A refusal may repeat a picture's address, encoded or not.
+        pictures = [picture, record.instructions.req_json]
+        return self._failed(
+            claim, outcome._replace(message=hide_queries(outcome.message, pictures))
+        )
 
     def _failed(self, claim: Claim, outcome: Failed) -> "Record | Step":
-        """Decide on a call that did not generate."""
+        """Act on a call that did not generate."""
         attempt = claim.record.begun
+        if outcome.verdict is Verdict.UNKNOWN:
+            claim.delivery.log.warning(
+                "attempt.unknown", attempt=attempt.number, reason=str(outcome)
+            )
+            return self._settle
         failed = attempt.model_copy(
             update={"outcome": outcome.verdict, "code": outcome.code, "message": outcome.message}
         )
@@ -283,47 +369,52 @@ class Attempts:
         record = claim.record.with_attempt(failed)
         may_reseed = record.instructions is not None and record.instructions.seed_is_free
         match outcome.verdict:
-            case Verdict.UNKNOWN:
-                claim.delivery.log.warning(
-                    "attempt.unknown", attempt=attempt.number, reason=str(outcome)
-                )
-                return self._settle
             case Verdict.THROTTLED | Verdict.NOT_EXECUTED:
-                return self._pause(claim, record, outcome)
+                return self._back_off(claim, record, outcome)
             case Verdict.CONFIGURATION:
                 log_configuration_refused(claim.delivery.log, outcome.message, outcome.code)
-                self._release(claim, attempt)
+                self._release_cap(claim, attempt)
                 reason = f"Configuration: {outcome}"
                 return self.park(claim, Status.DEFERRED, Cause.CONFIGURATION, reason, record=record)
-            case Verdict.RESEED if may_reseed and earlier.count(Verdict.RESEED) < 2:
-                return self._begin_again(claim, record)
+            case Verdict.RESEED if may_reseed and earlier.count(Verdict.RESEED) < MAX_RESEEDS:
+                return self._write_then_begin(claim, record)
             case Verdict.RETRY_ONCE if Verdict.RETRY_ONCE not in earlier:
-                return self._begin_again(claim, record)
+                return self._write_then_begin(claim, record)
             case _:
-                if outcome.verdict is Verdict.REFUSED:
-                    self._release(claim, attempt)
-                return self.finish(claim, State.REJECTED, str(outcome), attempts=record.attempts)
+                return self._refused(claim, record, outcome)
 
-    def _begin_again(self, claim: Claim, record: Record) -> "Record | Step":
+    def _refused(self, claim: Claim, record: Record, outcome: Failed) -> Record:
+        """Reject the upload, unless the image of an earlier attempt turns up late."""
+        if outcome.verdict is Verdict.REFUSED:
+            # The others made an image that failed its review; whether it is charged is not known.
+            self._release_cap(claim, record.begun)
+        try:
+            recovered = self._recover_absent(claim)
+        except ProbeFailed:
+            recovered = None
+        if recovered is not None:
+            return recovered
+        return self.finish(claim, State.REJECTED, str(outcome), attempts=record.attempts)
+
+    def _write_then_begin(self, claim: Claim, record: Record) -> "Record | Step":
         claim.write(record)
         return self._begin
 
-    def _pause(self, claim: Claim, record: Record, outcome: Failed) -> "Record | Step":
-        """Back off with full jitter if the time allows, else park. Nothing was executed."""
-        ceiling = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2**claim.pauses)
-        pause = self._rng.uniform(0.0, ceiling)
+    def _back_off(self, claim: Claim, record: Record, outcome: Failed) -> "Record | Step":
+        """Pause with full jitter if the time allows, else park. Nothing was executed."""
+        pause = _BACKOFF.pause(claim.pauses + 1, self._rng)
         claim.delivery.log.warning(
             "attempt.throttled",
-            attempt=claim.record.begun.number,
+            attempt=record.begun.number,
             reason=str(outcome),
             pause_seconds=round(pause, 3),
         )
-        self._release(claim, claim.record.begun)
+        self._release_cap(claim, record.begun)
         if not self._has_time(claim, pause):
             return self.park(claim, Status.DEFERRED, Cause.RATE_LIMIT, str(outcome), record=record)
         claim.pauses += 1
         self._clock.sleep(pause)
-        return self._begin_again(claim, record)
+        return self._write_then_begin(claim, record)
 
     # Settle and probe: the outcome of the call is unknown.
 
@@ -331,115 +422,144 @@ class Attempts:
         """Wait until a call that was not answered can no longer store its image."""
         wait = max(0.0, self._policy.settled_at(claim.sent_at) - self._clock.now())
         if self._clock.now() + wait + WRITE_SECONDS > claim.delivery.deadline:
-            # The lease ends no sooner than the settle time: the next owner takes over and probes.
+            # The lease ends at or after the settle time, so the next owner can probe at once.
             return claim.record
         self._clock.sleep(wait)
         return self._probe
 
     def _probe(self, claim: Claim) -> "Record | Step":
-        """Find out whether the last attempt left an image. Its settle time has passed."""
+        """Check whether the last attempt stored an image. Call only after its settle time."""
         attempt = claim.record.begun
         try:
-            made = self.probe_output(claim.record, attempt)
+            image = self.probe_output(claim.record, attempt)
         except ProbeFailed as error:
             reason = f"The outcome of the call is not known yet: {error}"
-            return self._park_unprobed(claim, Status.IN_DOUBT, reason, error)
-        if made is not None:
-            return self.generated(claim, made, attempt, by_probe=True)
+            return self._park_after_failed_probe(claim, Status.IN_DOUBT, reason, error)
+        if image is not None:
+            return self.finish_generated(claim, image, attempt, by_probe=True)
         absent = attempt.model_copy(update={"outcome": ABSENT})
-        return self._begin_again(claim, claim.record.with_attempt(absent))
+        return self._write_then_begin(claim, claim.record.with_attempt(absent))
 
     def probe_output(self, record: Record, attempt: Attempt) -> Generated | None:
-        """Return the image that an attempt made, None if it made none.
+        """Return the image that an attempt stored, None if it stored none.
 
         Raises ProbeFailed if there is no clear answer.
         """
-        found = self._imagex.find_output(attempt.output)
-        if found is None:
+        stored = self._imagex.find_output(attempt.output)
+        if stored is None:
             return None
-        if record.instructions and record.instructions.output and attempt.number == 1:
-            # A default name is nobody else's. This one may have been used before.
-            _check_is_new(attempt, found.last_modified)
-            if found.last_modified == attempt.before:
-                return None
+        # No other upload uses a default name. A file under a chosen one may have been there before.
+        is_chosen = attempt.output != record.default_output(self._output_prefix, attempt.number)
+        if is_chosen and not _is_attempts_own(attempt, stored.last_modified):
+            return None
         url = self._imagex.address_of(
-            found.store_uri,
+            stored.store_uri,
             domain=self._domain,
             template=record.instructions.template if record.instructions else "",
         )
-        return Generated([url], [found.store_uri], "")
+        return Generated([url], [stored.store_uri], "")
 
-    def probe_unknown(
-        self, record: Record
-    ) -> Iterator[tuple[Attempt, Generated | ProbeFailed | None]]:
-        """Probe for the output of each attempt whose outcome is not known for good."""
-        for attempt in record.attempts:
-            if attempt.outcome is None or _is_absent(attempt):
-                try:
-                    yield attempt, self.probe_output(record, attempt)
-                except ProbeFailed as error:
-                    yield attempt, error
+    # End records.
 
-    # The ends.
-
-    def generated(
-        self, claim: Claim, made: Generated, attempt: Attempt, *, by_probe: bool = False
+    def finish_generated(
+        self, claim: Claim, image: Generated, attempt: Attempt, *, by_probe: bool = False
     ) -> Record:
-        """End a claim with an image, and log its URLs and store URIs."""
-        ended = attempt.model_copy(update={"outcome": "found" if by_probe else "generated"})
+        """Write the end record of an image, and log its URLs and store URIs.
+
+        There is no fence, also if the lease is over: the image exists, and the record has to have
+        it. Returns the end record in the ledger, which may be another owner's.
+        """
+        done = attempt.model_copy(update={"outcome": FOUND if by_probe else GENERATED})
         others = tuple(a for a in claim.record.attempts if a.number != attempt.number)
-        stands = self.finish(
+        final = self._write_end(
             claim,
-            State.GENERATED,
-            attempts=tuple(sorted((*others, ended), key=lambda a: a.number)),
-            image_urls=tuple(made.image_urls),
-            store_uris=tuple(made.store_uris),
-            model_request_id=made.request_id,
+            claim.record.changed(
+                state=State.GENERATED,
+                reason=None,
+                ending=None,
+                attempts=tuple(sorted((*others, done), key=lambda a: a.number)),
+                image_urls=tuple(image.image_urls),
+                store_uris=tuple(image.store_uris),
+                model_request_id=image.request_id,
+            ),
         )
-        if ended in stands.attempts:
+        if done in final.attempts:
             claim.delivery.log.info(
                 "image.generated",
-                image_urls=list(stands.image_urls),
-                store_uris=list(stands.store_uris),
+                image_urls=list(final.image_urls),
+                store_uris=list(final.store_uris),
                 attempt=attempt.number,
                 recovered_by_probe=by_probe,
-                model_request_id=stands.model_request_id,
+                model_request_id=final.model_request_id,
                 duration_ms=round((self._clock.now() - attempt.sent_at) * 1000),
             )
-        return stands
+        elif final.state != State.GENERATED:
+            # No interleaving that is known leads here. If one does, the image must not be lost.
+            claim.delivery.log.error(
+                "image.unrecorded",
+                reason=f"The image exists, but the record had ended as {final.state}.",
+                image_urls=image.image_urls,
+                store_uris=image.store_uris,
+                attempt=attempt.number,
+            )
+        return final
 
-    def finish(
-        self, claim: Claim, state: EndState, reason: str | None = None, **fields: object
-    ) -> Record:
-        """Write the end record; return the one that stands, which may be an earlier one.
+    def finish(self, claim: Claim, state: Unmade, reason: str | None, **fields: object) -> Record:
+        """Write an end without an image; return the end record in the ledger.
 
-        Raises LeaseLost if the lease is over and another owner has the record.
+        Raises LeaseLost if another owner has the record.
         """
-        now = self._clock.now()
-        if not claim.record.is_leased(now):
-            # Somebody may have taken over: only an owner that can still write the record ends it.
-            claim.write(self._policy.leased(claim.record, now, renew=True))
-        entry = Entry(claim.record, claim.version)
-        ended = claim.record.without_queries().changed(
-            state=state, reason=reason, park=None, lease=None, updated_at=now, **fields
-        )
-        # The webhook's event comes first. Dying in between leaves an event of something that did
-        # not happen, which nobody sends; the other way round, nobody would send what did happen.
-        event = self._enqueue(claim, ended)
-        stands = claim.delivery.ledger.finish(entry, ended)
-        claim.pending_webhook = (event, stands) if event else None
-        return stands
+        # A fence: the end is decided in the pending record, by compare-and-swap, before the end
+        # record is written. Without it, an owner whose call was refused could be suspended here
+        # while another one takes over, probes and pays, and then write "rejected" beside the paid
+        # image. With it, either the swap fails, or the next owner finds the decision and does not
+        # pay. If the process dies between the two writes, the next owner carries the decision out.
+        claim.write(claim.record.changed(ending=Ending(state=state, reason=reason), **fields))
+        return self._write_decision(claim)
 
-    def end_superseded(self, claim: Claim) -> Record | None:
-        """End a claim that another record runs again; None if that one was never written.
+    def _write_decision(self, claim: Claim) -> Record:
+        """Write the end that the pending record decides.
 
-        See `redrive` for the order of writes that this completes.
+        One without instructions decides it as well: nobody can pay for it.
         """
         record = claim.record
-        if record.redriven_as is None or find(claim.delivery.ledger, record.redriven_as) is None:
+        decided = record.ending or Ending(state=State.REJECTED, reason=record.reason)
+        return self._write_end(
+            claim, record.changed(state=decided.state, reason=decided.reason, ending=None)
+        )
+
+    def _write_end(self, claim: Claim, record: Record) -> Record:
+        """Write the end record; return the one in the ledger, which may be an earlier one."""
+        ended = record.without_queries().changed(
+            park=None, lease=None, updated_at=self._clock.now()
+        )
+        # Before the end record: if the process dies in between, the sender finds that the record
+        # does not match and does not send. In the opposite order, the event would be lost.
+        event = self._enqueue(claim, ended)
+        final = claim.delivery.ledger.finish(Entry(claim.record, claim.version), ended)
+        claim.pending_webhook = (event, final) if event else None
+        return final
+
+    def end_if_redriven(self, claim: Claim) -> Record | None:
+        """End a record that must not pay because of a redrive; see `redrive` for the writes.
+
+        The old record of a redrive that was completed, and the new one of a redrive that was
+        overtaken, end superseded. If the new record was never written, the old one forgets it.
+        """
+        record, ledger = claim.record, claim.delivery.ledger
+        if record.redriven_as is not None:
+            if find(ledger, record.redriven_as) is not None:
+                reason = f"Run again as {record.redriven_as}."
+                return self.finish(claim, State.SUPERSEDED, reason)
             claim.write(record.changed(redriven_as=None))
-            return None
-        return self.finish(claim, State.SUPERSEDED, f"Run again as {record.redriven_as}.")
+        if record.redrive_of is not None and record.replaces_pending:
+            old = find(ledger, record.redrive_of)
+            if old is not None and old.redriven_as != record.id:
+                reason = f"{old.id} went on before this redrive of it was written."
+                return self.finish(claim, State.SUPERSEDED, reason)
+        return None
+
+    # Parking.
 
     def park(
         self,
@@ -450,89 +570,98 @@ class Attempts:
         *,
         record: Record | None = None,
     ) -> Record:
-        """Put the record where the sweep and the operator see it."""
+        """Park the record and release its lease: the sweep takes it up when it is due."""
         now, record = self._clock.now(), record or claim.record
-        pause = 0.0
-        if cause not in _WAITS_FOR_ROOM:
-            doublings = min(record.park_count, 10)
-            pause = min(_LONGEST_PARK_SECONDS, _FIRST_PARK_SECONDS * 2**doublings)
+        delay = 0.0 if cause in _DUE_AT_ONCE else _PARK_BACKOFF.pause(record.park_count + 1)
         parked = record.changed(
-            park=Park(status=status, cause=cause, due_at=now + pause),
-            park_count=record.park_count + 1 if pause else record.park_count,
+            park=Park(status=status, cause=cause, due_at=now + delay),
+            park_count=record.park_count + 1 if delay else record.park_count,
             reason=reason,
             lease=None,
             updated_at=now,
         )
-        # Reported the first time only, which the park itself records: if it could not be written,
-        # and the event is not true, the next one is the first.
+        # Only the first park is reported. `park_reported` is part of the park's own write: if that
+        # write fails, the next park reports.
         event = None if record.park_reported else self._enqueue(claim, parked)
         if event:
             parked = parked.changed(park_reported=True)
         claim.write(parked)
         claim.pending_webhook = (event, claim.record) if event else None
         claim.delivery.log.warning(
-            "upload.parked", status=status, reason=reason, due_in_seconds=round(pause)
+            "upload.parked", status=status, reason=reason, due_in_seconds=round(delay)
         )
         return claim.record
+
+    def park_unread(self, claim: Claim, reason: str) -> Record:
+        """Park a record whose object still cannot be read."""
+        return self.park(claim, Status.DEFERRED, Cause.UNREAD, reason)
+
+    def _park_after_failed_probe(
+        self,
+        claim: Claim,
+        status: ParkStatus,
+        reason: str,
+        error: ProbeFailed,
+        *,
+        cause: Cause = Cause.UNSURE,
+    ) -> Record:
+        """Park a claim because a probe failed; an operator's configuration may be the cause."""
+        if error.misconfigured:
+            log_configuration_refused(claim.delivery.log, reason)
+            return self.park(claim, status, Cause.CONFIGURATION, f"Configuration: {reason}")
+        return self.park(claim, status, cause, reason)
 
     def _enqueue(self, claim: Claim, record: Record) -> "OutboxEntry | None":
         return self._webhook.enqueue(claim.delivery.ledger, record) if self._webhook else None
 
-    def _park_unprobed(
-        self, claim: Claim, status: ParkStatus, reason: str, error: ProbeFailed
-    ) -> Record:
-        """Park a claim for which it cannot be found out what is stored."""
-        if error.misconfigured:
-            log_configuration_refused(claim.delivery.log, reason)
-            return self.park(claim, status, Cause.CONFIGURATION, f"Configuration: {reason}")
-        return self.park(claim, status, Cause.UNSURE, reason)
+    def _release_cap(self, claim: Claim, attempt: Attempt) -> None:
+        """Release the daily cap's place of an attempt that was not charged.
 
-    def _release(self, claim: Claim, attempt: Attempt) -> None:
-        """Take an attempt that was not charged back from the daily cap.
-
-        Before its record is changed: dying in between leaves an attempt of unknown outcome, which
-        is probed for in vain. The other way round, the day would have one place less.
+        Before the outcome is written: if the process dies in between, the next owner probes for an
+        output that is not there. In the opposite order, the place would stay reserved.
         """
         if attempt.day:
-            claim.delivery.ledger.release(attempt.day, f"{claim.record.id}-{attempt.number}")
+            key = _cap_key(claim.record, attempt.number)
+            claim.delivery.ledger.release(attempt.day, key)
+
+
+def _cap_key(record: Record, number: int) -> str:
+    """Return the id under which an attempt counts against the daily cap."""
+    return f"{record.id}-{number}"
 
 
 def _next_number(record: Record) -> int:
-    """Return the number of the attempt to begin next: one that was not executed comes again."""
+    """Return the number of the attempt to begin next; one whose call was not executed is reused."""
     last = record.last_attempt
     if last is None:
         return 1
-    return last.number if last.outcome in _NOT_EXECUTED else last.number + 1
+    return last.number if last.outcome in _NUMBER_REUSED else last.number + 1
 
 
-def _is_absent(attempt: Attempt) -> bool:
-    return attempt.outcome == ABSENT
+def _is_attempts_own(attempt: Attempt, last_modified: str) -> bool:
+    """Return whether a file is the attempt's and not one that had its name before.
 
-
-def _check_is_new(attempt: Attempt, last_modified: str) -> None:
-    """Raise ProbeFailed if it is not sure whether a file is the attempt's.
-
-    The two moments come from two clocks, and one of them to the second only: if they contradict
-    each other, nothing is taken for granted.
+    The two moments come from two clocks. Raises ProbeFailed if they contradict each other.
     """
-    is_old = _changed_long_before(last_modified, attempt.sent_at)
-    was_there = last_modified == attempt.before
-    if is_old and not was_there:
-        raise ProbeFailed(f"{attempt.output} seems to be older than the call that was to make it.")
-    if was_there and not is_old:
-        raise ProbeFailed(f"{attempt.output} was changed in the second it was to be replaced.")
+    is_old = _is_older(last_modified, attempt.sent_at)
+    is_unchanged = last_modified == attempt.before
+    if is_old and not is_unchanged:
+        raise ProbeFailed(f"{attempt.output} seems to be older than the call that was to store it.")
+    if is_unchanged and not is_old:
+        raise ProbeFailed(f"It is not clear whether {attempt.output} is the old or the new file.")
+    return not is_unchanged
 
 
-def _changed_long_before(last_modified: str, sent_at: float) -> bool:
-    """Return whether a file was surely last changed before an attempt was sent.
+def _is_older(last_modified: str, sent_at: float) -> bool:
+    """Return whether a file was certainly last changed before an attempt was sent.
 
-    `LastModified` is given to the second; two more are left for clocks that differ. False if it
-    cannot be read.
+    False if its `LastModified` cannot be read.
     """
     for read in (datetime.fromisoformat, parsedate_to_datetime):
         try:
             moment = read(last_modified)
         except ValueError:
             continue
-        return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() < sent_at - 3.0
+        stamp = moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
+        return stamp < sent_at - _CLOCK_TOLERANCE_SECONDS
     return False

@@ -1,21 +1,21 @@
-"""Claims: one delivery at a time owns a record, takes it over, or leaves it to the sweep.
+"""Claims: one delivery at a time owns a record, and for how long.
 
-A claim's life, seen along the clock:
+The timing of a lease, from the write of an attempt, which a plain upload's claim contains:
 
-    claim ──────────── sent_at ── send by ──────────────── lease ends
-      │ create-only,      │  nothing    │ the call may still     │ from here on anybody may
-      │ holds the first   │  is sent    │ store its image        │ take over, by compare-and-swap;
-      │ attempt's name    │  after it   │ (settle time)          │ one probe then shows for good
-                                                                 │ whether the attempt made it
+    written             latest send     arrived                     lease ends
+       │ ── send grace ──▶ │ ── margin ──▶ │ ──── settle time ────────▶ │
+       │                   │               │                            │
+       │ create-only, or   │ nothing is    │ a call may still store     │ one probe is conclusive;
+       │ compare-and-swap  │ sent later    │ its image, unanswered      │ anybody may take over
 
-`LeasePolicy` has the lengths, `Claims` the writes. Claims are thread-safe.
+One reading of the clock, right before the first byte, decides whether it is too late to send. If
+the timeout is longer than the settle time, the lease lasts until its owner stops waiting.
 """
 
 import secrets
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from shared.clients.http import Timeouts
 from shared.clients.rate_limit import RateLimiter
 from shared.clock import Clock
 from shared.delivery import Delivery
@@ -33,15 +33,14 @@ from shared.ledger import (
 )
 from shared.results import Result, duplicate_of, incomplete, result_of
 
-# From writing an attempt to sending it. A send later than this is given up: the next owner relies
-# on the settle time having passed by then.
+# The longest time from writing an attempt to sending its call. The lease counts on it.
 SEND_GRACE_SECONDS = 5.0
-# From sending to the first byte on the wire: the host's name is resolved and a connection is made.
-CONNECT_SECONDS = 2 * Timeouts().connect
-# Left of an invocation for writing the end.
+# From the last reading of the clock to the arrival of the request, and for clocks that differ.
+MARGIN_SECONDS = 6.0
+# Reserved at the end of an invocation for the writes of an end.
 WRITE_SECONDS = 2.0
 
-_RACED = "Another delivery of it ended just now."
+_RACED = "Another delivery changed it at the same time."
 
 
 class LeasePolicy(NamedTuple):
@@ -54,38 +53,40 @@ class LeasePolicy(NamedTuple):
     timeout_seconds: float
     settle_seconds: float
 
-    def lease_until(self, sent_at: float) -> float:
-        """Return when an attempt sent at `sent_at` is settled, whatever became of its sender.
+    def lease_until(self, written_at: float) -> float:
+        """Return when the lease of an attempt that is written at `written_at` ends.
 
-        The next owner need not wait after that: one probe is conclusive.
+        Its call is certainly settled then, even if it was sent at the last allowed moment, and its
+        owner has stopped waiting for the answer.
         """
         slowest = max(self.timeout_seconds, self.settle_seconds)
-        return sent_at + SEND_GRACE_SECONDS + CONNECT_SECONDS + slowest
+        return written_at + SEND_GRACE_SECONDS + MARGIN_SECONDS + slowest
 
     def settled_at(self, sent_at: float) -> float:
-        """Return when a call that went out right at `sent_at` can no longer store its image."""
-        return sent_at + CONNECT_SECONDS + self.settle_seconds
+        """Return when a call that was sent at `sent_at` can no longer store its image."""
+        return sent_at + MARGIN_SECONDS + self.settle_seconds
 
     def latest_call(self, deadline: float) -> float:
         """Return the last moment at which a call can begin and be answered before `deadline`."""
         return deadline - self.timeout_seconds - WRITE_SECONDS
 
-    def leased(self, record: Record, now: float, *, renew: bool = False) -> Record:
-        """Return the record with a new owner's lease for an attempt that is sent now.
-
-        With `renew` it stays the owner's that it has.
-        """
-        kept = record.lease.owner if renew and record.lease else None
-        lease = Lease(owner=kept or secrets.token_hex(8), until=self.lease_until(now))
+    def with_lease(self, record: Record, now: float, owner: str | None = None) -> Record:
+        """Return the record with a lease of `owner`, or of a new one, that begins now."""
+        lease = Lease(owner=owner or secrets.token_hex(8), until=self.lease_until(now))
         return record.changed(lease=lease, updated_at=now)
+
+    def with_renewed_lease(self, record: Record, now: float) -> Record:
+        """Return the record with its owner's lease beginning anew now."""
+        return self.with_lease(record, now, record.lease.owner if record.lease else None)
 
 
 @dataclass(slots=True)
 class Claim:
-    """A record that this delivery owns, as it last wrote it, and the version of that write.
+    """A record that this delivery owns, as it was last written, and the version of that write.
 
-    `pending_webhook` is the webhook event that was written for the record's last change, and the
-    record that stands.
+    `has_slot` is a call slot that was acquired and not used yet, `pauses` how often the run backed
+    off, `sent_at` when its last call was sent (seconds since the epoch). `pending_webhook` is the
+    event that was written for the record's last change, and the record that it reports.
     """
 
     delivery: Delivery
@@ -98,7 +99,7 @@ class Claim:
     pending_webhook: tuple[OutboxEntry, Record] | None = field(default=None, init=False)
 
     def write(self, record: Record) -> None:
-        """Put `record` in place of the pending one. Raises LeaseLost if it has another owner."""
+        """Put `record` in place of the pending one. Raises LeaseLost if that was changed."""
         entry = Entry(self.record, self.version)
         self.record, self.version = self.delivery.ledger.replace(entry, record)
 
@@ -127,8 +128,8 @@ class Claims:
     def claim(self, record: Record, delivery: Delivery) -> Claim | Result:
         """Become the owner of an upload's record, or return why not.
 
-        The end record is read twice. The first time only saves a duplicate the claim. The one that
-        counts comes after the claim: see `ledger.tos` for the interleaving that it prevents.
+        The end record is read twice. The first read avoids a claim for a duplicate. The second,
+        after the claim, is the safe one: see `ledger.tos` for the interleaving that it prevents.
         """
         ledger = delivery.ledger
         finished = ledger.finished(record.id)
@@ -138,10 +139,9 @@ class Claims:
             until=self._policy.latest_call(delivery.deadline)
         )
         now = self._clock.now()
-        # The claim holds the first attempt's name and send time: a process that dies right after it
-        # leaves an attempt that the next owner probes. A second write would cost every upload a
-        # round trip, and dying before it would be no better.
-        record = self._policy.leased(record, now).changed(
+        # The claim holds the first attempt's name and time: if the process dies right after it, the
+        # next owner probes. A write of its own would cost every upload a round trip.
+        record = self._policy.with_lease(record, now).changed(
             attempts=self._first_attempt(record, now) if has_slot else (), created_at=now
         )
         entry = ledger.create(record)
@@ -151,7 +151,7 @@ class Claims:
                 ledger.drop(entry)
                 return duplicate_of(finished)
             delivery.log.info("upload.claimed", taken_over=False)
-            return Claim(delivery, *entry, has_slot=has_slot)
+            return Claim(delivery, *entry, has_slot=has_slot and not record.attempts)
         other = ledger.pending(record.id)
         if other is not None:
             return self.take_over(other, delivery)
@@ -168,7 +168,7 @@ class Claims:
         if record.is_leased(now) or waits:
             finished = delivery.ledger.finished(record.id)
             if finished is not None:
-                # Its owner died between the end record and the removal: tidy up.
+                # Its owner is, or died, between the end record and the removal: tidy up.
                 delivery.ledger.drop(other)
                 return duplicate_of(finished)
             if record.park:
@@ -177,12 +177,12 @@ class Claims:
         return self.take(other, delivery)
 
     def take(self, other: Entry, delivery: Delivery) -> Claim | Result:
-        """Become the owner of a pending record that nobody works on.
+        """Become the owner of a pending record whose lease is over; the caller has checked that.
 
-        Returns the end if it has one by now. Raises LeaseLost if somebody else was faster.
+        Returns the end if it has one by now. Raises LeaseLost if another owner changed it first.
         """
         now = self._clock.now()
-        mine = self._policy.leased(other.record, now)
+        mine = self._policy.with_lease(other.record, now)
         # The version compared is the one that was read: of two that take over, one wins.
         entry = delivery.ledger.replace(other, mine)
         # As with every claim, the end record is read after it.
@@ -193,16 +193,16 @@ class Claims:
         delivery.log.info("upload.claimed", taken_over=True)
         return Claim(delivery, *entry, taken_over=True)
 
-    def leave(self, record: Record, ledger: Ledger) -> Record | None:
-        """Write a record that is due at once and has no owner, for the sweep; return what stands.
+    def leave(self, record: Record, ledger: Ledger, cause: Cause = Cause.TIME) -> Record | None:
+        """Create a parked record without an owner, due at once; return the record in the ledger.
 
-        That is an earlier one if there is one. None if none is there for sure: a create may be
-        refused for another reason than an earlier record, which may have ended since.
+        None if it is not clear whether there is one: a create may be refused for another reason
+        than an earlier record, or for one that has ended since.
         """
         now = self._clock.now()
         left = record.changed(
-            lease=None, park=Park(status=Status.DEFERRED, cause=Cause.TIME, due_at=now),
-            reason="It is left to the sweep.", created_at=now, updated_at=now,
+            lease=None, park=Park(status=Status.DEFERRED, cause=cause, due_at=now),
+            reason=record.reason or "It is left to the sweep.", created_at=now, updated_at=now,
         )  # fmt: skip
         entry = ledger.create(left)
         finished = ledger.finished(record.id)
@@ -214,9 +214,9 @@ class Claims:
         other = entry or ledger.pending(record.id)
         return other.record if other else None
 
-    def defer(self, record: Record, delivery: Delivery) -> Result:
-        """Leave a caller's record to the sweep; return the result that stands."""
-        stands = self.leave(record, delivery.ledger)
+    def defer(self, record: Record, delivery: Delivery, *, cause: Cause = Cause.TIME) -> Result:
+        """Leave a record of the HTTP API to the sweep; return its result so far."""
+        stands = self.leave(record, delivery.ledger, cause)
         if stands is None:
             return incomplete(record, _RACED)
         return result_of(stands) if stands.state == State.PENDING else duplicate_of(stands)
@@ -224,7 +224,7 @@ class Claims:
     def _first_attempt(self, record: Record, now: float) -> tuple[Attempt, ...]:
         """Return the attempt that the claim itself can already hold.
 
-        None if something comes before the attempt: a name that the user chose is reserved first,
+        Empty if something comes before the attempt: a name that the user chose is reserved first,
         and an attempt is counted against the daily cap.
         """
         chosen = record.instructions is not None and record.instructions.output

@@ -14,15 +14,15 @@ def output_name(prefix: str, record: Record, number: int) -> str:
     """Return the name of attempt `number`'s output.
 
     A name that the user chose is the first attempt's; later ones get the upload's id and their
-    number put before the ending.
+    number put before the ending. The whole id: parts of it are the same for two uploads to one key,
+    or of one picture under two keys.
     """
     chosen = record.instructions.output if record.instructions else None
     if not chosen:
         return record.default_output(prefix, number)
     if number == 1:
         return prefix + chosen
-    # The end of the id: its beginning is the same for all records of an object.
-    suffixed = _suffixed(prefix, chosen, f"-{record.id[-8:]}-{number}")
+    suffixed = _suffixed(prefix, chosen, f"-{record.id}-{number}")
     return prefix + suffixed if suffixed else record.default_output(prefix, number)
 
 
@@ -31,7 +31,7 @@ def redriven_name(prefix: str, record_id: str, chosen: str | None) -> str | None
 
     None, as for `chosen`, if the output gets a default name.
     """
-    return _suffixed(prefix, chosen, f"-{record_id[-8:]}") if chosen else None
+    return _suffixed(prefix, chosen, f"-{record_id}") if chosen else None
 
 
 def variant_name(prefix: str, chosen: str | None, variant: int) -> str | None:
@@ -57,14 +57,16 @@ def _suffixed(prefix: str, chosen: str, suffix: str) -> str | None:
 
 
 class NotReserved(NamedTuple):
-    """A record does not get the name that its user chose; `for_good` if that cannot change."""
+    """A record does not get a name; `is_final` if that cannot change."""
 
     reason: str
-    for_good: bool
+    is_final: bool
 
 
-def reserve(ledger: Ledger, record_id: str, name: str, *, overwrite: bool) -> NotReserved | None:
-    """Reserve a chosen name for a record; None if the record has it.
+def reserve_name(
+    ledger: Ledger, record_id: str, name: str, *, overwrite: bool
+) -> NotReserved | None:
+    """Reserve a name for a record; None if the record has it now.
 
     Raises what the ledger raises.
     """
@@ -75,9 +77,9 @@ def reserve(ledger: Ledger, record_id: str, name: str, *, overwrite: bool) -> No
     made = ended is not None and any(uri.endswith(f"/{name}") for uri in ended.store_uris)
     if made and not overwrite:
         taken = f"The upload {holder} has the output name {name!r}: choose another one."
-        return NotReserved(taken, for_good=True)
+        return NotReserved(taken, is_final=True)
     # It ended without a file of that name, or its file is to be overwritten.
     if ended is None or not ledger.move_name(name, holder, record_id):
         waits = f"The upload {holder} is not done with the output name {name!r}."
-        return NotReserved(waits, for_good=False)
+        return NotReserved(waits, is_final=False)
     return None

@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from urllib.parse import unquote
 
 from shared.clients.tos import META, ObjectInfo, Tos
@@ -18,9 +17,9 @@ from shared.errors import (
     SettingsError,
     TosError,
 )
-from shared.ledger import Record, Source
+from shared.ledger import Cause, Record, Source, State, Status, Unmade
 from shared.logs import Log, log_configuration_refused
-from shared.processing.attempts import Attempts
+from shared.processing.attempts import AttemptRunner
 from shared.processing.claims import Claim, Claims
 from shared.processing.variants import write_siblings
 from shared.redaction import redact_text
@@ -36,8 +35,18 @@ if TYPE_CHECKING:
 UPLOADS_AT_ONCE = 8
 # Of one upload; more would only wait for their slots.
 VARIANTS_AT_ONCE = 9
+# Object storage is taken to show an object within that long after its event.
+_YOUNG_SECONDS = 60.0
+_VISIBLE_SECONDS = 1.0
 
 Found = TypeVar("Found")
+
+
+class Unread(NamedTuple):
+    """An object cannot be read; `is_final` if no retry can change that."""
+
+    reason: str
+    is_final: bool = False
 
 
 @dataclass(slots=True)
@@ -65,17 +74,17 @@ class Pipeline:
     def __init__(
         self,
         *,
-        key_filter: Filter,
+        upload_filter: Filter,
         defaults: Defaults,
         claims: Claims,
-        attempts: Attempts,
+        runner: AttemptRunner,
         webhook: "WebhookOutbox | None",
         clock: Clock,
     ) -> None:
-        self._filter = key_filter
+        self._filter = upload_filter
         self._defaults = defaults
         self._claims = claims
-        self._attempts = attempts
+        self._runner = runner
         self._webhook = webhook
         self._clock = clock
 
@@ -107,7 +116,9 @@ class Pipeline:
         started = self._clock.now()
         delivery = delivery.bind(bucket=upload.bucket, key=upload.key)
         context = DeliveryContext(upload.bucket, upload.key)
-        records = self._guarded(lambda: self._records(upload, delivery, context), context, delivery)
+        records = self._guarded(
+            lambda: self._prepared(upload, delivery, context), context, delivery
+        )
         if isinstance(records, Result):
             return [self._finished(records, context, delivery, started)]
         first = records[0]
@@ -159,9 +170,41 @@ class Pipeline:
             source = entry.record.source
             context.bucket, context.key = source.bucket, source.key
             bound = bound.bind(bucket=source.bucket, key=source.key)
-            return self._claims.take_over(entry, bound, early=early)
+            claimed = self._claims.take_over(entry, bound, early=early)
+            if isinstance(claimed, Claim) and is_unread(claimed.record):
+                return self._read_again(claimed)
+            return claimed
 
         return self._process(claim, context, delivery, self._clock.now())
+
+    def _read_again(self, claim: Claim) -> Result:
+        """Read the object of a record that could not be read when its event came.
+
+        If it can be read, its own record is left to the sweep, and this one ends. The other record
+        is written first: if the process dies in between, this one is read again, and the other
+        exists already.
+        """
+        unread, delivery = claim.record, claim.delivery
+        source = unread.source
+        upload = Upload(
+            source.bucket or "", source.key or "", etag=source.etag, version_id=source.version_id,
+            region=source.region, at=unread.created_at,
+        )  # fmt: skip
+        context = DeliveryContext(upload.bucket, upload.key)
+        found = self._records(upload, delivery, context)
+        if isinstance(found, Unread):
+            if not found.is_final:
+                return result_of(self._runner.park_unread(claim, found.reason))
+            return result_of(self._runner.finish(claim, State.REJECTED, found.reason))
+        if isinstance(found, Result):
+            is_later = found.status == "superseded"
+            state: Unmade = State.SUPERSEDED if is_later else State.SKIPPED
+            return result_of(self._runner.finish(claim, state, found.reason))
+        for record in found:
+            if self._claims.leave(record, delivery.ledger) is None:
+                return incomplete(unread, "Its record could not be written.")
+        reason = f"Its object can be read now: its record is {found[0].id}."
+        return result_of(self._runner.finish(claim, State.SUPERSEDED, reason))
 
     def _process(
         self,
@@ -180,17 +223,39 @@ class Pipeline:
             if isinstance(claimed, Result):
                 return claimed
             context.claim = claimed
-            return result_of(self._attempts.run(claimed))
+            return result_of(self._runner.run(claimed))
 
         result = self._guarded(run, context, delivery)
         return self._finished(result, context, delivery, started, waits=waits)
 
-    def _records(
+    def _prepared(
         self, upload: Upload, delivery: Delivery, context: DeliveryContext
     ) -> list[Record] | Result:
+        """Return the upload's records to process, or its result.
+
+        An upload whose object cannot be read gets a record as well, so that it is not lost when the
+        platform drops its event: rejected if no retry can change it, else parked.
+        """
+        found = self._records(upload, delivery, context)
+        if not isinstance(found, Unread):
+            return found
+        record = unread_record(upload, found.reason)
+        context.record = record.id
+        if found.is_final:
+            return [record]
+        result = self._claims.defer(record, delivery, cause=Cause.UNREAD)
+        if result.status == Status.DEFERRED.value:
+            delivery.log.warning(
+                "upload.parked", status=result.status, reason=found.reason, due_in_seconds=0
+            )
+        return result
+
+    def _records(
+        self, upload: Upload, delivery: Delivery, context: DeliveryContext
+    ) -> "list[Record] | Result | Unread":
         """Return the upload's record and those of its further variants, or why there is none."""
         found = self._find_object(upload, delivery)
-        if isinstance(found, Result):
+        if isinstance(found, (Result, Unread)):
             return found
         key, info = found
         metadata = read_metadata(info.metadata)
@@ -226,29 +291,70 @@ class Pipeline:
         context.variant = record.variant
         return [record, *siblings]
 
-    def _find_object(self, upload: Upload, delivery: Delivery) -> tuple[str, ObjectInfo] | Result:
+    def _find_object(
+        self, upload: Upload, delivery: Delivery
+    ) -> "tuple[str, ObjectInfo] | Result | Unread":
         """Return the key and the headers of an upload's object, or why it is left alone."""
         if not upload.is_creation:
             return _ended("skipped", upload, f"{upload.name} is not the creation of an object.")
         # Whether an event's key is percent-encoded is not documented: both readings count.
         readings = list(dict.fromkeys((upload.key, unquote(upload.key))))
-        reason = self._filter.exclusion(upload.bucket, *readings)
-        if reason:
-            return _ended("skipped", upload, reason)
-        try:
-            key, info = _head(delivery.storage(upload.region), upload.bucket, readings)
-        except ObjectMissing:
-            return _ended("skipped", upload, "The object is gone.")
-        reason = self._filter.exclusion(upload.bucket, key) if len(readings) > 1 else None
+        reasons = [self._filter.exclusion(upload.bucket, key) for key in readings]
+        if all(reasons):
+            return _ended("skipped", upload, str(reasons[0]))
+        found = self._head(delivery, upload, readings)
+        if isinstance(found, (Result, Unread)):
+            return found
+        key, info = found
+        reason = reasons[readings.index(key)]
         if reason:
             return _ended("skipped", upload, reason)
         if GENERATED_MARK in info.metadata:
             mark = f"{META}{GENERATED_MARK}"
             return _ended("skipped", upload, f"The object is an output of Repaint ({mark}).")
-        if upload.etag not in (None, info.etag):
-            reason = "The object was overwritten; its own event follows."
-            return _ended("superseded", upload, reason)
         return key, info
+
+    def _head(
+        self, delivery: Delivery, upload: Upload, keys: Sequence[str]
+    ) -> "tuple[str, ObjectInfo] | Result | Unread":
+        """Read the headers of an upload's object, under the first of `keys` that has one.
+
+        Right after its event an object may not be visible yet, or still be the one before: then it
+        is read once more, and after that its record waits.
+        """
+        storage = delivery.storage(upload.region)
+        for pause in (0.0, _VISIBLE_SECONDS):
+            self._clock.sleep(pause)
+            try:
+                key, info = _first_of(storage, upload.bucket, keys)
+            except ObjectMissing:
+                unread = Unread("The object is not visible yet.")
+                sure = _ended("skipped", upload, "The object is gone.")
+                is_young = self._is_young(upload)
+            except TosError as error:
+                if not (error.is_denied or error.is_permanent):
+                    raise
+                if error.is_denied:
+                    log_configuration_refused(delivery.log, str(error))
+                return Unread(str(error), is_final=error.is_permanent)
+            else:
+                if upload.etag in (None, info.etag):
+                    return key, info
+                unread = Unread("The object is still the one before.")
+                sure = _ended(
+                    "superseded", upload, "The object was overwritten; its own event follows."
+                )
+                # Changed after the event, it is surely a later one.
+                changed = info.last_modified
+                is_later = changed is None or upload.at is None or changed > upload.at + 1.0
+                is_young = self._is_young(upload) and not is_later
+            if not is_young:
+                return sure
+        return unread
+
+    def _is_young(self, upload: Upload) -> bool:
+        """Return whether an event is so young that its object may not be visible yet."""
+        return upload.at is not None and abs(self._clock.now() - upload.at) < _YOUNG_SECONDS
 
     def _guarded(
         self, do: Callable[[], Found], context: DeliveryContext, delivery: Delivery
@@ -259,7 +365,7 @@ class Pipeline:
             return do()
         except RepaintError as error:
             # The ledger or object storage cannot be reached, or the lease was lost.
-            denied = isinstance(error, TosError) and error.status in (401, 403)
+            denied = isinstance(error, TosError) and error.is_denied
             if denied or isinstance(error, CredentialsError):
                 log_configuration_refused(log, str(error))
             return context.incomplete(str(error))
@@ -319,18 +425,44 @@ def _ended(status: ResultStatus, upload: Upload, reason: str) -> Result:
     return Result(status, upload.bucket, upload.key, reason=reason)
 
 
-def _head(storage: Tos, bucket: str, keys: Sequence[str]) -> tuple[str, ObjectInfo]:
-    """Read an object's headers; return the key it was found under, and the headers.
+def _first_of(storage: Tos, bucket: str, keys: Sequence[str]) -> tuple[str, ObjectInfo]:
+    """Return the first of `keys` that has an object, and its headers.
 
-    An event's key is used as it is, and on a 404 tried once more decoded. Raises TosError if there
-    is not even the bucket: a wrong region must not pass for an object that is gone.
+    A role that may not list gets 403 for what does not exist: another key is tried then as well.
+    Raises ObjectMissing, or TosError, also if there is not even the bucket: a wrong region must not
+    pass for an object that is gone.
     """
+    denied: TosError | None = None
     for key in keys:
-        with suppress(ObjectMissing):
+        try:
             return key, storage.head(bucket, key)
+        except ObjectMissing:
+            continue
+        except TosError as error:
+            if not error.is_denied:
+                raise
+            denied = denied or error
+    if denied is not None:
+        raise denied
     if not storage.has_bucket(bucket):
         raise TosError(
             f"There is no bucket {bucket} in this region: check TOS_REGION and TOS_ENDPOINT.",
             status=403,
         )
     raise ObjectMissing(f"There is no {bucket}/{keys[0]}.", status=404)
+
+
+def unread_record(upload: Upload, reason: str) -> Record:
+    """Return the record of an upload whose object cannot be read, and so has no identity yet."""
+    version = upload.version_id or upload.etag or ""
+    source = Source(
+        bucket=upload.bucket, key=upload.key, etag=upload.etag, version_id=upload.version_id,
+        region=upload.region,
+    )  # fmt: skip
+    record_id = identity(upload.bucket, upload.key, version, {"unread": ""})
+    return Record(id=record_id, source=source, reason=reason)
+
+
+def is_unread(record: Record) -> bool:
+    """Return whether a record waits for its object to be readable."""
+    return record.park is not None and record.park.cause == Cause.UNREAD

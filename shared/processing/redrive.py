@@ -5,22 +5,22 @@ An end state never changes, so what is run again is another record, which says w
 
     old: redriven_as ──▶ new: created ──▶ old: superseded ──▶ new: carried out
 
-* Dying after the first write leaves an old record that names a new one which is not there: the
-  next owner finds that, and goes on with it as it was.
-* Dying after the second leaves both. The old one pays nothing any more: its next owner finds the
-  new one, and ends the old one. The other way round, the old one could pay beside the new one.
-* Dying after the third leaves a new record that is due, as any that was parked.
+* If the process dies after the first write, the old record names a new one that is not there: the
+  next owner finds that, and goes on with the old one as it was.
+* After the second, both are there. The old one pays nothing any more: its next owner finds the new
+  one, and ends the old one. In the opposite order, the old one could pay beside the new one.
+* After the third, the new record is due, as any that was parked.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from shared.clients.imagex import Generated
 from shared.clock import Clock
 from shared.delivery import Delivery
-from shared.errors import LeaseLost
-from shared.ledger import Entry, Record, find
-from shared.processing.attempts import Attempts
+from shared.errors import ProbeFailed
+from shared.ledger import Attempt, Entry, Record, find
+from shared.processing.attempts import ABSENT, AttemptRunner
 from shared.processing.claims import Claim, Claims, LeasePolicy
 from shared.processing.pipeline import Pipeline
 from shared.processing.variants import write_siblings
@@ -51,73 +51,86 @@ class Redrive:
         self,
         *,
         claims: Claims,
-        attempts: Attempts,
+        runner: AttemptRunner,
         policy: LeasePolicy,
         pipeline: Pipeline,
         clock: Clock,
         later: bool,
     ) -> None:
         self._claims = claims
-        self._attempts = attempts
+        self._runner = runner
         self._policy = policy
         self._pipeline = pipeline
         self._clock = clock
         self._later = later
 
     def run(
-        self, record_id: str, successor: Callable[[Record], Record], delivery: Delivery
+        self,
+        record_id: str,
+        *,
+        shown_at: float,
+        successor: Callable[[Record], Record],
+        delivery: Delivery,
     ) -> Redriven:
-        """Run a record again. `successor` returns the record that is to take a record's place.
+        """Run a record again as it was shown to the operator, whose yes was for that state.
 
-        Raises NotRedriven, also out of `successor`; LeaseLost if somebody else has the record by
-        now; and what the ledger raises.
+        `shown_at` is the `updated_at` of the record that was shown; `successor` returns the record
+        that is to take a record's place. Raises NotRedriven, also out of `successor`; LeaseLost if
+        another owner has the record by now; and what the ledger raises.
         """
-        entry = delivery.ledger.pending(record_id)
-        ended = delivery.ledger.finished(record_id)
+        ledger = delivery.ledger
+        entry, ended = ledger.pending(record_id), ledger.finished(record_id)
         if ended is not None:
             entry = None
         old = ended or (entry.record if entry else None)
         if old is None:
             raise NotRedriven("There is no such record.")
-        known = find(delivery.ledger, redrive_id(record_id))
+        known = find(ledger, redrive_id(record_id))
         if known is not None:
             if entry is not None:
                 # The process that wrote it died before it could end the old one.
                 self._supersede(self._take(entry, delivery), known.id)
-            status = known.status_at(self._clock.now()).replace("_", " ")
             raise NotRedriven(
-                f"It was run again already, as {known.id} ({status}): redrive that one."
+                f"It was run again already, as {known.id} "
+                f"({self._describe(known)}): redrive that one."
+            )
+        if old.updated_at != shown_at:
+            raise NotRedriven(
+                f"It changed since it was shown, and is {self._describe(old)} now: check it again."
             )
         new = successor(old)
         if entry is not None:
-            return self._run_pending(entry, new, delivery)
+            return self._run_pending(entry, new.changed(replaces_pending=True), delivery)
         return self._go_on(old, new, self._write(old, new, delivery), delivery)
+
+    def _describe(self, record: Record) -> str:
+        return record.status_at(self._clock.now()).replace("_", " ")
 
     def _run_pending(self, entry: Entry, new: Record, delivery: Delivery) -> Redriven:
         """Run a pending record again, which ends it."""
         old = entry.record
         claim = self._take(entry, delivery)
-        for attempt, made in self._attempts.probe_unknown(old):
-            if isinstance(made, Generated):
-                ended = self._attempts.generated(claim, made, attempt, by_probe=True)
+        for attempt, image in probe_unknown(self._runner, old):
+            if isinstance(image, Generated):
+                ended = self._runner.finish_generated(claim, image, attempt, by_probe=True)
                 reason = "Its image was there after all: nothing was run again."
                 return Redriven(old.id, result_of(ended), reason)
         # Renewing the lease fails if the probes took longer than it lasted.
-        renewed = self._policy.leased(claim.record, self._clock.now(), renew=True)
+        renewed = self._policy.with_renewed_lease(claim.record, self._clock.now())
         claim.write(renewed.changed(redriven_as=new.id))
-        if not claim.record.is_leased(self._clock.now()):
-            # This process was frozen here: the old one may be another's, and be paid for, by now.
-            raise LeaseLost(f"The record {old.id} was held for too long.")
+        # If this process is suspended here, another owner may take the old record over, find no new
+        # one, and pay. The new record written after that pays nothing: its first owner finds that
+        # the old one does not name it.
         result = self._write(old, new, delivery)
         # If the new one was not written after all, the old one stays.
         self._supersede(claim, new.id)
         return self._go_on(old, new, result, delivery)
 
     def _supersede(self, claim: Claim, new_id: str) -> None:
-        """End the old record, whose new one is written."""
+        """End the old record, if its new one is written."""
         if claim.record.redriven_as != new_id:
             claim.write(claim.record.changed(redriven_as=new_id))
-        self._attempts.end_superseded(claim)
+        self._runner.end_if_redriven(claim)
 
     def _take(self, entry: Entry, delivery: Delivery) -> Claim:
         """Become the owner of a pending record that nobody works on. Raises NotRedriven."""
@@ -159,3 +172,15 @@ def further_variants(old: Record, new: Record) -> int:
     if old.instructions is not None or new.instructions is None:
         return 0
     return new.instructions.variants - 1
+
+
+def probe_unknown(
+    runner: AttemptRunner, record: Record
+) -> Iterator[tuple[Attempt, Generated | ProbeFailed | None]]:
+    """Probe the output of each attempt whose outcome is unknown, or absent so far."""
+    for attempt in record.attempts:
+        if attempt.outcome in (None, ABSENT):
+            try:
+                yield attempt, runner.probe_output(record, attempt)
+            except ProbeFailed as error:
+                yield attempt, error

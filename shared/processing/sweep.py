@@ -162,7 +162,7 @@ def _due(record: Record, now: float) -> _Due:
         record.id,
         record.park.cause if record.park else None,
         ready=record.due_at <= now,
-        pays=not record.may_have_been_paid,
+        pays=not record.outcome_is_unknown,
     )
 
 

@@ -25,19 +25,15 @@ _UNKNOWN_TYPES = frozenset(
 class Filter(NamedTuple):
     """Which objects are uploads of this deployment, by their keys.
 
-    `state_prefix` is where Repaint keeps its own state, as `bucket/prefix/`; empty for a file.
+    `state_prefix` is the place of Repaint's own state, as `bucket/prefix/`; None if it is a file.
     """
 
     prefixes: tuple[str, ...]
     suffixes: tuple[str, ...]
-    state_prefix: str
+    state_prefix: str | None
 
-    def exclusion(self, bucket: str, *keys: str) -> str | None:
-        """Return why an object that has one of `keys` is no upload, None if it may be one."""
-        reasons = [self._exclusion(bucket, key) for key in keys]
-        return reasons[0] if all(reasons) else None
-
-    def _exclusion(self, bucket: str, key: str) -> str | None:
+    def exclusion(self, bucket: str, key: str) -> str | None:
+        """Return why an object is no upload, None if it is one."""
         if self.state_prefix and f"{bucket}/{key}".startswith(self.state_prefix):
             return f"The object belongs to Repaint's own state ({self.state_prefix})."
         if self.prefixes and not key.startswith(self.prefixes):

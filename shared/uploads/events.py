@@ -5,6 +5,7 @@ bytes, and one event can carry several uploads. What cannot be read becomes an `
 the reason, so that it does not hide the others.
 """
 
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from shared.clients.tos import BUCKET_NAME, REGION_NAME
@@ -17,8 +18,8 @@ CREATED = "tos:ObjectCreated:"
 class Upload(NamedTuple):
     """One object event: what happened to which object.
 
-    `etag` is without quotes. `etag`, `version_id`, `size` (bytes) and `region` are None where the
-    event does not say.
+    `etag` is without quotes, `size` in bytes, `at` when it happened (seconds since the epoch); each
+    of these, `version_id` and `region` is None if the event does not have it.
     """
 
     bucket: str
@@ -28,6 +29,7 @@ class Upload(NamedTuple):
     version_id: str | None = None
     size: int | None = None
     region: str | None = None
+    at: float | None = None
 
     @property
     def is_creation(self) -> bool:
@@ -94,7 +96,19 @@ def _parse_entry(number: int, entry: object) -> Upload | Unreadable:
         version_id=as_text(object_part.get("versionId")),
         size=size if isinstance(size, int) and not isinstance(size, bool) else None,
         region=region if region and REGION_NAME.fullmatch(region) else None,
+        at=_moment(outer.get("eventTime")),
     )
+
+
+def _moment(value: object) -> float | None:
+    """Return a moment in ISO 8601 in seconds since the epoch, None if it is none."""
+    if not isinstance(value, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+        return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 def _kind(value: object) -> str:

@@ -3,6 +3,7 @@
 import random
 from concurrent.futures import ThreadPoolExecutor
 
+from shared.backoff import Backoff
 from shared.clock import Clock
 from shared.delivery import Delivery
 from shared.errors import RepaintError
@@ -13,7 +14,7 @@ from shared.webhook.sender import TIMEOUTS, Sender, event_type
 FIRST_TRY_SECONDS = 3.0
 # Longer than a well-meaning endpoint can take.
 _TRY_SECONDS = TIMEOUTS.connect + TIMEOUTS.read + 1.0
-_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 60.0, 3600.0
+_BACKOFF = Backoff(base=60.0, ceiling=3600.0)
 _GIVE_UP_SECONDS = 86400.0
 _AT_ONCE = 8
 # For how much of its time a tick of the sweep begins tries, and after how many that failed it
@@ -43,7 +44,7 @@ class WebhookOutbox:
             record=record.id,
             type=kind,
             created_at=record.updated_at,
-            due_at=record.updated_at + _pause(1),
+            due_at=record.updated_at + _BACKOFF.pause(1),
             tries=1,
         )
         ledger.put_entry(entry)
@@ -108,7 +109,7 @@ class WebhookOutbox:
             return True
         log = log.bind(bucket=record.source.bucket, key=record.source.key, record=record.id)
         tries = entry.tries + 1
-        begun = entry.model_copy(update={"tries": tries, "due_at": now + _pause(tries)})
+        begun = entry.model_copy(update={"tries": tries, "due_at": now + _BACKOFF.pause(tries)})
         ledger.put_entry(begun)
         is_sent = self._sender.send(ledger, begun, record, wait=_TRY_SECONDS, log=log)
         # Only after a try: the sweep itself may have been off for as long.
@@ -117,8 +118,3 @@ class WebhookOutbox:
             log.error("notice.dropped", status=None, reason=reason, **begun.log_fields())
             ledger.drop_entry(entry_id)
         return is_sent is True
-
-
-def _pause(tries: int) -> float:
-    """Return how long after so many tries the next one is due, in seconds."""
-    return min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2.0 ** (tries - 1))

@@ -63,7 +63,7 @@ class Killer:
     def _run(self) -> None:
         while not self._stop.wait(self._rng.uniform(0.5, 1.5) * self._every):
             name = SWEEP_FUNCTION if self._rng.random() < 0.2 else UPLOAD_FUNCTION
-            instances = self._platform._functions.find(name)._instances
+            instances = self._platform._pool(name)._instances
             if self._rng.random() < 0.1:
                 self.kills += len(instances)
                 self._platform.kill(name)
@@ -116,7 +116,7 @@ def run(plan: ChaosPlan, store: Store, folder: Path, report: Callable[[str, int]
                 time.sleep(0.5)
         try:
             tally = Judge(cloud.store, billing, ledger, earlier).judge(uploads)
-            tally.counts["dropped"] = len(cloud.platform.queue.dropped)
+            tally.counts["dropped"] = len(cloud.platform.queue.snapshot().dropped)
         finally:
             timer.running.release()
     tally.counts["kills"] = killer.kills
@@ -143,7 +143,7 @@ def _put(cloud: Cloud, plan: ChaosPlan) -> Iterator[list[PlannedUpload]]:
     waiting = planned(plan)
     with ThreadPoolExecutor(4) as pool:
         while waiting:
-            queue = cloud.platform.queue
+            queue = cloud.platform.queue.snapshot()
             busy = len(queue.waiting) + len(queue.in_flight) + len(queue.delayed)
             room = max(0, plan.backlog - busy)
             batch, waiting = waiting[:room], waiting[room:]

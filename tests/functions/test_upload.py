@@ -14,6 +14,7 @@ from local.cloud import UPLOADS_BUCKET, Cloud, assemble
 from local.imagex import FaultSettings
 from local.vefaas.runtime import FunctionSpec, Invocation
 from shared.ledger import Lease, State
+from tests.fakes import ENVIRONMENT
 
 CAT = (Path(__file__).parents[2] / "examples" / "images" / "chelsea.png").read_bytes()
 
@@ -196,6 +197,37 @@ def test_without_local_cloud(cloud: Cloud, folder: Path, tmp_path: Path) -> None
     # The key is in the environment: the SDK's chain takes a while to import, and has no better one.
     assert chain_was_imported == "False"
     assert "漫画" in {charge.prompt for charge in cloud.book.charges()}
+
+
+EVENT = {"events": [], "headers": {"X-Faas-Session-Token": "hush", "x": '{"a": "hush"}'}}
+
+
+@pytest.mark.parametrize(("level", "logged"), [("debug", 1), ("info", 0)])
+def test_shape_of_event(folder: Path, level: str, logged: int) -> None:
+    """At debug level the event's shape is logged, without any of its values."""
+    code = f"import index; index.handler({EVENT!r}, None)"
+    done = python(folder, code, **ENVIRONMENT, REPAINT_LOG_LEVEL=level)
+
+    assert 0 == done.returncode, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    shapes = [line["shape"] for line in lines if line["event"] == "event.received"]
+    assert [
+        {"events": [], "headers": {"X-Faas-Session-Token": "•••", "x": {"JSON text": {"a": "str"}}}}
+    ] * logged == shapes
+    assert "hush" not in done.stdout
+
+
+def test_shape_is_lazy(folder: Path) -> None:
+    """Above debug level no shape is worked out."""
+    code = (
+        "import index\n"
+        "class Event(dict):\n"
+        "    def items(self): raise AssertionError('worked out')\n"
+        "index.handler(Event(events=[]), None)"
+    )
+
+    assert 0 == python(folder, code, **ENVIRONMENT).returncode
+    assert "worked out" in python(folder, code, **ENVIRONMENT, REPAINT_LOG_LEVEL="debug").stderr
 
 
 def test_missing_index(tmp_path: Path) -> None:

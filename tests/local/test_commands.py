@@ -188,6 +188,7 @@ def test_invoke_uses_the_settings_of_the_environment_where_it_has_an_access_key(
         str(EVENT),
         VOLCENGINE_ACCESS_KEY="AKLTNOWHERE",
         VOLCENGINE_SECRET_KEY="hush",
+        REPAINT_LEDGER="tos://repaint-state/ledger/",
         TOS_ENDPOINT="http://127.0.0.1:1",
         VEIMAGEX_SERVICE_ID="s",
         VEIMAGEX_DOMAIN="d",

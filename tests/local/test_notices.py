@@ -59,7 +59,7 @@ def upload(cloud: Cloud, key: str = "uploads/猫 1.png", prompt: str = "a cat") 
 
 
 def ledger_of(cloud: Cloud) -> Ledger:
-    return cloud.runtime().ledger(UPLOADS_BUCKET, None)
+    return cloud.runtime().ledger
 
 
 def test_whoever_verifies_what_comes_knows_what_became_of_each_upload(
@@ -76,7 +76,7 @@ def test_whoever_verifies_what_comes_knows_what_became_of_each_upload(
     assert (told["image_urls"], told["store_uris"]) == (made["image_urls"], made["store_uris"])
     assert ("uploads/no.png", "rejected") == (refused["key"], refused["status"])
     assert "50412: " in refused["reason"]
-    assert [] == list(ledger_of(cloud).notice_ids())
+    assert [] == list(ledger_of(cloud).entry_ids())
 
 
 def test_a_receiver_that_hangs_changes_nothing_for_the_upload_and_is_told_once_it_is_back(
@@ -88,22 +88,22 @@ def test_a_receiver_that_hangs_changes_nothing_for_the_upload_and_is_told_once_i
     (finished,) = [line for line in lines if line["event"] == "delivery.finished"]
     assert ("generated", 1) == (finished["status"], len(cloud.book.charges()))
     ledger = ledger_of(cloud)
-    (notice_id,) = ledger.notice_ids()
+    (entry_id,) = ledger.entry_ids()
     ended = ledger.finished(finished["record"])
     assert ended is not None
     assert "generated" == ended.state
     assert [] == receiver.events
 
     receiver.recover()
-    notice = ledger.notice(notice_id)
-    assert notice is not None
+    entry = ledger.entry(entry_id)
+    assert entry is not None
     # A minute later.
-    ledger.put_notice(notice.model_copy(update={"due_at": 0.0}))
+    ledger.put_entry(entry.model_copy(update={"due_at": 0.0}))
     assert cloud.platform.tick(SWEEP_TIMER).failure is None
 
     (event,) = receiver.wait_for(1)
-    assert notice_id == event.get_id()
-    assert [] == list(ledger.notice_ids())
+    assert entry_id == event.get_id()
+    assert [] == list(ledger.entry_ids())
     assert ["notice.failed", "notice.delivered"] == [
         line["event"] for line in lines if line["event"].startswith("notice.")
     ]
@@ -134,7 +134,7 @@ def test_who_runs_the_local_cloud_can_have_it_tell_a_receiver_of_ones_own(
             said += process.communicate(timeout=60)[0]
 
     assert "repaint.image.generated" == event.get_type()
-    assert "notices         to http://127.0.0.1:" in said
+    assert "webhook         to http://127.0.0.1:" in said
     assert not [secret for secret in (*TOKENS, SECRET) if secret in said]
 
 

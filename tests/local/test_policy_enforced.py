@@ -1,4 +1,4 @@
-"""Roles held to a policy: what it allows works, and everything else is refused."""
+"""The policies of roles: what they allow works, and everything else is denied."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -110,7 +110,7 @@ def storage(cloud: PolicyCloud, role: Credentials) -> Iterator[Any]:
 Call = Callable[[Any], Any]
 ALLOWED: dict[str, Call] = {
     "read a picture": lambda t: t.get_object(UPLOADS_BUCKET, "uploads/a.png").read(),
-    "look at a picture": lambda t: t.head_object(UPLOADS_BUCKET, "uploads/a.png"),
+    "HEAD a picture": lambda t: t.head_object(UPLOADS_BUCKET, "uploads/a.png"),
     "write a record": lambda t: t.put_object(STATE_BUCKET, "ledger/pending/y.json", content=b"{}"),
     "delete a record": lambda t: t.delete_object(STATE_BUCKET, "ledger/pending/z.json"),
     "list records": lambda t: t.list_objects_type2(STATE_BUCKET, prefix="ledger/done/"),
@@ -143,12 +143,14 @@ REFUSED: dict[str, Call] = {
 
 
 @pytest.mark.parametrize("what", ALLOWED)
-def test_a_role_may_do_what_its_policy_allows(storage: Any, what: str) -> None:
+def test_allowed(storage: Any, what: str) -> None:
+    """A role may do what its policy allows."""
     ALLOWED[what](storage)
 
 
 @pytest.mark.parametrize("what", REFUSED)
-def test_a_role_may_do_nothing_else(storage: Any, what: str) -> None:
+def test_denied(storage: Any, what: str) -> None:
+    """Everything else is denied to a role."""
     with pytest.raises(TosServerError) as caught:
         REFUSED[what](storage)
 
@@ -157,21 +159,23 @@ def test_a_role_may_do_nothing_else(storage: Any, what: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "look",
+    "head",
     [
         lambda t: t.head_object(UPLOADS_BUCKET, "private/b.png"),
         lambda t: t.head_bucket(UPLOADS_BUCKET),
     ],
 )
-def test_a_look_that_is_not_allowed_is_refused_without_a_body(storage: Any, look: Call) -> None:
+def test_denied_head(storage: Any, head: Call) -> None:
+    """A HEAD that is not allowed is refused without a body."""
     with pytest.raises(TosServerError) as caught:
-        look(storage)
+        head(storage)
 
     assert 403 == caught.value.status_code
 
 
 @pytest.mark.parametrize("what", ["read another's picture", "list a whole bucket", "read rules"])
-def test_the_account_itself_is_held_to_no_policy(cloud: PolicyCloud, what: str) -> None:
+def test_account(cloud: PolicyCloud, what: str) -> None:
+    """No policy holds for the account itself."""
     with official(cloud, cloud.credentials) as client:
         REFUSED[what](client)
 
@@ -188,9 +192,8 @@ def fetched(url: str) -> int:
         return pool.request("GET", path, headers={"Host": host}).status
 
 
-def test_a_presigned_address_may_do_what_its_signer_may(
-    cloud: PolicyCloud, role: Credentials
-) -> None:
+def test_presigned_url(cloud: PolicyCloud, role: Credentials) -> None:
+    """A presigned URL is allowed if its signer is."""
     runtime = Runtime(cloud.settings, credentials=Fixed(role))
 
     assert 200 == fetched(presigned(runtime, "uploads/a.png"))
@@ -198,7 +201,8 @@ def test_a_presigned_address_may_do_what_its_signer_may(
     runtime.close()
 
 
-def test_a_presigned_address_is_judged_by_the_policy_of_when_it_is_used(cloud: PolicyCloud) -> None:
+def test_presigned_url_later(cloud: PolicyCloud) -> None:
+    """The policy at the time of its use holds for a presigned URL."""
     key = cloud.keys.issue(temporary=True, role="passing")
     runtime = Runtime(cloud.settings, credentials=Fixed(key))
     address = presigned(runtime, "uploads/a.png")
@@ -210,9 +214,8 @@ def test_a_presigned_address_is_judged_by_the_policy_of_when_it_is_used(cloud: P
     runtime.close()
 
 
-def test_a_multipart_upload_needs_the_right_to_put_and_others_to_look_and_to_end_it(
-    cloud: PolicyCloud, storage: Any
-) -> None:
+def test_multipart_upload(cloud: PolicyCloud, storage: Any) -> None:
+    """A multipart upload needs PutObject; listing parts and aborting need other rights."""
     key = "ledger/done/parts.json"
     upload = storage.create_multipart_upload(STATE_BUCKET, key).upload_id
     part = storage.upload_part(STATE_BUCKET, key, upload, 1, content=b"{}")
@@ -227,7 +230,8 @@ def test_a_multipart_upload_needs_the_right_to_put_and_others_to_look_and_to_end
     assert b"{}" == cloud.runtime().storage(None).get(STATE_BUCKET, key)[0]
 
 
-def test_one_version_of_an_object_needs_a_right_of_its_own(cloud: PolicyCloud) -> None:
+def test_object_version(cloud: PolicyCloud) -> None:
+    """One version of an object needs GetObjectVersion."""
     key = cloud.keys.issue(temporary=True, role="historian")
     anywhere = f"trn:tos:::{UPLOADS_BUCKET}/*"
     cloud.policies.set("historian", {"Statement": [allow(["tos:GetObjectVersion"], anywhere)]})
@@ -240,10 +244,11 @@ def test_one_version_of_an_object_needs_a_right_of_its_own(cloud: PolicyCloud) -
             client.delete_object(UPLOADS_BUCKET, "private/b.png", version_id="null")
 
 
-def test_veimagex_refuses_in_its_own_words_what_is_not_allowed(cloud: PolicyCloud) -> None:
+def test_imagex(cloud: PolicyCloud) -> None:
+    """veImageX denies with its own error."""
     key = cloud.keys.issue(temporary=True, role="reader")
-    only_looking = allow(["ImageX:GetImageStorageFiles"], SERVICE)
-    cloud.policies.set("reader", {"Statement": [only_looking]})
+    only_listing = allow(["ImageX:GetImageStorageFiles"], SERVICE)
+    cloud.policies.set("reader", {"Statement": [only_listing]})
     runtime = Runtime(cloud.settings, credentials=Fixed(key))
 
     assert runtime.imagex.find_output("nothing") is None
@@ -254,9 +259,8 @@ def test_veimagex_refuses_in_its_own_words_what_is_not_allowed(cloud: PolicyClou
     runtime.close()
 
 
-def test_the_control_plane_is_closed_to_a_role_that_may_not_deploy(
-    cloud: PolicyCloud, role: Credentials
-) -> None:
+def test_control_plane(cloud: PolicyCloud, role: Credentials) -> None:
+    """The control plane denies a role that may not deploy."""
     with operator(cloud.vefaas.address, role) as op:
         status, error, message = refused(lambda: op.create("paint-one"))
 
@@ -285,13 +289,14 @@ def put(cloud: PolicyCloud, key: str) -> None:
 
 
 def painted(cloud: PolicyCloud, key: str) -> bool:
-    """Say whether the upload function made a picture of an object."""
+    """Check whether the upload function made a picture of an object."""
     before = len(cloud.book.charges())
     cloud.platform.invoke(UPLOAD_FUNCTION, object_event(UPLOADS_BUCKET, key))
     return len(cloud.book.charges()) > before
 
 
-def test_every_function_works_with_that_policy(own: PolicyCloud) -> None:
+def test_functions(own: PolicyCloud) -> None:
+    """Every function works with the policy."""
     hold(own, *PAINTING["Statement"])
     put(own, "uploads/one.png")
 
@@ -315,9 +320,8 @@ def test_every_function_works_with_that_policy(own: PolicyCloud) -> None:
     [("pictures", False, True), ("ledger", False, True), ("listing", True, False),
      ("painting", False, True)],
 )  # fmt: skip
-def test_no_function_works_without_what_it_needs_of_that_policy(
-    own: PolicyCloud, left_out: str, paints: bool, sweeps: bool
-) -> None:
+def test_functions_with_less(own: PolicyCloud, left_out: str, paints: bool, sweeps: bool) -> None:
+    """A function fails without the statements that it needs."""
     key = f"uploads/{left_out}.png"
     put(own, key)
     hold(own, *(each for name, each in STATEMENTS.items() if name != left_out))

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 # Of the crash tests, which take longer, one each.
 _CRASH = "tests/crash/test_every_operation.py::test_"
 _CRASH_WEBHOOK = "tests/crash/test_webhook.py::test_process_killed"
+_ATTEMPTS = "tests/shared/processing/test_attempts.py::test_"
+_HTTP_CLIENT = "tests/shared/clients/test_http.py::test_"
 _HTTP = "tests/shared/http_api/test_http.py::test_"
 _LEDGER = "tests/shared/ledger/test_ledger.py"
 _NAMES = "tests/shared/processing/test_output_names.py"
@@ -118,15 +120,15 @@ TAKEOVER = [
     Mutant(
         "a lease lasts until the attempt is settled",
         "shared/processing/claims.py",
-        "return sent_at + SEND_GRACE_SECONDS + CONNECT_SECONDS + slowest",
-        "return sent_at + SEND_GRACE_SECONDS + CONNECT_SECONDS",
+        "return written_at + SEND_GRACE_SECONDS + MARGIN_SECONDS + slowest",
+        "return written_at + SEND_GRACE_SECONDS + MARGIN_SECONDS",
         _PROTECTIONS,
     ),
     Mutant(
         "a lease includes the time until the first byte is sent",
         "shared/processing/claims.py",
-        "return sent_at + SEND_GRACE_SECONDS + CONNECT_SECONDS + slowest",
-        "return sent_at + slowest",
+        "return written_at + SEND_GRACE_SECONDS + MARGIN_SECONDS + slowest",
+        "return written_at + slowest",
         _PROTECTIONS,
     ),
     Mutant(
@@ -139,15 +141,22 @@ TAKEOVER = [
     Mutant(
         "a call that would go out late is not sent",
         "shared/processing/attempts.py",
-        "too_late = claim.sent_at > attempt.sent_at + SEND_GRACE_SECONDS",
-        "too_late = claim.sent_at > attempt.sent_at + 86400.0",
+        "            attempt.sent_at + SEND_GRACE_SECONDS,\n",
+        "            attempt.sent_at + 86400.0,\n",
         _PROTECTIONS,
+    ),
+    Mutant(
+        "one reading of the clock decides on the day as well",
+        "shared/processing/attempts.py",
+        "if now > latest or (attempt.day is not None and billing_day(now) != attempt.day):",
+        "if now > latest:",
+        f"{_ATTEMPTS}midnight_between_count_and_call",
     ),
     Mutant(
         "a call that can no longer be answered in time is not sent",
         "shared/processing/attempts.py",
-        "if too_late or not self._has_time(claim):",
-        "if too_late:",
+        "            self._policy.latest_call(claim.delivery.deadline),\n        )",
+        "        )",
         _PROTECTIONS,
     ),
 ]
@@ -191,22 +200,43 @@ END = [
     Mutant(
         "a record that was redriven pays nothing beside the new one",
         "shared/processing/attempts.py",
-        "if claim.record.redriven_as else None",
-        "if claim.record.redrive_of else None",
+        "if find(ledger, record.redriven_as) is not None:",
+        "if find(ledger, record.redriven_as) is record:",
         _REDRIVE,
     ),
     Mutant(
         "an owner that lost the lease cannot end the record",
         "shared/processing/attempts.py",
-        "if not claim.record.is_leased(now):",
-        "if not claim.record.is_leased(now - 86400.0):",
+        "claim.write(claim.record.changed(ending=Ending(",
+        "(lambda record: setattr(claim, 'record', record))(claim.record.changed(ending=Ending(",
         _PROTECTIONS,
+    ),
+    Mutant(
+        "an end that was decided is carried out, not paid over",
+        "shared/processing/attempts.py",
+        "if record.ending is not None or record.instructions is None:",
+        "if record.instructions is None:",
+        f"{_ATTEMPTS}decision_survives_a_crash",
+    ),
+    Mutant(
+        "a redrive that was overtaken pays nothing beside its old record",
+        "shared/processing/attempts.py",
+        "if old is not None and old.redriven_as != record.id:",
+        "if old is None:",
+        f"{_ATTEMPTS}redrive_overtaken",
+    ),
+    Mutant(
+        "an image that turns up late wins over a later refusal",
+        "shared/processing/attempts.py",
+        "            recovered = self._recover_absent(claim)\n        except ProbeFailed:\n",
+        "            recovered = None\n        except ProbeFailed:\n",
+        f"{_ATTEMPTS}late_image_wins",
     ),
     Mutant(
         "an object that went away or was overwritten is not paid for later",
         "shared/processing/attempts.py",
-        "ended = self._source_is_gone(claim) if record.attempts or claim.taken_over else None",
-        "ended = None",
+        "if record.attempts or claim.taken_over else None",
+        "if claim is None else None",
         _PROTECTIONS,
     ),
     Mutant(
@@ -222,8 +252,8 @@ PROBE = [
     Mutant(
         "an attempt of unknown outcome is probed for",
         "shared/processing/attempts.py",
-        "made = self.probe_output(claim.record, attempt)\n        except",
-        "made = None\n        except",
+        "            image = self.probe_output(claim.record, attempt)\n        except",
+        "            image = None\n        except",
         _PIPELINE,
     ),
     Mutant(
@@ -250,15 +280,15 @@ PROBE = [
     Mutant(
         "the settle time includes the time until the first byte is sent",
         "shared/processing/claims.py",
-        "return sent_at + CONNECT_SECONDS + self.settle_seconds",
+        "return sent_at + MARGIN_SECONDS + self.settle_seconds",
         "return sent_at + self.settle_seconds",
         _PROTECTIONS,
     ),
     Mutant(
         "a probe without a clear answer is no proof of absence",
         "shared/processing/attempts.py",
-        "return self._park_unprobed(claim, Status.IN_DOUBT, reason, error)",
-        "made = None",
+        "return self._park_after_failed_probe(claim, Status.IN_DOUBT, reason, error)",
+        "image = None",
         f"{_CRASH}probe_fails",
     ),
     Mutant(
@@ -271,22 +301,22 @@ PROBE = [
     Mutant(
         "a file from before the call does not count as its image",
         "shared/processing/attempts.py",
-        "if found.last_modified == attempt.before:",
-        "if found.last_modified is None:",
+        "    return not is_unchanged\n",
+        "    return True\n",
         _NAMES,
     ),
     Mutant(
         "a file older than the call does not count as its image",
         "shared/processing/attempts.py",
-        "is_old = _changed_long_before(last_modified, attempt.sent_at)",
+        "is_old = _is_older(last_modified, attempt.sent_at)",
         "is_old = False",
         _NAMES,
     ),
     Mutant(
         "a wrong clock does not make an image with a default name another's",
         "shared/processing/attempts.py",
-        "if record.instructions and record.instructions.output and attempt.number == 1:",
-        "if record.instructions:",
+        "if is_chosen and not _is_attempts_own(",
+        "if not _is_attempts_own(",
         _NAMES,
     ),
     Mutant(
@@ -306,13 +336,80 @@ PROBE = [
     Mutant(
         "an image that appears after the last attempt is found",
         "shared/processing/attempts.py",
-        "if _is_absent(attempt) else None\n                if made",
-        "if attempt is None else None\n                if made",
+        "if attempt.outcome == ABSENT:\n                image",
+        "if attempt.outcome == GENERATED:\n                image",
         f"{_CRASH}image_appears_later",
     ),
 ]
 
+TRANSPORT = [
+    Mutant(
+        "nothing waits between the last reading of the clock and the first byte",
+        "shared/clients/http.py",
+        "        connection = connection or self._connect(url, timeouts.connect)\n",
+        "        request.before_first_byte()\n"
+        "        connection = connection or self._connect(url, timeouts.connect)\n",
+        f"{_HTTP_CLIENT}nothing_before_the_gate",
+    ),
+    Mutant(
+        "an idle connection is not trusted after a long pause",
+        "shared/clients/http.py",
+        "if now - connection.used_at < _IDLE_SECONDS and connection.is_quiet():",
+        "if connection.is_quiet():",
+        f"{_HTTP_CLIENT}old_connections_are_not_used",
+    ),
+    Mutant(
+        "the first failure closes a host's idle connections",
+        "shared/clients/http.py",
+        "            self._drop_idle(place)\n            raise MaybeExecuted",
+        "            raise MaybeExecuted",
+        f"{_HTTP_CLIENT}first_failure_drops_the_pool",
+    ),
+    Mutant(
+        "a paid call does not go over an idle connection",
+        "shared/clients/imagex.py",
+        "sent=sent, fresh=True)",
+        "sent=sent)",
+        f"{_ATTEMPTS}paid_call_on_a_fresh_connection",
+    ),
+    Mutant(
+        "an interim answer is not the answer",
+        "shared/clients/http.py",
+        "if status >= 200:",
+        "if status:",
+        f"{_HTTP_CLIENT}interim_answer",
+    ),
+    Mutant(
+        "a cut answer is not taken for a whole one",
+        "shared/clients/http.py",
+        'raise _EndOfStreamError("the connection was closed before the answer\'s end")',
+        "return",
+        f"{_HTTP_CLIENT}unreadable_answer",
+    ),
+    Mutant(
+        "name resolution has a time limit",
+        "shared/clients/http.py",
+        "        thread.join(seconds)\n",
+        "        thread.join()\n",
+        f"{_HTTP_CLIENT}slow_resolver",
+    ),
+]
+
 ATTEMPTS = [
+    Mutant(
+        "a slot is used once",
+        "shared/processing/claims.py",
+        "has_slot=has_slot and not record.attempts",
+        "has_slot=has_slot",
+        f"{_ATTEMPTS}slot_is_used_once",
+    ),
+    Mutant(
+        "a later attempt whose derived name is taken is not rejected for it",
+        "shared/processing/attempts.py",
+        "        if number > 1:\n",
+        "        if number > 9:\n",
+        f"{_ATTEMPTS}taken_derived_name",
+    ),
     Mutant(
         "every attempt stores its image under another name",
         "shared/ledger/record.py",
@@ -330,14 +427,14 @@ ATTEMPTS = [
     Mutant(
         "later attempts of two uploads to one key do not share a name",
         "shared/processing/output_names.py",
-        'f"-{record.id[-8:]}-{number}"',
+        'f"-{record.id}-{number}"',
         'f"-{record.id[:8]}-{number}"',
         _NAMES,
     ),
     Mutant(
         "an attempt that was throttled keeps its number",
         "shared/processing/attempts.py",
-        "return last.number if last.outcome in _NOT_EXECUTED else last.number + 1",
+        "return last.number if last.outcome in _NUMBER_REUSED else last.number + 1",
         "return last.number + 1",
         _PIPELINE,
     ),
@@ -368,17 +465,18 @@ CAP = [
     Mutant(
         "nothing is sent beyond the daily cap",
         "shared/processing/attempts.py",
-        "if cap is not None and not claim.delivery.ledger.reserve(",
-        "if cap is not None and None is claim.delivery.ledger.reserve(",
+        "if not claim.delivery.ledger.reserve(",
+        "if None is claim.delivery.ledger.reserve(",
         _PROTECTIONS,
     ),
     Mutant(
         "an attempt is counted against the cap before it is written",
         "shared/processing/attempts.py",
-        "        if cap is not None and not claim.delivery.ledger.reserve(",
-        "        early = Attempt(number=number, output=name, sent_at=self._clock.now(), day=day)\n"
-        "        claim.write(record.with_attempt(early))\n"
-        "        if cap is not None and not claim.delivery.ledger.reserve(",
+        "            if not claim.delivery.ledger.reserve(",
+        "            now = self._clock.now()\n"
+        "            early = Attempt(number=number, output=name, sent_at=now, day=day)\n"
+        "            claim.write(record.with_attempt(early))\n"
+        "            if not claim.delivery.ledger.reserve(",
         _PROTECTIONS,
     ),
     Mutant(
@@ -405,7 +503,7 @@ CAP = [
     Mutant(
         "a throttled call does not count against the cap",
         "shared/processing/attempts.py",
-        "self._release(claim, claim.record.begun)\n        if not self._has_time(",
+        "self._release_cap(claim, record.begun)\n        if not self._has_time(",
         "if not self._has_time(",
         _SWEEP,
     ),
@@ -485,8 +583,8 @@ CHOSEN = [
     Mutant(
         "nothing is paid for a name that exists already",
         "shared/processing/attempts.py",
-        "if found is not None and not overwrite:",
-        "if found is None and overwrite is None:",
+        "if stored is not None and not overwrite:",
+        "if stored is None and overwrite is None:",
         _PIPELINE,
     ),
 ]
@@ -634,8 +732,8 @@ CALLERS = [
     Mutant(
         "a key is answered by its record, not by its object's present state",
         "shared/http_api/app.py",
-        "record = earlier or self._asking.record(document, record_id, fingerprint)",
-        "record = self._asking.record(document, record_id, fingerprint)",
+        "record = earlier or self._validator.record(document, record_id, fingerprint)",
+        "record = self._validator.record(document, record_id, fingerprint)",
         f"{_HTTP}a_key_is_answered_by_its_record_whatever_became_of_the_object",
     ),
     Mutant(
@@ -711,9 +809,9 @@ WEBHOOK = [
     Mutant(
         "an event is written before the end that it reports",
         "shared/processing/attempts.py",
-        "        event = self._enqueue(claim, ended)\n"
-        "        stands = claim.delivery.ledger.finish(entry, ended)\n",
-        "        stands = claim.delivery.ledger.finish(entry, ended)\n"
+        "        event = self._enqueue(claim, ended)\n        final = claim.delivery.ledger.finish("
+        "Entry(claim.record, claim.version), ended)\n",
+        "        final = claim.delivery.ledger.finish(Entry(claim.record, claim.version), ended)\n"
         "        event = self._enqueue(claim, ended)\n",
         _CRASH_WEBHOOK,
     ),
@@ -783,6 +881,6 @@ WEBHOOK = [
 ]
 
 MUTANTS = [
-    *CLAIM, *TAKEOVER, *END, *PROBE, *ATTEMPTS, *CAP, *CHOSEN, *UPLOADS, *VARIANTS, *CALLERS,
-    *SECRETS, *WEBHOOK,
+    *CLAIM, *TAKEOVER, *END, *PROBE, *TRANSPORT, *ATTEMPTS, *CAP, *CHOSEN, *UPLOADS, *VARIANTS,
+    *CALLERS, *SECRETS, *WEBHOOK,
 ]  # fmt: skip

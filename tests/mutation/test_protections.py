@@ -12,7 +12,7 @@ import pytest
 
 from shared.clients.http import Request, Response, Timeouts
 from shared.errors import ConditionFailed
-from shared.processing.claims import CONNECT_SECONDS
+from shared.processing.claims import MARGIN_SECONDS
 from tests import fakes
 from tests.crash.interruption import Killed
 from tests.fakes import LEASE_SECONDS, SETTLE_SECONDS, FakeCloud, World
@@ -109,7 +109,7 @@ def test_call_of_killed_owner(world: World, seconds: float) -> None:
 
 def test_slow_connection(world: World) -> None:
     """The image of a call that connected slowly is found, and not paid for again."""
-    world.cloud.reactions = [fakes.late(CONNECT_SECONDS + SETTLE_SECONDS - 0.1)]
+    world.cloud.reactions = [fakes.late(MARGIN_SECONDS + SETTLE_SECONDS - 0.1)]
 
     assert world.deliver(world.cloud.upload(prompt="a cat")).status == "generated"
     assert len(world.cloud.charges) == 1

@@ -1,4 +1,4 @@
-"""A local cloud with a bucket full of pictures that nobody was told of."""
+"""A local cloud with pictures in its bucket of which no event was sent."""
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -11,7 +11,7 @@ from PIL import Image
 from local.cloud import UPLOADS_BUCKET, Cloud, Scale
 from local.imagex import FaultSettings
 
-# A turn a call, and leases that end soon: as far as seconds can be spared.
+# No waiting for call slots, and short leases.
 QUICK = {
     "REPAINT_MAX_QPS": "1000",
     "VEIMAGEX_TIMEOUT_SECONDS": "5",
@@ -23,12 +23,12 @@ QUICK = {
 def a_cloud(
     folder: Path, *, latency: float = 0.0, settings: Mapping[str, str] | None = None
 ) -> AbstractContextManager[Cloud]:
-    """Return a local cloud whose model takes `latency` seconds and paints what it is given."""
+    """Return a local cloud whose model takes `latency` seconds and returns its input."""
     return Cloud(
         folder / "cloud",
         faults=FaultSettings(latency_seconds=latency),
         environment={**QUICK, **(settings or {})},
-        scale=Scale(sweep_seconds=86_400.0),  # nothing moves that a test does not move
+        scale=Scale(sweep_seconds=86_400.0),  # the sweep runs only if a test runs it
         paint=lambda image, _prompt, _seed: image,
     )
 
@@ -46,7 +46,7 @@ def put(
     content: bytes | None = None,
     metadata: Mapping[str, str] | None = None,
 ) -> None:
-    """Put objects there without telling anybody; with a prompt, unless other metadata is given."""
+    """Put objects without an event; with a prompt, unless other metadata is given."""
     given = {"prompt": "x"} if metadata is None else metadata
     headers = {f"x-tos-meta-{name}": value for name, value in given.items()}
     for key in keys:
@@ -55,12 +55,12 @@ def put(
 
 
 def many(number: int) -> list[str]:
-    """Return so many keys."""
+    """Return `number` keys."""
     return [f"uploads/{index:03}.png" for index in range(number)]
 
 
 def change(cloud: Cloud, key: str, seconds_ago: float) -> None:
-    """Let an object have been changed so long ago."""
+    """Set an object's last change back."""
     with cloud.store.index.transaction() as connection:
         connection.execute(
             "UPDATE objects SET modified = modified - ? WHERE key = ?", (seconds_ago, key)
@@ -68,7 +68,7 @@ def change(cloud: Cloud, key: str, seconds_ago: float) -> None:
 
 
 def charged(cloud: Cloud) -> list[str]:
-    """Return the keys of what was paid for, sorted; one that was paid for twice twice."""
+    """Return the sorted keys of all charges; a key that was charged twice comes twice."""
     return sorted(
         unquote(urlsplit(charge.source).path).removeprefix("/") for charge in cloud.book.charges()
     )

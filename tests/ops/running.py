@@ -1,7 +1,7 @@
-"""A bucket of photographs, and an operator: what the pages on running it are tried out on.
+"""The cloud that the commands of docs/running.md are run on.
 
-The four sample photographs have a prompt in their metadata. The fifth has none, and lacks what the
-preset of its prefix asks for.
+The four sample photographs have a prompt in their metadata. The fifth has none, and lacks the key
+that the preset of its prefix needs.
 """
 
 import json
@@ -21,7 +21,7 @@ PRESETS = [{"prefix": "uploads/products/", "prompt": "{product}，产品照片�
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """The environment of whoever operates the cloud, and the folder to do it in."""
+    """The environment and the folder of the cloud's operator."""
 
     environment: Mapping[str, str]
     folder: Path
@@ -29,7 +29,7 @@ class World:
 
 @contextmanager
 def running(folder: Path) -> Iterator[World]:
-    """Yield the world, with everything that it holds in `folder`."""
+    """Yield the world, with all of its files in `folder`."""
     desk = folder / "desk"
     desk.mkdir(parents=True)
     (desk / "examples").symlink_to(ROOT / "examples")
@@ -41,7 +41,7 @@ def running(folder: Path) -> Iterator[World]:
         folder / "cloud",
         faults=FaultSettings(latency_seconds=0.0),
         environment=settings,
-        scale=Scale(sweep_seconds=86_400.0),  # nothing moves but what the page does
+        scale=Scale(sweep_seconds=86_400.0),  # the sweep does not run by itself
     ) as cloud:
         put_samples(cloud)
         picture = (SAMPLES / "coffee.png").read_bytes()

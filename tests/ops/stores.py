@@ -1,4 +1,4 @@
-"""Object storage that does not keep what it promises, each in a way of its own."""
+"""Object storages that break their promises, each in its own way."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ from local.tos.listing import ListingPage
 
 
 class OverwritesAnyway(ObjectStore):
-    """Takes x-tos-forbid-overwrite for a remark."""
+    """Ignores x-tos-forbid-overwrite."""
 
     def put(self, *args: Any, forbid_overwrite: bool = False, **rest: Any) -> Any:
         del forbid_overwrite
@@ -22,7 +22,7 @@ class OverwritesAnyway(ObjectStore):
 
 
 class SwapsAnyway(ObjectStore):
-    """Takes x-tos-if-match for a remark."""
+    """Ignores x-tos-if-match."""
 
     def put(self, *args: Any, if_match: str | None = None, **rest: Any) -> Any:
         del if_match
@@ -30,7 +30,7 @@ class SwapsAnyway(ObjectStore):
 
 
 class CreatesBySwapping(ObjectStore):
-    """Compares only where there is something to compare with."""
+    """Compares the ETag only if the object exists."""
 
     def put(self, bucket: str, key: str, *args: Any, **rest: Any) -> Any:
         if not self.list(bucket, prefix=key).objects:
@@ -38,8 +38,8 @@ class CreatesBySwapping(ObjectStore):
         return super().put(bucket, key, *args, **rest)
 
 
-class LooksThenWrites(ObjectStore):
-    """Honours every condition, as long as nobody else comes in between."""
+class ChecksThenWrites(ObjectStore):
+    """Honours every condition, unless another write comes in between."""
 
     def put(self, bucket: str, key: str, *args: Any, **rest: Any) -> Any:
         there = {stored.key: stored.etag for stored in self.list(bucket, prefix=key).objects}
@@ -53,7 +53,7 @@ class LooksThenWrites(ObjectStore):
 
 
 class ListsLater(ObjectStore):
-    """Shows in a listing nothing of what was just written."""
+    """Leaves new objects out of listings."""
 
     def list(self, bucket: str, **rest: Any) -> ListingPage:
         return super().list(bucket, **{**rest, "prefix": "what was written long ago"})
@@ -76,7 +76,7 @@ class WritesNothing(ObjectStore):
 
 
 class WritesSlowly(ObjectStore):
-    """Takes its time for every write."""
+    """Takes long for every write."""
 
     def put(self, *args: Any, **rest: Any) -> Any:
         stored = super().put(*args, **rest)
@@ -108,12 +108,12 @@ def served(store: ObjectStore, keys: KeyRing) -> Iterator[Mapping[str, str]]:
 
 
 def keys_in(store: ObjectStore, bucket: str = STATE_BUCKET) -> list[str]:
-    """Return what is there, as the disk has it."""
+    """Return the keys on the disk."""
     return [stored.key for stored in ObjectStore.list(store, bucket).objects]
 
 
 def store_in(folder: Path, kind: type[ObjectStore]) -> ObjectStore:
-    """Make a store of that kind."""
+    """Return a store of a kind."""
     return kind(folder / "careless")
 
 

@@ -1,4 +1,4 @@
-"""The commands where nothing is installed but what they say that they need."""
+"""The commands, with only the packages installed that they declare."""
 
 import subprocess
 import sys
@@ -19,7 +19,8 @@ main()
 """
 
 
-def test_the_commands_start_without_the_packages_that_only_the_local_cloud_needs() -> None:
+def test_without_local_packages() -> None:
+    """The commands start without the packages that only the local cloud needs."""
     missing = [pin.partition("==")[0] for pin in _EXTRAS["local"] if pin not in _EXTRAS["ops"]]
     assert "starlette" in missing
 

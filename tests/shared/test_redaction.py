@@ -1,10 +1,11 @@
 """Nothing secret gets through, and nothing else gets lost."""
 
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 
-from shared.redaction import hide_query, redact, redact_text
+from shared.redaction import hide_query, redact, redact_text, shape_of
 from tests.fakes import Lines
 
 
@@ -77,3 +78,31 @@ def test_an_exceptions_trace_shows_no_secret() -> None:
 
     assert "hush" not in lines.text
     assert "ValueError" in lines.text
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({"a": 1, "b": [True, 2], "c": None}, {"a": "int", "b": ["bool"], "c": "NoneType"}),
+        ('{"code": 10000}', {"JSON text": {"code": "int"}}),
+        (b'{"a": "x"}', {"JSON text": {"a": "str"}}),
+        ("[1]", "str"),
+        ([], []),
+        (1.5, "float"),
+    ],
+)
+def test_shape(value: Any, expected: Any) -> None:
+    """A shape has the names of fields and the types of values."""
+    assert expected == shape_of(value)
+
+
+def test_shape_of_deep_value() -> None:
+    """A value that is nested too deeply is cut off, so that no event can exhaust the stack."""
+    value: Any = "hush"
+    for _ in range(100_000):
+        value = [value]
+
+    shown = str(shape_of(value))
+
+    assert "…" in shown
+    assert "hush" not in shown

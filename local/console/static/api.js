@@ -1,41 +1,41 @@
-// The console's API. A refusal becomes a Problem whose message is a sentence for people.
+// The console's API. An error becomes a Problem whose message is a sentence for the reader.
 
 import { t } from "./texts.js";
 
-/** What the server refused, or that it is not there: `message` says it in words. */
+/** An error of the server, or its absence; `message` describes it. */
 export class Problem extends Error {}
 
-async function ask(method, path, body) {
-  let answer;
+async function request(method, path, body) {
+  let response;
   try {
-    answer = await fetch(path, { method, body });
+    response = await fetch(path, { method, body });
   } catch {
     throw new Problem(t("gone"));
   }
-  if (answer.status === 204) return null;
-  const document = await answer.json().catch(() => ({}));
-  if (!answer.ok) {
-    throw new Problem(document.detail || document.title || t("problem.status", { status: answer.status }));
+  if (response.status === 204) return null;
+  const document = await response.json().catch(() => ({}));
+  if (!response.ok) {
+    throw new Problem(document.detail || document.title || t("problem.status", { status: response.status }));
   }
   return document;
 }
 
-/** Upload a picture, with what is set of prompt, seed, scale and steps. */
+/** Upload a picture with prompt, seed, scale and steps, if they are given. */
 export function upload(file, instructions) {
   const query = new URLSearchParams({ name: file.name || "picture.png" });
   for (const [name, value] of Object.entries(instructions)) {
     if (value !== "") query.set(name, value);
   }
-  return ask("POST", `/api/uploads?${query}`, file);
+  return request("POST", `/api/uploads?${query}`, file);
 }
 
-export const uploadSamples = () => ask("POST", "/api/samples");
-export const again = (id) => ask("POST", `/api/uploads/${encodeURIComponent(id)}/again`);
-export const sweep = () => ask("POST", "/api/sweep");
-export const kill = (name) => ask("POST", `/api/functions/${encodeURIComponent(name)}/kill`);
+export const uploadSamples = () => request("POST", "/api/samples");
+export const again = (id) => request("POST", `/api/uploads/${encodeURIComponent(id)}/again`);
+export const sweep = () => request("POST", "/api/sweep");
+export const kill = (name) => request("POST", `/api/functions/${encodeURIComponent(name)}/kill`);
 export const setFaults = (faults) =>
-  ask("PUT", "/api/faults", new Blob([JSON.stringify(faults)], { type: "application/json" }));
-export const resetFaults = () => ask("POST", "/api/faults/reset");
+  request("PUT", "/api/faults", new Blob([JSON.stringify(faults)], { type: "application/json" }));
+export const resetFaults = () => request("POST", "/api/faults/reset");
 
 /** The address of an upload's picture: `before` or `after`. */
 export const pictureAddress = (id, which) => `/api/uploads/${encodeURIComponent(id)}/${which}`;

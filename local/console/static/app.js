@@ -1,4 +1,4 @@
-// The page, put together.
+// The page: every part, and the state that they draw.
 
 import { announce, toast } from "./announce.js";
 import * as api from "./api.js";
@@ -34,7 +34,7 @@ function draw(state, kinds, all = false) {
     drawUploads(state.uploads, all);
     setText(byId("uploads-count"), state.uploads.length ? number(state.uploads.length) : "");
     show(byId("welcome"), state.uploads.length === 0);
-    tellEnds(state.uploads);
+    announceEnds(state.uploads);
   }
   if (kinds.has("samples")) {
     drawSamples(state.samples, all);
@@ -48,8 +48,8 @@ function draw(state, kinds, all = false) {
   if (kinds.has("cloud")) setText(byId("foot"), t("foot", state.cloud));
 }
 
-/** Speak the ends that uploads came to since the last look; at first there is nothing to tell. */
-function tellEnds(uploads) {
+/** Speak the uploads that ended since the last state; the first state is not announced. */
+function announceEnds(uploads) {
   const now = new Map(uploads.map((upload) => [upload.id, upload.stage]));
   for (const upload of stages ? uploads : []) {
     if (ENDED.has(upload.stage) && stages.get(upload.id) !== upload.stage) {

@@ -1,4 +1,4 @@
-// Before and after, one above the other, with a slider between them.
+// The pictures before and after, one above the other, with a slider between them.
 
 import { pictureAddress } from "./api.js";
 import { el, setAttribute, setText, show } from "./dom.js";
@@ -6,7 +6,7 @@ import { t } from "./texts.js";
 
 const MIDDLE = 50;
 
-/** Make the pictures of one upload; the slider comes with the second picture. */
+/** Make the pictures of one upload; the slider appears with the second picture. */
 export function compare() {
   const before = el("img", { class: "before", loading: "lazy", decoding: "async" });
   const after = el("img", { class: "after", loading: "lazy", decoding: "async", hidden: true });
@@ -27,7 +27,7 @@ export function compare() {
 
   function toggle() {
     const done = document.fullscreenElement ? document.exitFullscreen() : node.requestFullscreen();
-    done.catch(() => {}); // The browser, or the reader, may have other plans.
+    done.catch(() => {}); // The browser or the reader may refuse.
   }
 
   node.addEventListener("fullscreenchange", () => {

@@ -1,4 +1,4 @@
-// Small helpers around the document. What comes from outside only ever becomes text.
+// Small helpers for the document. Data from outside is only ever inserted as text.
 
 /** Make an element: `el("p", { class: "hint", onclick: f }, "text", child)`. */
 export function el(tag, attributes = {}, ...children) {
@@ -16,7 +16,7 @@ export function byId(id) {
   return document.getElementById(id);
 }
 
-/** Set an attribute, or take it away for `false`, `null` and `undefined`; only where it differs. */
+/** Set an attribute, or remove it for `false`, `null` and `undefined`; only if it differs. */
 export function setAttribute(node, name, value) {
   if (value === false || value === null || value === undefined) node.removeAttribute(name);
   else {
@@ -25,7 +25,7 @@ export function setAttribute(node, name, value) {
   }
 }
 
-/** Set the text only where it differs: a live region speaks, and a selection is lost, otherwise. */
+/** Set the text only if it differs: otherwise a live region speaks, and a selection is lost. */
 export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
@@ -36,11 +36,11 @@ export function show(node, visible) {
 }
 
 /**
- * Return a function that makes `parent` hold one view for each item, in their order.
+ * Return a function that gives `parent` one view for each item, in their order.
  *
- * `make` returns `{ node, update(item) }` for a new item. A view stays as long as its item's key
- * is there, and is not moved unless the order changed: focus, open details and sliders survive.
- * An item that is the same object as before is not drawn again, unless `all` is set.
+ * `make` returns `{ node, update(item) }` for a new item. A view stays as long as its item's key,
+ * and is not moved unless the order changed: focus, open details and sliders survive. An item that
+ * is the same object as before is not drawn again, unless `all` is set.
  */
 export function keyed(parent, keyOf, make) {
   const views = new Map();

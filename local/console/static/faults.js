@@ -1,4 +1,4 @@
-// Break things: what the model and the platform shall get wrong.
+// Break things: the faults of the model and the platform.
 
 import { toast } from "./announce.js";
 import * as api from "./api.js";
@@ -8,7 +8,7 @@ import { number, t } from "./texts.js";
 const SETTLED_MILLISECONDS = 250;
 const UPLOAD_FUNCTION = "repaint-upload";
 
-// All the way to the left means that nothing is wrong.
+// A slider at its left end means no fault.
 const percent = {
   max: 100,
   step: 1,
@@ -39,11 +39,11 @@ const CONTROLS = {
 };
 
 export function beginFaults() {
-  let inPlace = null; // what the cloud says
-  let wanted = {}; // what was moved here and is not yet answered
+  let inForce = null; // the cloud's values
+  let wanted = {}; // values that were changed here and are not confirmed yet
   const held = new Set(); // sliders under a finger
   let settling = 0;
-  let asked = 0;
+  let requests = 0;
   const views = Object.entries(CONTROLS).map(([name, control]) => controlView(name, control));
 
   function controlView(name, control) {
@@ -68,8 +68,8 @@ export function beginFaults() {
   }
 
   function draw() {
-    if (!inPlace) return;
-    const shown = { ...inPlace, ...wanted };
+    if (!inForce) return;
+    const shown = { ...inForce, ...wanted };
     for (const { name, control, label, value, slider } of views) {
       const text = control.text(shown[name]);
       setText(label, t(`faults.${name}`));
@@ -82,23 +82,23 @@ export function beginFaults() {
     }
   }
 
-  /** Send what is wanted. Only the last answer counts: an earlier one knows less. */
+  /** Send the wanted values. Only the last response counts: an earlier one is out of date. */
   async function send() {
     const sent = wanted;
-    await settle(() => api.setFaults({ ...inPlace, ...sent }), sent);
+    await settle(() => api.setFaults({ ...inForce, ...sent }), sent);
   }
 
-  async function settle(ask, sent) {
-    const mine = ++asked;
+  async function settle(request, sent) {
+    const mine = ++requests;
     let problem = "";
     try {
-      const answer = await ask();
-      if (mine === asked) inPlace = answer;
-    } catch (refused) {
-      problem = refused.message;
+      const response = await request();
+      if (mine === requests) inForce = response;
+    } catch (error) {
+      problem = error.message;
     }
-    if (mine !== asked) return;
-    // What was moved meanwhile waits for its own turn.
+    if (mine !== requests) return;
+    // A slider that was moved meanwhile is sent by a request of its own.
     const moved = ([name, value]) => sent[name] !== value;
     wanted = Object.fromEntries(Object.entries(wanted).filter(moved));
     setText(byId("fault-problem"), problem);
@@ -123,7 +123,7 @@ export function beginFaults() {
 
   return {
     update(faults) {
-      inPlace = faults;
+      inForce = faults;
       draw();
     },
     updateFunctions(functions) {

@@ -1,13 +1,13 @@
-// What is folded away under an upload: its attempts and its log lines.
+// The details of an upload that can be unfolded: its attempts and its log lines.
 
 import { el, keyed, setAttribute, setText, show } from "./dom.js";
 import { t, tOr } from "./texts.js";
 
 const LEADING = new Set(["timestamp", "level", "event"]);
-// On every line of one upload the same: said once by the card.
+// The same on every line of one upload: the card shows them once.
 const KNOWN = new Set(["bucket", "key", "record"]);
 
-/** Make the fold of the attempts: the name, when it was sent, how it ended. */
+/** Make the fold of the attempts: name, time, outcome. */
 export function attemptsFold() {
   return fold((upload) => upload.attempts, "upload.attempts.title", (attempt) => attempt.number, attemptLine);
 }
@@ -44,16 +44,16 @@ function attemptLine() {
   const text = el("code");
   const state = el("strong");
   const when = el("time");
-  const said = el("p", { lang: "en" });
+  const detail = el("p", { lang: "en" });
   return {
-    node: el("li", {}, el("div", { class: "line-head" }, when, state), text, said),
+    node: el("li", {}, el("div", { class: "line-head" }, when, state), text, detail),
     update(attempt) {
       setText(when, timeOfDay(attempt.sent_at * 1000));
       const { outcome } = attempt;
       setText(state, `${attempt.number} · ${outcome ? tOr(`outcome.${outcome}`, outcome) : t("outcome.open")}`);
       setText(text, attempt.output);
-      setText(said, [attempt.code, attempt.message].filter(Boolean).join(" "));
-      show(said, said.textContent !== "");
+      setText(detail, [attempt.code, attempt.message].filter(Boolean).join(" "));
+      show(detail, detail.textContent !== "");
     },
   };
 }

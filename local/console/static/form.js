@@ -1,4 +1,4 @@
-// Pictures dropped, chosen or pasted; the prompt that goes with them; off they go.
+// The form: pictures that are dropped, chosen or pasted, and their prompt.
 
 import { toast } from "./announce.js";
 import { upload } from "./api.js";
@@ -37,7 +37,7 @@ export function beginForm() {
   function remove(item) {
     staged = staged.filter((other) => other !== item);
     draw();
-    // The button that was pressed is gone: go on from where the pictures came from.
+    // The pressed button is gone: the focus goes to the input.
     input.focus();
   }
 
@@ -75,7 +75,7 @@ export function beginForm() {
   byId("prompt").addEventListener("input", () => draw());
   input.addEventListener("change", () => {
     add(input.files);
-    // So that choosing the same file once more is a change again.
+    // Then choosing the same file again is a change.
     input.value = "";
   });
   document.addEventListener("paste", (event) => {
@@ -92,7 +92,7 @@ export function beginForm() {
   return { redraw: () => draw(true) };
 }
 
-/** Take files that are dropped anywhere: the browser would leave the page to show them. */
+/** Accept files that are dropped anywhere: the browser would leave the page to show them. */
 function acceptDrops(zone, take) {
   let depth = 0;
   const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");
@@ -115,7 +115,7 @@ function acceptDrops(zone, take) {
   });
 }
 
-/** A picture that is about to be uploaded. Drawn on a canvas: the page allows itself no blob address. */
+/** A picture that will be uploaded. Drawn on a canvas: the page's policy allows no blob address. */
 function thumbnail(item, remove) {
   const canvas = el("canvas", { width: THUMBNAIL, height: THUMBNAIL, "aria-hidden": "true" });
   const button = el("button", { type: "button", class: "remove", onclick: () => remove(item) }, "×");
@@ -131,7 +131,7 @@ async function paint(file, canvas) {
   try {
     picture = await createImageBitmap(file);
   } catch {
-    return; // No picture that this browser knows: its name stands alone.
+    return; // The browser cannot read it: its name stands alone.
   }
   const side = Math.min(picture.width, picture.height);
   const [left, top] = [(picture.width - side) / 2, (picture.height - side) / 2];

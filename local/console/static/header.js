@@ -1,4 +1,4 @@
-// What is always in sight: charges beside images, and whether the cloud is there.
+// The header: charges beside images, and the connection to the cloud.
 
 import { byId, el, setAttribute, setText, show } from "./dom.js";
 import { number, t } from "./texts.js";

@@ -1,4 +1,4 @@
-// The ledger's unfinished records, and the sweep that goes through them.
+// The ledger's unfinished records, and the sweep that finishes them.
 
 import { toast } from "./announce.js";
 import { sweep } from "./api.js";
@@ -37,7 +37,7 @@ export function beginLedger() {
 
   return {
     update(records, all) {
-      // A cloud that nothing was deployed to yet has no sweep.
+      // A cloud without deployed functions has no sweep.
       const { running: sweeping, next_at: nextAt, last: before } = records.sweep ?? {};
       for (const id of ["sweep-next", "sweep", "sweep-last"]) show(byId(id), records.sweep !== null);
       setText(nextLabel, t(sweeping ? "sweep.running" : "sweep.next"));
@@ -55,7 +55,7 @@ export function beginLedger() {
   };
 }
 
-/** The counts of a sweep that are not zero, in words. */
+/** Return the counts of a sweep that are not zero, in words. */
 function inWords(counts) {
   const words = Object.entries(counts)
     .filter(([, n]) => n !== 0)

@@ -1,4 +1,4 @@
-// The queue as the platform sees it.
+// The platform's event queue.
 
 import { byId, el, keyed, setAttribute, setText, show } from "./dom.js";
 import { number, t } from "./texts.js";
@@ -68,7 +68,7 @@ function itemView(list) {
   };
 }
 
-/** The object's own name; an event without one is named by its function. */
+/** Return the object's name; an event without an object has its function's. */
 function nameOf(item) {
   return item.key ? item.key.split("/").at(-1) : item.function;
 }

@@ -5,19 +5,19 @@ const RETRY_MILLISECONDS = 1500;
 const MOST_UPLOADS = 200;
 
 /**
- * Follow the cloud: `onChange(state, kinds)` with the whole state and the set of what changed in
- * it, at most once a frame; `onConnection("live" | "gone")`.
+ * Follow the cloud: call `onChange(state, kinds)` with the whole state and the names of its parts
+ * that changed, at most once a frame, and `onConnection("live" | "gone")`.
  */
 export function follow(onChange, onConnection) {
   let state = null;
   let changed = new Set();
 
   function note(kind) {
-    if (changed.size === 0) requestAnimationFrame(tell);
+    if (changed.size === 0) requestAnimationFrame(notify);
     changed.add(kind);
   }
 
-  function tell() {
+  function notify() {
     const kinds = changed;
     changed = new Set();
     onChange(state, kinds);
@@ -41,8 +41,8 @@ export function follow(onChange, onConnection) {
       });
     }
     source.onerror = () => {
-      // The browser's own reconnecting gives up after an answer other than 200, and says nothing
-      // of when it tries: done by hand, both are known.
+      // Reconnect by hand: the browser gives up after a response other than 200, and does not
+      // report when it tries again.
       source.close();
       onConnection("gone");
       setTimeout(connect, RETRY_MILLISECONDS);

@@ -1,4 +1,4 @@
-// The page's words in the reader's language.
+// The page's texts in the reader's language.
 
 import { en } from "./texts-en.js";
 import { zh } from "./texts-zh.js";
@@ -17,17 +17,17 @@ export function t(key, values = {}) {
   return text.replace(/\{(\w+)\}/g, (place, name) => values[name] ?? place);
 }
 
-/** Return the text named `key`, or `otherwise` where there is none: for names the cloud makes up. */
+/** Return the text named `key`, or `otherwise` if there is none: for names that the cloud sends. */
 export function tOr(key, otherwise, values) {
   return key in en ? t(key, values) : otherwise;
 }
 
-/** A number as this language writes it, with at most `digits` behind the point. */
+/** Write a number in this language, with at most `digits` behind the point. */
 export function number(value, digits = 0) {
   return value.toLocaleString(TAGS[language], { maximumFractionDigits: digits });
 }
 
-/** Put every fixed text of index.html in place, and let the switch change the language. */
+/** Insert every fixed text of index.html, and let the switch change the language. */
 export function begin(onSwitch) {
   apply();
   byId("language").addEventListener("click", () => {
@@ -47,7 +47,7 @@ function apply() {
   byId("seed").placeholder = t("form.seed.example");
   byId("scale").placeholder = "7";
   byId("steps").placeholder = "20";
-  // The switch is written in the language that it leads to.
+  // The switch is written in the language that it switches to.
   const other = language === "en" ? "zh" : "en";
   byId("language").lang = TAGS[other];
   setText(byId("language"), other === "zh" ? "中文" : "English");
@@ -63,7 +63,7 @@ function choose() {
   return "en";
 }
 
-// Storage can be switched off in the browser; the page then follows it on every visit.
+// If storage is switched off, the page follows the browser's language on every visit.
 function recall() {
   try {
     return localStorage.getItem(KEPT);

@@ -1,4 +1,4 @@
-// Times that tick: an element says what it counts from, and one timer writes them all.
+// Times that tick: each element holds the moment that it counts from, one timer writes them all.
 
 import { el, setAttribute, setText } from "./dom.js";
 import { number, t } from "./texts.js";
@@ -18,13 +18,13 @@ export function setClock(node, form, moment) {
   write(node, Date.now() / 1000);
 }
 
-/** Let an element stand still with a text of its own. */
+/** Stop an element's clock, and show a text. */
 export function stopClock(node, text) {
   setAttribute(node, "data-clock", null);
   setText(node, text);
 }
 
-/** A length of time in words: 0.04 s, 1.2 s, 42 s, 3 min 05 s, 2 h 10 min. */
+/** Write a duration: 0.04 s, 1.2 s, 42 s, 3 min 5 s, 2 h 10 min. */
 export function duration(seconds) {
   if (seconds < 1) return t("time.seconds", { n: number(seconds, 2) });
   if (seconds < 10) return t("time.seconds", { n: number(seconds, 1) });
@@ -35,7 +35,7 @@ export function duration(seconds) {
   return t("time.hours", { n: Math.floor(seconds / 3600), m: Math.floor((seconds % 3600) / 60) });
 }
 
-/** Write all times once a second. They stand in no live region, so nothing is spoken. */
+/** Write all times once a second. They are in no live region, so none is spoken. */
 export function tick() {
   const now = Date.now() / 1000;
   for (const node of document.querySelectorAll("[data-clock]")) write(node, now);

@@ -1,4 +1,4 @@
-// One upload: its pictures, how far it is, what it cost, and what was said about it.
+// One upload's card: its pictures, progress, figures, addresses and log.
 
 import { toast } from "./announce.js";
 import * as api from "./api.js";
@@ -10,7 +10,7 @@ import { number, t } from "./texts.js";
 import { clock, duration, setClock, stopClock } from "./time.js";
 import { why } from "./why.js";
 
-/** The stages that the platform does not go on from by itself. */
+/** The stages at which the platform stops. */
 export const ENDED = new Set([
   "generated", "rejected", "skipped", "superseded", "deferred", "in_doubt", "dropped",
 ]);
@@ -20,7 +20,7 @@ const TONES = {
   skipped: "calm", superseded: "calm", deferred: "wait", in_doubt: "doubt", dropped: "bad",
 };
 
-/** Make the article of an upload. */
+/** Make the card of an upload. */
 export function uploadCard(first) {
   const titleId = `upload-${first.id}`;
   const pictures = compare();
@@ -34,8 +34,8 @@ export function uploadCard(first) {
   const figures = el("span");
   const settings = el("span", { class: "settings" });
   const meaning = el("p");
-  const said = el("p", { class: "said", lang: "en" });
-  const reason = el("div", { class: "reason" }, meaning, said);
+  const detail = el("p", { class: "detail", lang: "en" });
+  const reason = el("div", { class: "reason" }, meaning, detail);
   const uris = addresses();
   const attempts = attemptsFold();
   const log = logFold();
@@ -85,7 +85,7 @@ export function uploadCard(first) {
       setAttribute(prompt, "data-missing", !upload.prompt);
       drawSteps(steps, stepNodes, upload.stage);
       setText(meaning, why(upload));
-      setText(said, upload.reason);
+      setText(detail, upload.reason);
       show(reason, upload.reason !== "");
       if (upload.seconds !== null) stopClock(time, duration(upload.seconds));
       else setClock(time, "elapsed", upload.uploaded_at);
@@ -102,7 +102,7 @@ export function uploadCard(first) {
   };
 }
 
-/** Uploaded, waiting, working, and then generated or whatever it came to instead. */
+/** Draw the steps: uploaded, waiting, working, and then generated or another end. */
 function drawSteps(list, nodes, stage) {
   const ended = ENDED.has(stage);
   const at = ended ? 3 : stage === "working" ? 2 : 1;

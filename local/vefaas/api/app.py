@@ -1,4 +1,4 @@
-"""The control plane as an application: verify, find the action, answer in the envelope."""
+"""The control plane's HTTP API: verify the signature, run the action, return the envelope."""
 
 import json
 from collections.abc import Callable
@@ -13,22 +13,21 @@ from starlette.routing import Route
 from local.keys import KeyRing
 from local.openapi import Received, Refusal, envelope, new_request_id, verify
 from local.permissions import Authorizer, RequestedAction, denial
-from local.vefaas.api import functions, instances, releases, requests, triggers, uploads
-from local.vefaas.api.plane import ControlPlane
-from local.vefaas.api.requests import Request as Body
-from local.vefaas.api.uploads import INSTALLS, UPLOADS
+from local.vefaas.api import functions, releases, requests, triggers, uploads
+from local.vefaas.api.control_plane import ControlPlane
+from local.vefaas.api.responses import Json
 
-SERVICE = "vefaas"
-VERSION = "2024-06-06"
-CALLBACK_VERSIONS = (VERSION, "2021-03-03")
+_SERVICE = "vefaas"
+_VERSION = "2024-06-06"
+_CALLBACK_VERSIONS = (_VERSION, "2021-03-03")
 """CodeUploadCallback is in no client; the platform's own tools call it by its older version."""
 
-Answer = Callable[[ControlPlane, Any], dict[str, Any] | None]
-ACTIONS: dict[str, tuple[type[Body], Answer]] = {
+_Action = Callable[[ControlPlane, Any], Json | None]
+_ACTIONS: dict[str, tuple[type[requests.Request], _Action]] = {
     "CreateFunction": (requests.CreateFunction, functions.create),
     "UpdateFunction": (requests.UpdateFunction, functions.update),
     "GetFunction": (requests.ById, functions.get),
-    "ListFunctions": (requests.ListFunctions, functions.list_all),
+    "ListFunctions": (requests.ListFunctions, functions.list_functions),
     "DeleteFunction": (requests.ById, functions.delete),
     "GetFunctionResource": (requests.OfFunction, functions.get_resource),
     "UpdateFunctionResource": (requests.UpdateFunctionResource, functions.update_resource),
@@ -47,10 +46,10 @@ ACTIONS: dict[str, tuple[type[Body], Answer]] = {
     "GetTimer": (requests.OfTimer, triggers.get_timer),
     "DeleteTimer": (requests.OfTimer, triggers.delete_timer),
     "ListTriggers": (requests.OfFunction, triggers.list_triggers),
-    "ListFunctionInstances": (requests.OfFunction, instances.list_all),
-    "GetFunctionInstanceLogs": (requests.GetFunctionInstanceLogs, instances.logs),
+    "ListFunctionInstances": (requests.OfFunction, functions.list_instances),
+    "GetFunctionInstanceLogs": (requests.GetFunctionInstanceLogs, functions.get_instance_logs),
 }
-"""Every action: how its body is read, and what answers it. All are called by POST."""
+"""Every action, with the model of its request. All are called by POST."""
 
 
 def application(
@@ -60,13 +59,13 @@ def application(
     region: str = "cn-beijing",
     authorizer: Authorizer | None = None,
 ) -> Starlette:
-    """Return the control plane as an application."""
+    """Return the control plane as an ASGI application."""
     api = _Api(plane, keys, region, authorizer)
     return Starlette(
         routes=[
             Route("/", api.answer, methods=["POST", "GET"]),
-            Route(UPLOADS + "{token}", api.upload, methods=["PUT"]),
-            Route(INSTALLS + "{function}", api.install_log, methods=["GET"]),
+            Route(uploads.UPLOADS + "{token}", api.upload, methods=["PUT"]),
+            Route(uploads.INSTALLS + "{function}", api.install_log, methods=["GET"]),
         ]
     )
 
@@ -89,25 +88,20 @@ class _Api:
         try:
             received = await Received.read(request)
         except ClientDisconnect:
-            return Response()  # nobody is there to read it, and nothing was asked for
+            return Response()  # nobody is there to read it
         query = dict(received.query)
         action, version = query.get("Action", ""), query.get("Version", "")
         now = self._plane.clock.now()
 
-        def wrapped(error: Refusal | None = None, result: Any = None) -> dict[str, Any]:
+        def wrapped(error: Refusal | None = None, result: Any = None) -> Json:
+            request_id, region = new_request_id(now), self._region
             return envelope(
-                new_request_id(now),
-                action,
-                version,
-                SERVICE,
-                self._region,
-                result=result,
-                error=error,
+                request_id, action, version, _SERVICE, region, result=result, error=error
             )
 
         try:
-            key = verify(received, self._keys, service=SERVICE, region=self._region, now=now)
-            result = await run_in_threadpool(self._act, received, key, action, version)
+            key = verify(received, self._keys, service=_SERVICE, region=self._region, now=now)
+            result = await run_in_threadpool(self._run, received, key, action, version)
         except Refusal as refusal:
             return JSONResponse(wrapped(refusal), refusal.status)
         whole = wrapped(result=_absolute(result, request.headers["host"]))
@@ -115,22 +109,20 @@ class _Api:
             del whole["Result"]  # as DeleteFunction's documented answer
         return JSONResponse(whole)
 
-    def _act(
-        self, received: Received, key: str, action: str, version: str
-    ) -> dict[str, Any] | None:
-        versions = CALLBACK_VERSIONS if action == "CodeUploadCallback" else (VERSION,)
-        if action not in ACTIONS or version not in versions:
+    def _run(self, received: Received, key: str, action: str, version: str) -> Json | None:
+        versions = _CALLBACK_VERSIONS if action == "CodeUploadCallback" else (_VERSION,)
+        if action not in _ACTIONS or version not in versions:
             raise Refusal(
                 "InvalidActionOrVersion", f"There is no action {action!r}, version {version!r}."
             )
         if received.method != "POST":
             raise Refusal("MethodNotAllowed", f"{action} is called by POST.")
-        model, answer = ACTIONS[action]
+        model, run = _ACTIONS[action]
         try:
-            asked = requests.read(model, json.loads(received.body or b"{}"))
+            request = requests.read(model, json.loads(received.body or b"{}"))
         except ValueError:
             raise Refusal("InvalidRequest", "The body is not JSON.", status=400) from None
-        function_id = getattr(asked, "function_id", None) or getattr(asked, "id", None)
+        function_id = getattr(request, "function_id", None) or getattr(request, "id", None)
         resource = f"function/{function_id or '*'}"
         requested = [RequestedAction.of(f"vefaas:{action}", self._region, resource)]
         if denied := denial(self._authorizer, self._keys, key, requested):
@@ -138,10 +130,10 @@ class _Api:
         with self._plane.lock:
             if self._plane.is_stopped:
                 raise Refusal("ServiceUnavailableTemp", "The local cloud is shutting down.")
-            return answer(self._plane, asked)
+            return run(self._plane, request)
 
     async def upload(self, request: Request) -> Response:
-        """Take a zip at an address that was given out."""
+        """Receive a zip at an address that was returned before."""
         try:
             await uploads.receive(self._plane, request.path_params["token"], request.stream())
         except ClientDisconnect:
@@ -151,7 +143,7 @@ class _Api:
         return Response()
 
     async def install_log(self, request: Request) -> Response:
-        """Show the log of an installation."""
+        """Return the log of an installation."""
         try:
             log = await run_in_threadpool(
                 uploads.install_log, self._plane, request.path_params["function"]
@@ -161,8 +153,8 @@ class _Api:
         return PlainTextResponse(log)
 
 
-def _absolute(result: dict[str, Any] | None, host: str) -> dict[str, Any] | None:
-    """Return an answer whose addresses lead to this server as its client reached it."""
+def _absolute(result: Json | None, host: str) -> Json | None:
+    """Return a result whose paths are addresses of this server, as its client reached it."""
     if result is None:
         return None
     addresses = {"UploadAddress", "DownloadURL"} & set(result)

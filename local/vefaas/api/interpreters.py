@@ -1,4 +1,4 @@
-"""Find the interpreter that runs a function's code: its runtime's own, or one that fits as well."""
+"""Choose the interpreter for a function's code: its runtime's own, or one that fits as well."""
 
 import json
 import os
@@ -12,12 +12,12 @@ from functools import cache
 from pathlib import Path
 
 ISOLATED = ("-S", "-s")
-"""Without the packages of this machine's interpreter: a function finds what its zip holds."""
+"""Hide the packages of this machine's interpreter: a function finds only those in its zip."""
 
-# The platform's worker is started with an option that came with it.
+# The worker is started with an option that is new in this version.
 _OLDEST = (3, 11)
 _SECONDS = 20
-_ASK = (
+_QUERY = (
     "import json, sys, importlib.machinery as m; "
     "print(json.dumps([sys.version_info[:2], m.EXTENSION_SUFFIXES]))"
 )
@@ -25,12 +25,12 @@ _COMPILED = re.compile(r"\.((?:cpython-\d+|abi3)[^.]*)\.(?:so|pyd)$")
 
 
 class NoInterpreterError(Exception):
-    """No interpreter at hand can run the code; the message says what to do."""
+    """No interpreter of this machine can run the code."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interpreter:
-    """A Python on this machine; `tags` are those of the compiled modules that it loads."""
+    """A Python on this machine, and the tags of the compiled modules that it loads."""
 
     command: str
     version: tuple[int, int]
@@ -46,7 +46,8 @@ def choose(
     """Return the interpreter for code in `folder` that was made for `runtime`.
 
     It is the one `given` for that runtime; or one of the runtime's version, on the PATH or pyenv's;
-    or this very one, if it loads all that is compiled in the folder. Raises NoInterpreterError.
+    or this process's own, if it loads every compiled module in the folder. Raises
+    NoInterpreterError.
     """
     needed = compiled_tags(folder)
     wanted = runtime.removesuffix("/v1").removeprefix("python")
@@ -54,17 +55,17 @@ def choose(
         candidates = [given[runtime]]
     else:
         candidates = [f"python{wanted}", *_of_pyenv(wanted, environment), sys.executable]
-    there = [found for command in candidates if (found := ask(command))]
-    if not there:
+    found = [each for command in candidates if (each := inspect(command))]
+    if not found:
         raise NoInterpreterError(
             f"{' and '.join(candidates)}, to run {runtime}, is no Python of this machine, or older "
             "than 3.11: install one, or choose another."
         )
-    same = [each for each in there if f"{each.version[0]}.{each.version[1]}" == wanted]
-    for each in (*same, *there):
+    same = [each for each in found if f"{each.version[0]}.{each.version[1]}" == wanted]
+    for each in (*same, *found):
         if needed <= each.tags:
             return each.command
-    known = ", ".join(f"{each.command} of {each.version[0]}.{each.version[1]}" for each in there)
+    known = ", ".join(f"{each.command} of {each.version[0]}.{each.version[1]}" for each in found)
     raise NoInterpreterError(
         f"The zip holds packages compiled for {', '.join(sorted(needed))}, which no interpreter "
         f"at hand loads (there is {known}): install Python {wanted}, or pack the zip for an "
@@ -73,30 +74,30 @@ def choose(
 
 
 def _of_pyenv(wanted: str, environment: Mapping[str, str]) -> list[str]:
-    """Return pyenv's interpreters of a version: its `python3.12` on the PATH needs a choice."""
+    """Return pyenv's interpreters of a version; its `python3.12` on the PATH may not be active."""
     root = environment.get("PYENV_ROOT") or f"{environment.get('HOME', '')}/.pyenv"
     return sorted(str(p) for p in Path(root).glob(f"versions/{wanted}.*/bin/python{wanted}"))
 
 
 def compiled_tags(folder: Path) -> frozenset[str]:
-    """Return for which interpreters what is compiled in a folder is: `cpython-312-…`, `abi3`."""
+    """Return the tags of the compiled modules in a folder: `cpython-312-…`, `abi3`."""
     names = (path.name for path in folder.rglob("*") if path.suffix in (".so", ".pyd"))
     return frozenset(match[1] for name in names if (match := _COMPILED.search(name)))
 
 
 @cache
-def ask(command: str) -> Interpreter | None:
-    """Return what an interpreter says of itself; None where it is not there, or is too old."""
+def inspect(command: str) -> Interpreter | None:
+    """Return an interpreter's version and tags; None if it does not exist, or is too old."""
     path = shutil.which(command)
     if path is None:
         return None
     try:
         answer = subprocess.run(  # noqa: S603 (an interpreter of this machine)
-            [path, "-I", "-S", "-c", _ASK], capture_output=True, timeout=_SECONDS, check=True
+            [path, "-I", "-S", "-c", _QUERY], capture_output=True, timeout=_SECONDS, check=True
         )
         version, suffixes = json.loads(answer.stdout)
     except (OSError, subprocess.SubprocessError, ValueError):
-        return None  # such as a version manager's stand-in for one that is not installed
+        return None  # such as a version manager's shim for a version that is not installed
     if tuple(version) < _OLDEST:
         return None
     tags = (suffix.removeprefix(".").rpartition(".")[0] for suffix in suffixes)

@@ -1,16 +1,16 @@
-"""Carry out releases: unpack the code, see that it starts, let it take over.
+"""Carry out releases: unpack the code, check that it starts, run it.
 
-What a process that dies after each step leaves behind:
+If the process dies after a step:
 
 ```
-1. the release and its revision are kept          the next start carries the release out again
+1. the release and its revision are stored        the next start carries the release out again
 2. the code is unpacked into a folder of its own  the same; the folder is made anew
 3. an instance is tried out                       the same
-4. the platform runs the new code                 the same: what ran is gone with the process
+4. the platform runs the new code                 the same: its instances died with the process
 5. the release is done, the revision is live      the next start runs it
 ```
 
-Steps 4 and 5 in this order: whoever sees a release done finds its code running.
+Steps 4 and 5 in this order: when a release is done, its code runs.
 """
 
 import logging
@@ -20,9 +20,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from local.vefaas.api import interpreters
-from local.vefaas.api.code import Codes
-from local.vefaas.api.records import DONE, FAILED, Function, Release, Revision
-from local.vefaas.api.store import Store
+from local.vefaas.api.store import (
+    DONE,
+    FAILED,
+    FunctionRecord,
+    ReleaseRecord,
+    RevisionRecord,
+    Store,
+)
+from local.vefaas.api.zips import ZipStore
 from local.vefaas.runtime import FunctionSpec, Platform
 from local.vefaas.runtime.instance import Instance, InstanceError
 from local.vefaas.runtime.threads import Threads
@@ -34,11 +40,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class PlaneSettings:
-    """What the platform leaves open, and what goes wrong on demand. Times are in seconds.
+    """The undocumented parts of the platform, and failures on demand. Times are in seconds.
 
-    A release takes `release_seconds` and the time to start an instance. One of a function whose
-    name is in `failures`, or of any where `*` is, fails with that message. `runtimes` maps
-    runtimes (`python3.12/v1`) to the interpreters that run them; see `interpreters.choose`.
+    A release takes `release_seconds` and the time to start an instance. It fails with the message
+    that `failures` holds for the function's name, or for `*`. `runtimes` maps runtimes
+    (`python3.12/v1`) to the interpreters that run them; see `interpreters.choose`.
     """
 
     release_seconds: float = 0.0
@@ -47,8 +53,8 @@ class PlaneSettings:
     runtimes: Mapping[str, str] = field(default_factory=dict)
 
 
-class _Failed(Exception):
-    """A release failed; `code` is the platform's, `logs` what the instance wrote."""
+class _ReleaseFailed(Exception):
+    """A release failed; `code` is the platform's, `logs` are the instance's last lines."""
 
     def __init__(self, code: str, message: str, logs: str = "") -> None:
         super().__init__(message)
@@ -59,15 +65,15 @@ class _Failed(Exception):
 class Releaser:
     """Carries out releases, each in a thread of its own, until it is stopped.
 
-    `lock` guards the store; `settings` is asked for every release, and `environment` for what its
-    function finds beneath its own variables.
+    `lock` guards the store; `settings` is called for every release, and `environment` for the
+    variables that its function gets below its own.
     """
 
     def __init__(
         self,
         folder: Path,
         store: Store,
-        codes: Codes,
+        zips: ZipStore,
         platform: Platform,
         lock: threading.RLock,
         settings: Callable[[], PlaneSettings],
@@ -76,7 +82,7 @@ class Releaser:
     ) -> None:
         self._folder = folder
         self._store = store
-        self._codes = codes
+        self._zips = zips
         self._platform = platform
         self._lock = lock
         self._settings = settings
@@ -84,43 +90,43 @@ class Releaser:
         self._clock = clock
         self._stopped = threading.Event()
         self._threads = Threads()
-        self._tried: set[Instance] = set()
+        self._trials: set[Instance] = set()
 
-    def run_live(self, function: Function) -> None:
-        """Run the revision of a function that is live, as a cloud does that starts again."""
-        revision = self._store.get(Revision, f"{function.id}/{function.stable}")
+    def run_live(self, function: FunctionRecord) -> None:
+        """Run the live revision of a function, when a cloud restarts."""
+        revision = self._store.get(RevisionRecord, f"{function.id}/{function.stable}")
         if revision is None:
             return
         try:
             self._platform.deploy(self._spec(function, revision))
-        except _Failed:
+        except _ReleaseFailed:
             _log.exception("the function %s cannot be run; release it again", function.name)
 
-    def begin(self, release: Release) -> None:
-        """Carry out a release that is kept."""
+    def begin(self, release: ReleaseRecord) -> None:
+        """Carry out a stored release."""
         self._threads.start(self._carry_out, release)
 
     def stop(self) -> None:
-        """Leave what is under way to the next start."""
+        """Leave releases under way to the next start."""
         self._stopped.set()
-        for instance in list(self._tried):  # its index.py may take a minute to be imported
+        for instance in list(self._trials):  # importing its index.py may take a minute
             instance.kill()
         self._threads.join()
 
-    def _carry_out(self, release: Release) -> None:
+    def _carry_out(self, release: ReleaseRecord) -> None:
         if self._stopped.wait(self._settings().release_seconds):
             return
         spec: FunctionSpec | None = None
         failed = None
         try:
             spec = self._try(release)
-        except _Failed as error:
+        except _ReleaseFailed as error:
             failed = error
         except Exception as error:  # noqa: BLE001 - a release that never ends would be worse
             _log.exception("the release %s failed", release.id)
-            failed = _Failed("function_start_failed", f"The local platform failed: {error}.")
+            failed = _ReleaseFailed("function_start_failed", f"The local platform failed: {error}.")
         with self._lock:
-            function = self._store.get(Function, release.function_id)
+            function = self._store.get(FunctionRecord, release.function_id)
             if self._stopped.is_set() or function is None:
                 return
             ended = replace(release, finished=self._clock.now())
@@ -132,15 +138,14 @@ class Releaser:
                 ended = replace(ended, status=DONE, message=_DONE)
                 self._store.put(ended, replace(function, stable=release.target))
 
-    def _try(self, release: Release) -> FunctionSpec:
-        function = self._store.get(Function, release.function_id)
-        revision = self._store.get(Revision, f"{release.function_id}/{release.target}")
+    def _try(self, release: ReleaseRecord) -> FunctionSpec:
+        function = self._store.get(FunctionRecord, release.function_id)
+        revision = self._store.get(RevisionRecord, f"{release.function_id}/{release.target}")
         if function is None or revision is None:
-            raise _Failed("function_start_failed", "The function was deleted.")
+            raise _ReleaseFailed("function_start_failed", "The function was deleted.")
         failures = self._settings().failures
-        told = failures.get(function.name) or failures.get("*")
-        if told:
-            raise _Failed("function_start_failed", told)
+        if message := failures.get(function.name) or failures.get("*"):
+            raise _ReleaseFailed("function_start_failed", message)
         spec = self._spec(function, revision)
         try:
             self._try_out(spec)
@@ -148,32 +153,32 @@ class Releaser:
             late = isinstance(error, InstanceError) and error.kind == "Timeout"
             code = "function_start_timeout" if late else "function_start_failed"
             message = "The function's instance did not start: see the failed instance's logs."
-            raise _Failed(code, message, str(error)) from error
+            raise _ReleaseFailed(code, message, str(error)) from error
         return spec
 
     def _try_out(self, spec: FunctionSpec) -> None:
         """Start an instance, and stop it once its index.py is imported."""
         instance = self._platform.launcher.start(spec)
-        self._tried.add(instance)
+        self._trials.add(instance)
         try:
-            if not self._stopped.is_set():  # set before this one could be seen and killed
+            if not self._stopped.is_set():  # it may have been set before this trial was added
                 instance.wait_ready()
         finally:
-            self._tried.discard(instance)
+            self._trials.discard(instance)
             instance.stop()
 
-    def _spec(self, function: Function, revision: Revision) -> FunctionSpec:
+    def _spec(self, function: FunctionRecord, revision: RevisionRecord) -> FunctionSpec:
         folder = self._folder / function.id / str(revision.number)
         if not folder.is_dir():
             folder.parent.mkdir(parents=True, exist_ok=True)
-            self._codes.unpack(revision.code, folder)
+            self._zips.unpack(revision.code, folder)
         config = revision.config
         if not (folder / "index.py").is_file():
-            raise _Failed("function_start_failed", "The zip has no index.py at its root.")
+            raise _ReleaseFailed("function_start_failed", "The zip has no index.py at its root.")
         try:
             python = interpreters.choose(function.runtime, folder, self._settings().runtimes)
         except interpreters.NoInterpreterError as error:
-            raise _Failed("function_start_failed", str(error)) from error
+            raise _ReleaseFailed("function_start_failed", str(error)) from error
         return FunctionSpec(
             function.name,
             folder,

@@ -1,7 +1,8 @@
 """The requests of the control plane's actions, checked as the platform documents them.
 
-Required is what the official client's models require; ranges are those of document 6662/1262132.
-A parameter that is not known is refused: the real platform may ignore it, and so hide a mistake.
+Parameters are required as in the official client's models; ranges are those of document
+6662/1262132. An unknown parameter is refused: the real platform may ignore it, and so hide a
+mistake.
 """
 
 from typing import Annotated, Any, TypeVar
@@ -9,9 +10,9 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_pascal
 
-from local.vefaas.api.refusals import invalid, missing
+from local.vefaas.api.errors import invalid, missing
 
-INERT = frozenset(
+_INERT = frozenset(
     {
         "AsyncTaskConfig",
         "Cell",
@@ -32,7 +33,7 @@ INERT = frozenset(
         "VpcConfig",
     }
 )
-"""What a function is made with that changes nothing here; it is kept and told as it was given."""
+"""Parameters without an effect here; they are kept and returned as they were given."""
 
 Number = Annotated[int, Field(ge=0)]
 Text = Annotated[str, Field(min_length=1)]
@@ -52,15 +53,15 @@ class Env(Request):
 
 
 class TlsConfig(Request):
-    """Where the function's lines are collected."""
+    """The project and topic that collect the function's log."""
 
     enable_log: bool = False
     tls_project_id: str | None = None
     tls_topic_id: str | None = None
 
 
-class Configured(Request):
-    """What a function can be told when it is made and later."""
+class FunctionSettings(Request):
+    """The settings of a function that can be changed."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -76,13 +77,13 @@ class Configured(Request):
     source_type: str | None = None
 
     @model_validator(mode="after")
-    def _is_known(self) -> "Configured":
-        if odd := sorted(set(self.model_extra or {}) - INERT):
-            raise ValueError(f"{odd[0]} is no parameter of this action")
+    def _is_known(self) -> "FunctionSettings":
+        if unknown := sorted(set(self.model_extra or {}) - _INERT):
+            raise ValueError(f"{unknown[0]} is no parameter of this action")
         return self
 
     def config(self) -> dict[str, Any]:
-        """Return what was given, apart from the code, in the platform's words."""
+        """Return the given settings, apart from the code, under the platform's names."""
         given = self.model_dump(by_alias=True, exclude_none=True)
         return {key: value for key, value in given.items() if key not in _NOT_CONFIG}
 
@@ -90,73 +91,77 @@ class Configured(Request):
 _NOT_CONFIG = frozenset({"Id", "Name", "Runtime", "Source"})
 
 
-class CreateFunction(Configured):
-    """Make a function; the three that come first can never be changed."""
+class CreateFunction(FunctionSettings):
+    """Create a function; its name and runtime can never be changed."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9_-]{4,64}$")
     runtime: str = Field(pattern=r"^python3\.\d{1,2}/v1$")
 
 
-class UpdateFunction(Configured):
-    """Change a function's latest code and settings, which the next release takes."""
+class UpdateFunction(FunctionSettings):
+    """Change the code and settings of the next release."""
 
     id: Text
 
 
 class ById(Request):
-    """Any action that needs no more than a function's id."""
+    """An action on a function, which it names by `Id`."""
 
     id: Text
 
 
 class OfFunction(Request):
-    """Any action that needs no more than the id of the function that it is about."""
+    """An action on a function, which it names by `FunctionId`."""
 
     function_id: Text
 
 
 class Filter(Request):
-    """Only those whose property `name` has one of the values."""
+    """Select the items whose property `name` has one of the values."""
 
     name: str
     values: list[str]
 
 
-class ListFunctions(Request):
-    """Ask for a page of the functions."""
+class Page(Request):
+    """Select a page of a list."""
 
     page_number: int = Field(default=1, ge=1)
     page_size: int = Field(default=10, ge=1, le=100)
     filters: list[Filter] = []
 
 
-class ListOfFunction(ListFunctions):
-    """Ask for a page of what a function has."""
+class ListFunctions(Page):
+    """List the functions."""
+
+
+class ListOfFunction(Page):
+    """List what belongs to a function."""
 
     function_id: Text
 
 
 class OrderBy(Request):
-    """Which way a list is sorted."""
+    """The order of a list."""
 
     key: str = "CreateTime"
     ascend: bool = False
 
 
 class ListReleaseRecords(ListOfFunction):
-    """Ask for a page of a function's releases."""
+    """List a function's releases."""
 
     order_by: OrderBy = OrderBy()
 
 
 class GetCodeUploadAddress(OfFunction):
-    """Ask where to put a zip of so many bytes."""
+    """Get the address for a zip of so many bytes."""
 
     content_length: int = Field(ge=1)
 
 
 class Release(OfFunction):
-    """Release a revision; 0 makes one of what the function is now."""
+    """Release a revision; 0 makes one of the function as it is now."""
 
     revision_number: Number
     description: str = Field(default="", max_length=1000)
@@ -167,13 +172,13 @@ class Release(OfFunction):
 
 
 class GetRevision(OfFunction):
-    """Ask for one revision; 0 is what the function is now."""
+    """Get one revision; 0 is the function as it is now."""
 
     revision_number: Number
 
 
 class UpdateFunctionResource(OfFunction):
-    """Say how many instances a function has at least and at most."""
+    """Set how many instances a function has at least and at most."""
 
     max_instance: Number | None = None
     min_instance: Number | None = None
@@ -182,7 +187,7 @@ class UpdateFunctionResource(OfFunction):
 
 
 class TimerSettings(OfFunction):
-    """What a timer can be told when it is made and later."""
+    """The settings of a timer that can be changed."""
 
     crontab: Text | None = None
     description: str | None = None
@@ -193,7 +198,7 @@ class TimerSettings(OfFunction):
 
 
 class CreateTimer(TimerSettings):
-    """Make a timer."""
+    """Create a timer."""
 
     crontab: Text
     name: Text
@@ -206,13 +211,13 @@ class UpdateTimer(TimerSettings):
 
 
 class OfTimer(OfFunction):
-    """Any action that needs no more than a timer's id."""
+    """An action on a timer."""
 
     id: Text
 
 
 class GetFunctionInstanceLogs(OfFunction):
-    """Ask for the newest lines of an instance."""
+    """Get the newest lines of an instance."""
 
     name: Text
     limit: int | None = Field(default=None, ge=1)
@@ -222,7 +227,7 @@ R = TypeVar("R", bound=Request)
 
 
 def read(model: type[R], document: Any) -> R:
-    """Read a request's body. Raises Refusal that names the first parameter that is wrong."""
+    """Read a request's body. Raises Refusal with the first parameter that is not valid."""
     if not isinstance(document, dict):
         raise invalid("body", "it must be a JSON object")
     try:

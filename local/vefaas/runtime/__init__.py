@@ -1,20 +1,20 @@
-"""A local veFaaS: Python event functions in real worker processes, with the platform's queue."""
+"""The runtime of a local veFaaS: event functions in worker processes, behind the platform's queue.
 
-from local.vefaas.runtime.delivery import Delivery, DeliverySettings, QueueSnapshot, delivery_of
+All of it is thread-safe.
+"""
+
 from local.vefaas.runtime.function import FunctionSpec, FunctionState, Invocation
-from local.vefaas.runtime.role import CREDENTIAL_FILE_VARIABLE
-from local.vefaas.runtime.runtime import Platform
+from local.vefaas.runtime.platform import Platform
+from local.vefaas.runtime.queue import DeliverySettings, QueuedEvent, queued_event_id
 from local.vefaas.runtime.timer import Timer
 
 __all__ = [
-    "CREDENTIAL_FILE_VARIABLE",
-    "Delivery",
     "DeliverySettings",
     "FunctionSpec",
     "FunctionState",
     "Invocation",
     "Platform",
-    "QueueSnapshot",
+    "QueuedEvent",
     "Timer",
-    "delivery_of",
+    "queued_event_id",
 ]

@@ -1,29 +1,22 @@
-"""Threads that are waited for at the end."""
+"""Threads that are joined at the end."""
 
 import threading
 from collections.abc import Callable
 
 
 class Threads:
-    """Threads that each do one piece of work; safe to use from several threads."""
+    """Threads that each run one call."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._running: set[threading.Thread] = set()
+        self._running: list[threading.Thread] = []
 
-    def start(self, work: Callable[..., object], *arguments: object) -> None:
-        """Do `work(*arguments)` in a new thread."""
-
-        def run() -> None:
-            try:
-                work(*arguments)
-            finally:
-                with self._lock:
-                    self._running.discard(thread)
-
-        thread = threading.Thread(target=run, name="faas-request")
+    def start(self, call: Callable[..., object], *arguments: object) -> None:
+        """Run `call(*arguments)` in a new thread."""
+        thread = threading.Thread(target=call, args=arguments, name="faas-request")
         with self._lock:
-            self._running.add(thread)
+            self._running = [each for each in self._running if each.is_alive()]
+            self._running.append(thread)
             thread.start()
 
     def join(self) -> None:

@@ -1,11 +1,14 @@
 """Timer triggers: when they fire, and the event that they send."""
 
 import datetime as dt
+import re
 import secrets
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from cronsim import CronSim, CronSimError
 
 from shared.clock import Clock
 
@@ -13,8 +16,12 @@ _SUPPORTED = (
     "give a number of seconds, or a crontab of five fields (minute hour day month weekday) "
     "made of *, */n, numbers, ranges such as 1-5 or 1-30/5, and lists of these"
 )
-_FIELDS = (("minute", 0, 59), ("hour", 0, 23), ("day", 1, 31), ("month", 1, 12), ("weekday", 0, 7))
-_SEARCHED_DAYS = 8 * 366  # the 29th of February can be eight years away
+# Other forms that the library reads, such as names of days, are not documented by the platform;
+# `5/10` is read differently by different crons.
+_ITEM = r"(?:\d+|(?:\*|\d+-\d+)(?:/0*[1-9]\d*)?)"
+_FIELD = rf"{_ITEM}(?:,{_ITEM})*"
+_CRONTAB = re.compile(rf"\s*{_FIELD}(?:\s+{_FIELD}){{4}}\s*", re.ASCII)
+_RANGE_OF_ONE = re.compile(r"\b(\d+)-\1/\d+")
 
 
 class Schedule(Protocol):
@@ -38,94 +45,41 @@ class Every:
 
 @dataclass(frozen=True)
 class Crontab:
-    """Five crontab fields, read in UTC (the platform's zone is not documented).
+    """Five crontab fields, read in UTC: the platform's time zone is not documented.
 
-    As in cron, a day fires if it matches either day field where both are restricted.
+    As in cron, a day fires if it matches either day field, if both are restricted. Raises
+    ValueError with the supported forms.
     """
 
-    minutes: frozenset[int]
-    hours: frozenset[int]
-    days: frozenset[int]
-    months: frozenset[int]
-    weekdays: frozenset[int]
-    either_day: bool
+    text: str
+
+    def __post_init__(self) -> None:
+        try:
+            if not _CRONTAB.fullmatch(self.text):
+                raise CronSimError("Not five fields of numbers")  # noqa: TRY301 - one message for all
+            self.next_after(0)
+        except CronSimError as error:
+            raise ValueError(f"{self.text!r} is not a schedule ({error}): {_SUPPORTED}.") from None
 
     def next_after(self, moment: float) -> float:
-        """Return the first moment after `moment`; raise ValueError if there never is one."""
-        began = dt.datetime.fromtimestamp(moment, dt.UTC).replace(second=0)
-        first = began.replace(microsecond=0) + dt.timedelta(minutes=1)
-        for distance in range(_SEARCHED_DAYS):
-            day = first.date() + dt.timedelta(days=distance)
-            if not self._fires_on(day):
-                continue
-            for hour in sorted(self.hours):
-                for minute in sorted(self.minutes):
-                    found = dt.datetime.combine(day, dt.time(hour, minute), dt.UTC)
-                    if found >= first:
-                        return found.timestamp()
-        raise ValueError("This crontab names a date that never comes.")
-
-    def _fires_on(self, day: dt.date) -> bool:
-        by_date = day.day in self.days
-        by_weekday = day.isoweekday() % 7 in self.weekdays
-        matches = by_date or by_weekday if self.either_day else by_date and by_weekday
-        return matches and day.month in self.months
+        """Return the first moment after `moment`."""
+        # The library takes `5-5/10` for `5/10`.
+        line = _RANGE_OF_ONE.sub(r"\1", self.text)
+        return next(CronSim(line, dt.datetime.fromtimestamp(moment, dt.UTC))).timestamp()
 
 
 def schedule(every: float | str, time_scale: float = 1.0) -> Schedule:
     """Read a period in seconds, as a number or its text, or a crontab.
 
-    `time_scale` shortens a period and leaves a crontab alone. Raises ValueError.
+    `time_scale` shortens a period and does not affect a crontab. Raises ValueError.
     """
     try:
         seconds = float(every)
     except ValueError:
-        return crontab(str(every))
+        return Crontab(str(every))
     if not 0 < seconds < float("inf"):
         raise ValueError(f"A timer cannot fire every {every} seconds: {_SUPPORTED}.")
     return Every(seconds / time_scale)
-
-
-def crontab(text: str) -> Crontab:
-    """Read a crontab; raise ValueError with what is supported where it is another."""
-    parts = text.split()
-    try:
-        if len(parts) != len(_FIELDS):
-            raise ValueError(f"it has {len(parts)} fields")  # noqa: TRY301 - one sentence for all
-        values = [
-            _field(part, name, low, high)
-            for part, (name, low, high) in zip(parts, _FIELDS, strict=True)
-        ]
-        found = Crontab(
-            minutes=values[0],
-            hours=values[1],
-            days=values[2],
-            months=values[3],
-            weekdays=frozenset(day % 7 for day in values[4]),
-            either_day="*" not in (parts[2][0], parts[4][0]),
-        )
-        found.next_after(0)
-    except ValueError as error:
-        raise ValueError(f"{text!r} is not a schedule ({error}): {_SUPPORTED}.") from None
-    return found
-
-
-def _field(text: str, name: str, low: int, high: int) -> frozenset[int]:
-    values: set[int] = set()
-    for item in text.split(","):
-        span, _, step = item.partition("/")
-        first, dash, last = span.partition("-")
-        try:
-            start = low if span == "*" else int(first)
-            end = high if span == "*" else int(last) if dash else start
-            found = range(start, end + 1, int(step) if step else 1)
-        except ValueError:
-            raise ValueError(f"{item!r} is no {name}") from None
-        # `5/10` is read differently by different crons: refused.
-        if not found or start < low or end > high or (step and span != "*" and not dash):
-            raise ValueError(f"{item!r} is no {name} between {low} and {high}")
-        values.update(found)
-    return frozenset(values)
 
 
 @dataclass
@@ -154,11 +108,11 @@ class Timer:
             "data": self.payload,
         }
 
-    def take_due(self, now: float) -> bool:
-        """Say whether a tick is to start now, with `running` held for it.
+    def claim_tick(self, now: float) -> bool:
+        """Return whether a tick is to start now, with `running` held for it.
 
-        Ticks that were missed are not made up for, and one that comes due while the one before
-        still runs is skipped.
+        Missed ticks are not made up for, and a tick that comes due while the one before still runs
+        is skipped.
         """
         if now < self.next_due:
             return False
@@ -170,7 +124,7 @@ class Timer:
 
 
 class Timers:
-    """The timers that there are, in the order in which they were added; thread-safe."""
+    """The timers of all functions, in the order in which they were added."""
 
     def __init__(self, clock: Clock, time_scale: float) -> None:
         self._clock = clock
@@ -181,7 +135,7 @@ class Timers:
     def add(
         self, function_id: str, name: str, every: float | str, payload: str, given_id: str = ""
     ) -> None:
-        """Set a timer, instead of the function's one that has its name if there is one."""
+        """Add a timer; it replaces the function's timer of that name. Raises ValueError."""
         when = schedule(every, self._time_scale)
         timer = Timer(function_id, name, when, payload, when.next_after(self._clock.now()))
         timer.id = given_id or timer.id
@@ -189,33 +143,29 @@ class Timers:
             self._timers[function_id, name] = timer
 
     def find(self, name: str) -> Timer:
-        """Return a timer by its name or id; raise LookupError where there is none."""
-        found = next((timer for timer in self.all() if name in {timer.name, timer.id}), None)
+        """Return a timer by its name or id. Raises LookupError."""
+        found = next((timer for timer in self if name in {timer.name, timer.id}), None)
         if found is None:
             raise LookupError(f"There is no timer {name!r}.")
         return found
 
     def remove(self, name: str) -> None:
-        """Remove a timer, given by its name or id, if there is one."""
+        """Remove the timers of that name or id."""
         self._keep(lambda timer: name not in {timer.name, timer.id})
 
     def remove_of(self, function_id: str) -> None:
         """Remove the timers of a function."""
         self._keep(lambda timer: timer.function_id != function_id)
 
+    def due(self) -> list[Timer]:
+        """Return the timers that fire now, each with `running` held."""
+        now = self._clock.now()
+        return [timer for timer in self if timer.claim_tick(now)]
+
+    def __iter__(self) -> Iterator[Timer]:
+        with self._lock:
+            return iter(tuple(self._timers.values()))
+
     def _keep(self, wanted: Callable[[Timer], bool]) -> None:
         with self._lock:
             self._timers = {key: t for key, t in self._timers.items() if wanted(t)}
-
-    def all(self) -> tuple[Timer, ...]:
-        """Return every timer, in the order in which they were added."""
-        with self._lock:
-            return tuple(self._timers.values())
-
-    def __iter__(self) -> Iterator[Timer]:
-        return iter(self.all())
-
-    def take_due(self) -> list[Timer]:
-        """Return the timers that are to fire now, each with `running` held."""
-        now = self._clock.now()
-        return [timer for timer in self.all() if timer.take_due(now)]

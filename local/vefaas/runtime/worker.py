@@ -1,10 +1,10 @@
-"""Serve one function from inside a worker process: load its index.py and answer with its handler.
+"""Serve one function in a worker process: import its index.py, and call its handler over HTTP.
 
 Run as `python -P -B worker.py <file descriptor of a listening socket>` in the function's folder.
-Standard library only: whatever else were imported here would be found by the function too, and
-hide that it is missing from the function's own folder or requirements.
+Standard library only: the function would find any other import too, and hide that it is missing
+from the function's own folder or requirements.
 
-A GET answers as soon as index.py is imported; a POST of an event calls the handler.
+A GET is answered as soon as index.py is imported; a POST of an event calls the handler.
 """
 
 import importlib
@@ -25,20 +25,20 @@ Handler = Callable[[Any, "Context"], Any]
 
 
 class Context:
-    """What a handler gets beside its event; the platform documents `request_id` only."""
+    """The handler's second argument; the platform documents `request_id` only."""
 
     def __init__(self, request_id: str) -> None:
         self.request_id = request_id
 
 
 class InvalidReturnError(Exception):
-    """The handler returned something that the platform cannot pass back."""
+    """The handler returned a value that the platform cannot pass on."""
 
 
 def end_with_parent() -> None:
-    """End this process, and what it started, once the parent's end of stdin is closed."""
+    """End this process and its children once the parent's end of stdin is closed."""
     pipe = os.dup(0)
-    # A program that the handler starts must not read from that pipe.
+    # The handler's children must not read from that pipe.
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.close(null)
@@ -55,8 +55,8 @@ def end_with_parent() -> None:
 def keep_lines_whole() -> None:
     """Write each printed line at once, with its end.
 
-    Unbuffered, as the platform sets it, `print` writes the two apart, and what is printed on
-    stderr in between would land in the same line of the log.
+    Unbuffered, as the platform sets it, `print` writes the two apart, and text on stderr in between
+    would land in the same line of the log.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -74,7 +74,7 @@ def load() -> Handler:
 
 
 def checked(returned: Any) -> dict[str, Any]:
-    """Return the answer that a handler's return value stands for."""
+    """Return status, headers and body of a returned value. Raises InvalidReturnError."""
     if returned is None:
         returned = {}
     if not isinstance(returned, dict):
@@ -99,7 +99,7 @@ def checked(returned: Any) -> dict[str, Any]:
 
 
 def answer(handler: Handler, event: Any, request_id: str) -> dict[str, Any]:
-    """Call the handler; describe its error where it raises one, and print its traceback."""
+    """Call the handler; return its result, or its error whose traceback is printed."""
     try:
         return checked(handler(event, Context(request_id)))
     except BaseException as error:  # noqa: BLE001 - even a SystemExit ends the request, not the instance
@@ -109,7 +109,7 @@ def answer(handler: Handler, event: Any, request_id: str) -> dict[str, Any]:
 
 
 def serve(listener: socket.socket, handler: Handler) -> None:
-    """Answer requests, each in a thread of its own, until the process is ended."""
+    """Answer requests, each in a thread of its own, until the process ends."""
 
     class Requests(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -118,7 +118,7 @@ def serve(listener: socket.socket, handler: Handler) -> None:
         def do_POST(self) -> None:
             event = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             document = answer(handler, event, self.headers.get("X-Faas-Request-Id", ""))
-            # Behind everything that the handler printed: who reads it has read all of that.
+            # After everything that the handler printed: its reader has read all of that.
             sys.stdout.flush()
             sys.stderr.flush()
             os.write(1, f"\x1f{self.headers.get('X-Faas-Log-Mark', '')}\n".encode())
@@ -132,7 +132,7 @@ def serve(listener: socket.socket, handler: Handler) -> None:
             self.wfile.write(body)
 
         def log_message(self, *_: Any) -> None:
-            """Keep the function's log its own."""
+            """Keep the server's own lines out of the function's log."""
 
     server = ThreadingHTTPServer(listener.getsockname(), Requests, bind_and_activate=False)
     server.socket.close()
@@ -144,17 +144,17 @@ def serve(listener: socket.socket, handler: Handler) -> None:
 def main() -> None:
     """Serve, or print why index.py cannot be loaded and exit with 1."""
     descriptor = int(sys.argv[1])
-    # A program that the handler starts must not keep the address open after this process.
+    # The handler's children must not keep the address open after this process.
     os.set_inheritable(descriptor, False)
     end_with_parent()
     keep_lines_whole()
     try:
         handler = load()
-    except BaseException:  # noqa: BLE001 - also a sys.exit() in index.py must be told
+    except BaseException:  # noqa: BLE001 - a sys.exit() in index.py must be reported too
         sys.stderr.write(traceback.format_exc())
         sys.stderr.flush()
         sys.stdout.flush()
-        os._exit(1)  # threads that index.py may have started are not waited for
+        os._exit(1)  # without waiting for threads that index.py may have started
     serve(socket.socket(fileno=descriptor), handler)
 
 

@@ -5,23 +5,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ops.deployment.package.archive import zipped
-from ops.deployment.package.bytecode import compiled, find_interpreter
-from ops.deployment.package.contents import code, merged, packages
-from ops.deployment.package.extras import extras
-from ops.deployment.package.needed import needed
-from ops.deployment.package.target import target_of
-from ops.deployment.package.wheels import CACHE, Pip, fetch, run_pip
-from ops.deployment.serverless_yml.service import Function, Service
+from ops.deployment.package.bytecode import compiled, find_interpreter, python_version
+from ops.deployment.package.contents import code, extras, merged
+from ops.deployment.package.dependencies import CACHE, Uv, install, run_uv
+from ops.deployment.serverless_yml import Function, Service
 from ops.ui.output import Refused
 
 OUTPUT = Path(".repaint") / "package"
 INLINE_LIMIT = 15_000_000
-"""What the platform takes in the call that deploys, in bytes."""
+"""The bytes that the platform accepts in the call that deploys."""
 
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A function's zip, and what it was made of."""
+    """A function's zip and what it was made of."""
 
     function: str
     runtime: str
@@ -31,9 +28,9 @@ class Built:
     unpacked_size: int
     sha256: str
     compiled_by: str | None
-    """The version of the Python whose .pyc are in, such as `3.12.1`; None where none was found."""
+    """The version of the Python that compiled, such as `3.12.1`; None without .pyc files."""
     wheels: dict[str, str]
-    """The SHA-256 of each wheel that is in, by its file's name."""
+    """The SHA-256 of each wheel that is in the zip, by its file's name."""
 
 
 def build(
@@ -43,34 +40,33 @@ def build(
     output: Path = OUTPUT,
     cache: Path = CACHE,
     python: str | None = None,
-    pip: Pip = run_pip,
+    uv: Uv = run_uv,
 ) -> Built:
     """Write `<output>/<function>.zip`: index.py at its root, `shared/`, packages and .pyc.
 
-    Wheels come from `cache`, or from `pip`. `python` compiles; without it one is looked for.
-    Raises Refused with what is to be mended.
+    `python` is the interpreter that compiles; without it one is searched for. Packages come from
+    `cache`, or are installed by `uv`. Raises Refused.
     """
-    target = target_of(function.runtime)
-    interpreter = find_interpreter(target, python)
-    wheels = needed(service.root, fetch(service.root, target, cache, pip), target)
-    packed = packages(wheels)
+    version = python_version(function.runtime)
+    interpreter = find_interpreter(version, python)
+    packages, wheels = install(service.root, version, cache, uv)
     files = merged(
         {
             **code(service.root, function.folder),
-            **packed,
+            "requirements.lock": packages,
             "package.patterns": extras(
                 service.root, (*service.package_patterns, *_presets_file(function))
             ),
         }
     )
     if interpreter:
-        files |= compiled(files, interpreter, target)
+        files |= compiled(files, interpreter)
     content = zipped(files)
     if len(content) > INLINE_LIMIT:
         largest = sorted(files, key=lambda name: len(files[name]), reverse=True)[:3]
         raise Refused(
-            f"The zip of {function.name} has {len(content) / 1e6:.1f} MB, and the platform takes "
-            f"{INLINE_LIMIT / 1e6:.0f}. The largest in it: {', '.join(largest)}."
+            f"The zip of {function.name} has {len(content) / 1e6:.1f} MB, and the platform accepts "
+            f"{INLINE_LIMIT / 1e6:.0f}. The largest files: {', '.join(largest)}."
         )
     return Built(
         function=function.name,
@@ -80,20 +76,20 @@ def build(
         unpacked_size=sum(map(len, files.values())),
         sha256=hashlib.sha256(content).hexdigest(),
         compiled_by=interpreter.version if interpreter else None,
-        wheels={w.path.name: w.sha256 for w in wheels if packed[w.path.name]},
+        wheels=wheels,
     )
 
 
 def _presets_file(function: Function) -> list[str]:
-    """Return the file of presets that the function will look for at its root, if it has one."""
-    named = function.environment.get("REPAINT_PRESETS", "").strip()
-    is_file = named.endswith(".json") and not named.startswith(("[", "{", "/"))
-    return [named] if is_file else []
+    """Return the file of presets that the function reads at its root, if its setting names one."""
+    value = function.environment.get("REPAINT_PRESETS", "").strip()
+    is_file = value.endswith(".json") and not value.startswith(("[", "{", "/"))
+    return [value] if is_file else []
 
 
 def _write(path: Path, content: bytes) -> Path:
+    """Write a file completely or not at all: a build that is stopped leaves the file of before."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Whole or not at all: dying in between leaves the zip of before.
     fresh = path.with_suffix(".new")
     fresh.write_bytes(content)
     fresh.replace(path)

@@ -1,8 +1,9 @@
-"""serverless.yml: its model, its schema, and how it is read with the line of every mistake."""
+"""serverless.yml: its model and JSON Schema; loading it, with the line of every problem."""
 
-from ops.deployment.serverless_yml.problems import ServerlessError
-from ops.deployment.serverless_yml.reading import load
+from ops.deployment.serverless_yml.document import ServerlessError
+from ops.deployment.serverless_yml.load import load
 from ops.deployment.serverless_yml.service import (
+    Event,
     Function,
     HttpEvent,
     Logs,
@@ -12,6 +13,7 @@ from ops.deployment.serverless_yml.service import (
 )
 
 __all__ = [
+    "Event",
     "Function",
     "HttpEvent",
     "Logs",

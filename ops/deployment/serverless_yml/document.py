@@ -1,8 +1,7 @@
-"""The YAML of serverless.yml as plain values, with the line of each.
+"""The YAML of serverless.yml as plain values, with the line of each, and the problems in it.
 
-Read by the rules of YAML 1.2, as people expect: `on` and `1:30` are text, and `0755` is no number
-in base eight. Numbers with a point stay text as well; every value is written as it was read, so
-that a setting keeps its spelling.
+Read by YAML 1.2: `on` and `1:30` are text. A number with a point or a leading zero is text as well,
+so that a setting keeps its spelling.
 """
 
 import re
@@ -10,25 +9,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from ops.deployment.serverless_yml.problems import Problem
+from ops.ui.output import Refused
 
 Place = tuple[str | int, ...]
-"""Where a value stands: the keys and indices that lead to it."""
+"""The position of a value: the keys and indices that lead to it."""
 
 _CORE = "tag:yaml.org,2002:"
+_WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
+_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
 _SYNTAX_HINTS = (
-    ("\\t", "a tab cannot indent", "write spaces"),
-    ("alias", "a value that begins with * is taken for an alias", "put it in quotes, as '*/5 …'"),
+    ("\\t", "a tab cannot indent", "use spaces"),
+    ("alias", "a value that begins with * is read as an alias", "put it in quotes, as '*/5 …'"),
     (
         "mapping values",
         "a second ': ' in a line, or a line that is indented too far",
-        "put the text in quotes, or indent the line as its neighbours are",
+        "put the text in quotes, or indent the line like its neighbours",
     ),
     ("but got '{'", "a ${…} between brackets", "put it in quotes"),
     ("cannot start any token", "a value that begins with a special character", "put it in quotes"),
-    ("another document", "a second document", "leave out the line ---"),
+    ("another document", "a second document", "remove the line ---"),
 )
 _SYNTAX_ELSE = (
     "this cannot be read",
@@ -36,133 +39,125 @@ _SYNTAX_ELSE = (
 )
 
 
-class _Loader(yaml.SafeLoader):
-    """Knows null, true, false and whole numbers; everything else is text."""
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One thing to fix: the line, what is wrong there, and how to fix it."""
 
-    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - what PyYAML calls it
+    line: int
+    wrong: str
+    fix: str
+
+    def sentence(self, path: Path) -> str:
+        """Return it in the form of a compiler's message, which editors link to the line."""
+        end = "" if self.fix.endswith("?") else "."
+        return f"{path}:{self.line}: {self.wrong}; {self.fix}{end}"
 
 
-for _tag, _pattern, _first in (
-    ("null", r"(?:~|null|)", ["~", "n", ""]),
-    ("bool", r"(?:true|false)", ["t", "f"]),
-    ("int", r"-?(?:0|[1-9][0-9]{0,17})", list("-0123456789")),
-):
-    _Loader.add_implicit_resolver(_CORE + _tag, re.compile(f"^{_pattern}$"), _first)
+class ServerlessError(Refused):
+    """serverless.yml is invalid. `problems` has a sentence for each problem, ordered by line."""
+
+    def __init__(self, path: Path, problems: list[Problem]) -> None:
+        self.problems = [problem.sentence(path) for problem in sorted(set(problems))]
+        super().__init__("\n".join(self.problems))
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What the file holds."""
+    """The values of the file, and the line of each."""
 
     values: dict[str, Any]
     lines: dict[Place, int]
 
     def line(self, place: Place) -> int:
-        """Return the line of a value; of what it would stand in where it is missing."""
+        """Return the line of a value; if it is missing, the line of the group it belongs to."""
         while place and place not in self.lines:
             place = place[:-1]
         return self.lines.get(place, 1)
 
 
 def read_document(path: Path) -> tuple[Document, list[Problem]]:
-    """Read the file. What cannot be read at all is told as a problem, and left out."""
+    """Read the file; return what can be read and the problems. Raises OSError."""
     try:
-        text = path.read_text("utf-8-sig")
+        root = YAML(typ="safe", pure=True).compose(path.read_text("utf-8-sig"))
     except UnicodeDecodeError:
-        return Document({}, {}), [Problem(1, "the file is not UTF-8", "save it as UTF-8")]
-    try:
-        root = yaml.compose(text, Loader=_Loader)
-    except yaml.MarkedYAMLError as error:
-        return Document({}, {}), [_syntax_problem(error)]
-    except yaml.YAMLError:
-        return Document({}, {}), [
-            Problem(1, "the file holds control characters", "write it as plain text")
-        ]
+        return _unreadable(1, "the file is not UTF-8", "save it as UTF-8")
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        message = f"{error.context or ''} {error.problem or ''}"
+        found = (hint for part, *hint in _SYNTAX_HINTS if part in message)
+        return _unreadable(mark.line + 1 if mark else 1, *next(found, _SYNTAX_ELSE))
+    except YAMLError:
+        return _unreadable(1, "the file contains control characters", "save it as plain text")
+    if not isinstance(root, MappingNode):
+        fix = "begin with service: and the service's name"
+        return _unreadable(1, "this is not a serverless.yml", fix)
     reader = _Reader()
-    if not isinstance(root, yaml.MappingNode):
-        return Document({}, {}), [
-            Problem(1, "this is no serverless.yml", "begin with service: and the service's name")
-        ]
     values = reader.read(root, ())
     return Document(values, reader.lines), reader.problems
 
 
 def dotted(place: Place) -> str:
-    """Write a place as people do: `functions.upload.events[0].tos`."""
+    """Return a place as people write it: `functions.upload.events[0].tos`."""
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place)
     return text.removeprefix(".")
 
 
+def _unreadable(line: int, wrong: str, fix: str) -> tuple[Document, list[Problem]]:
+    return Document({}, {}), [Problem(line, wrong, fix)]
+
+
 class _Reader:
-    """Goes through the nodes of the file once."""
+    """Reads the values and lines of nodes."""
 
     def __init__(self) -> None:
         self.lines: dict[Place, int] = {}
         self.problems: list[Problem] = []
-        self._open: list[yaml.Node] = []
+        self._open: list[Node] = []
 
-    def read(self, node: yaml.Node, place: Place) -> Any:
+    def read(self, node: Node, place: Place) -> Any:
         """Return the node's value, and keep the lines of what is in it."""
         self.lines.setdefault(place, _line(node))
-        if not node.tag.startswith(_CORE):
-            self._tell(node, f"the tag {node.tag} is not known here", "leave it out")
+        if not str(node.tag).startswith(_CORE):
+            self._add(node, f"the tag {node.tag} is unknown", "remove it")
         if node in self._open:
-            self._tell(node, "this alias stands inside of what it names", "write the value out")
+            self._add(node, "this alias is inside the value that it names", "write the value out")
             return ""
         self._open.append(node)
         value: Any
-        if isinstance(node, yaml.MappingNode):
+        if isinstance(node, MappingNode):
             value = self._mapping(node, place)
-        elif isinstance(node, yaml.SequenceNode):
+        elif isinstance(node, SequenceNode):
             value = [self.read(item, (*place, i)) for i, item in enumerate(node.value)]
         else:
             value = _scalar(node)
         self._open.pop()
         return value
 
-    def _mapping(self, node: yaml.MappingNode, place: Place) -> dict[str, Any]:
+    def _mapping(self, node: MappingNode, place: Place) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            if not isinstance(key_node, yaml.ScalarNode):
-                self._tell(key_node, "a key is a single word", "write name: value")
-                continue
             key = str(key_node.value)
             inner = (*place, key)
-            if key in found:
-                first = self.lines[inner]
-                self._tell(
-                    key_node, f"{key} is there already, on line {first}", "keep one of the two"
-                )
-                continue
-            self.lines[inner] = _line(key_node)
-            found[key] = self.read(value_node, inner)
+            if not isinstance(key_node, ScalarNode):
+                self._add(key_node, "a key is not a single word", "write name: value")
+            elif key in found:
+                wrong = f"{key} is also on line {self.lines[inner]}"
+                self._add(key_node, wrong, "remove one of the two")
+            else:
+                self.lines[inner] = _line(key_node)
+                found[key] = self.read(value_node, inner)
         return found
 
-    def _tell(self, node: yaml.Node, wrong: str, instead: str) -> None:
-        self.problems.append(Problem(_line(node), wrong, instead))
+    def _add(self, node: Node, wrong: str, fix: str) -> None:
+        self.problems.append(Problem(_line(node), wrong, fix))
 
 
-def _line(node: yaml.Node) -> int:
+def _line(node: Node) -> int:
     return int(node.start_mark.line) + 1
 
 
-def _scalar(node: yaml.Node) -> str | int | bool | None:
+def _scalar(node: Node) -> str | int | bool | None:
     text = str(node.value)
-    match node.tag.removeprefix(_CORE):
-        case "null":
-            return None
-        case "bool":
-            return text == "true"
-        case "int" if text.removeprefix("-").isdecimal():
-            return int(text)
-        case _:
-            return text
-
-
-def _syntax_problem(error: yaml.MarkedYAMLError) -> Problem:
-    mark = error.problem_mark or error.context_mark
-    said = f"{error.context or ''} {error.problem or ''}"
-    wrong, instead = next(
-        ((wrong, instead) for part, wrong, instead in _SYNTAX_HINTS if part in said), _SYNTAX_ELSE
-    )
-    return Problem(mark.line + 1 if mark else 1, wrong, instead)
+    if str(node.tag) == f"{_CORE}str":
+        return text
+    return int(text) if _INTEGER.fullmatch(text) else _WORDS.get(text, text)

@@ -1,8 +1,6 @@
-"""The JSON Schema of serverless.yml.
+"""The JSON Schema of serverless.yml, which editors find by the first line of that file.
 
-Run as a module, this file writes the schema anew.
-
-The first line of serverless.yml names it, so that editors complete and check the file.
+`python -m ops.deployment.serverless_yml.schema` writes it anew.
 """
 
 import json
@@ -12,7 +10,7 @@ from typing import Any
 from ops.deployment.serverless_yml.model import FilePart
 
 PATH = Path(__file__).with_name("serverless.schema.json")
-# Draft 7 is what every editor's YAML server understands.
+# Every editor's YAML server understands draft 7.
 _DRAFT = "http://json-schema.org/draft-07/schema#"
 _VARIABLE = {"$ref": "#/definitions/Variable"}
 _VARIABLE_RULE = {
@@ -20,18 +18,18 @@ _VARIABLE_RULE = {
     "type": "string",
     "pattern": r"\$\{.+\}",
 }
-_UNSAID: tuple[Any, ...] = (None, {}, [], "", [""], {"patterns": []})
+_OMITTED_DEFAULTS: tuple[Any, ...] = (None, {}, [], "", [""], {"patterns": []})
 
 
 def schema() -> dict[str, Any]:
-    """Return the schema that the model makes."""
+    """Return the schema of the model."""
     made = FilePart.model_json_schema(ref_template="#/definitions/{model}")
     parts = {name: _group(part) for name, part in made.pop("$defs").items()}
     return {"$schema": _DRAFT, **_group(made), "definitions": {**parts, "Variable": _VARIABLE_RULE}}
 
 
 def _group(part: dict[str, Any]) -> dict[str, Any]:
-    """Return one group of the file without what is pydantic's own, and with variables."""
+    """Return one group of the file without pydantic's additions, and with variables."""
     kept = {key: part[key] for key in part if key not in ("title", "properties")}
     return kept | {"properties": {name: _value(v) for name, v in part["properties"].items()}}
 
@@ -39,21 +37,21 @@ def _group(part: dict[str, Any]) -> dict[str, Any]:
 def _value(value: dict[str, Any]) -> dict[str, Any]:
     """Return the schema of a value that may be a variable instead, unless it is a group.
 
-    (A group may be one too; but so an editor would tell less precisely what is wrong in it.)
+    (A group may be a variable too; but with it an editor would report problems less precisely.)
     """
-    told = {key: value[key] for key in ("description", "examples", "default") if key in value}
-    if told.get("default") in _UNSAID:
-        told.pop("default", None)
-    rule = {key: value[key] for key in value if key not in (*told, "title", "default")}
+    notes = {key: value[key] for key in ("description", "examples", "default") if key in value}
+    if notes.get("default") in _OMITTED_DEFAULTS:
+        notes.pop("default", None)
+    rule = {key: value[key] for key in value if key not in (*notes, "title", "default")}
     choices = [_inside(c) for c in rule.get("anyOf", [rule]) if c != {"type": "null"}]
     groups = [c for c in choices if "$ref" in c or c.get("type") == "object"]
     if groups != choices and {"type": "string"} not in choices:
         choices.append(_VARIABLE)
-    return told | (choices[0] if len(choices) == 1 else {"anyOf": choices})
+    return notes | (choices[0] if len(choices) == 1 else {"anyOf": choices})
 
 
 def _inside(rule: dict[str, Any]) -> dict[str, Any]:
-    """Let what is in a list or under names of one's own be a variable as well."""
+    """Allow variables in a list and below names of one's own as well."""
     changed = dict(rule)
     if "items" in rule:
         changed["items"] = _value(rule["items"])
@@ -65,7 +63,7 @@ def _inside(rule: dict[str, Any]) -> dict[str, Any]:
 
 
 def text() -> str:
-    """Return the schema as it stands in the repository."""
+    """Return the schema as the repository contains it."""
     return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
 
 

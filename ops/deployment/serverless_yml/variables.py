@@ -1,22 +1,48 @@
-"""What the variables in serverless.yml stand for.
+"""The variables of serverless.yml: their syntax, and their values.
 
-Of the sources in one, the first that is there counts: `${env:NAME, 'default'}`. A value that is
-one variable and nothing else keeps the type of what it names; within other text it becomes text.
-What comes from the environment is taken as it is: a `${` in it means nothing.
+`${env:NAME}`, `${self:custom.name, 'default'}`; a source may be a variable itself. The first source
+that has a value counts. A value that is one variable and nothing else keeps the type of what it
+refers to; within other text it becomes text. A value from the environment is taken as it is: a `${`
+in it means nothing.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
-from ops.deployment.serverless_yml.document import Document, Place, dotted
-from ops.deployment.serverless_yml.problems import Problem
-from ops.deployment.serverless_yml.references import NoValue, Reference, parts_of
-from ops.deployment.serverless_yml.secrets import is_secret
+from ops.deployment.serverless_yml.document import Document, Place, Problem, dotted
+from ops.deployment.serverless_yml.service import is_secret
 
 DEFAULT_STAGE = "dev"
 _STAGE_PLACE: Place = ("provider", "stage")
+_FIX = (
+    "write ${env:NAME}, ${self:custom.name}, ${opt:stage} or ${sls:stage}, or one with a default: "
+    "${env:NAME, 'default'}"
+)
+_NAMES = {
+    "env": re.compile(r"[A-Za-z_][A-Za-z0-9_]*"),
+    "self": re.compile(r"[^.]+(?:\.[^.]+)*"),
+    "opt": re.compile(r"stage"),
+    "sls": re.compile(r"stage"),
+}
+_WORDS = {"null": None, "true": True, "false": False}
+_SOURCE = re.compile(
+    r"""\s*(?: '(?P<single>[^']*)' | "(?P<double>[^"]*)"
+    | (?P<kind>\w+):(?P<name>[^\s,{}'"]+) | (?P<word>[\w-]+)(?=\s*[,}]) )""",
+    re.VERBOSE,
+)
+_NUMBER = re.compile(r"-?[0-9]{1,18}")
+_NESTED = re.compile(r"\s*\$\{")
+_NEXT = re.compile(r"\s*([,}])")
+
+
+class NoValue(Exception):
+    """A variable has no value: what is wrong with it, and how to fix it."""
+
+    def __init__(self, wrong: str, fix: str) -> None:
+        self.wrong, self.fix = wrong, fix
 
 
 class _Absent(NoValue):
@@ -24,25 +50,32 @@ class _Absent(NoValue):
 
 
 @dataclass(frozen=True, slots=True)
+class _Reference:
+    """One `${…}`: its sources in their order, each a kind and a name."""
+
+    sources: tuple[tuple[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class _Leaf:
-    """A text, number, true, false or null; `literal` where the file itself says any of it."""
+    """A text, number, true, false or null; `literal` if any of it is written in the file."""
 
     value: str | int | bool | None
     literal: bool
 
 
 class _Failed:
-    """Stands where a variable has no value; the problem is told already."""
+    """The value of a variable that has none; its problem is reported already."""
 
 
 @dataclass
 class Variables:
-    """The file's `values`, with those of variables in their places.
+    """The file's `values`, with the values of variables in their places.
 
-    `problems` are told once, where they stand. `failed` are the places that have no value, and are
-    left out of their group, as what is `null` is. `literal` are the places whose value the file
-    itself spells out, at least in part, be it there or in another place that is named there.
-    Where `with_settings` is false, the functions' own variables (`environment:`) are left out.
+    `failed` are the places without a value, which are left out of their group, as those whose value
+    is `null` are. `literal` are the places whose value is written in the file, at least in part, be
+    it there or in another place that a variable refers to. If `with_settings` is false, the
+    functions' environment (`environment:`) is left out.
     """
 
     document: Document
@@ -75,7 +108,7 @@ class Variables:
         return _Leaf(DEFAULT_STAGE, literal=False) if raw is None else self._tree(raw, _STAGE_PLACE)
 
     def _tree(self, raw: Any, place: Place) -> Any:
-        """Return what a value stands for: dicts and lists of leaves, and of what failed."""
+        """Return the resolved value: dicts and lists of leaves, and of what failed."""
         if isinstance(raw, dict):
             return {key: self._tree(value, (*place, key)) for key, value in raw.items()}
         if isinstance(raw, list):
@@ -83,15 +116,16 @@ class Variables:
         if not isinstance(raw, str):
             return _Leaf(raw, literal=True)
         if place in self._open:
-            way = " → ".join(dotted(p) for p in [*self._open[self._open.index(place) :], place])
-            raise NoValue(f"the variables go round in a circle, {way}", "write one of them out")
+            circle = [*self._open[self._open.index(place) :], place]
+            names = " → ".join(map(dotted, circle))
+            raise NoValue(f"the variables form a circle, {names}", "write one of them out")
         if place not in self._known:
             self._open.append(place)
             try:
                 self._known[place] = self._text(raw)
-            except NoValue as problem:
+            except NoValue as missing:
                 line = self.document.line(place)
-                self.problems.append(Problem(line, problem.wrong, problem.instead))
+                self.problems.append(Problem(line, missing.wrong, missing.fix))
                 self._known[place] = _Failed()
             self._open.pop()
         return self._known[place]
@@ -107,23 +141,17 @@ class Variables:
             self.failed.add(place)
             return None
         if tree.value is None and tree.literal:
-            self._tell_empty(place)
+            wrong = f"{dotted(place)} has no value"
+            self.failed.add(place)
+            self.problems.append(
+                Problem(self.document.line(place), wrong, "write one, or remove the line")
+            )
         if tree.literal:
             self.literal.add(place)
         return tree.value
 
-    def _tell_empty(self, place: Place) -> None:
-        self.failed.add(place)
-        self.problems.append(
-            Problem(
-                self.document.line(place),
-                f"{dotted(place)} has no value",
-                "write one, or leave the line out",
-            )
-        )
-
     def _text(self, raw: str) -> Any:
-        parts = [self._referred(p) if isinstance(p, Reference) else p for p in parts_of(raw)]
+        parts = [self._resolve(p) if isinstance(p, _Reference) else p for p in _parts(raw)]
         if len(parts) == 1:
             return _Leaf(raw, literal=True) if isinstance(parts[0], str) else parts[0]
         leaves = [_Leaf(p, literal=True) if isinstance(p, str) else p for p in parts]
@@ -131,13 +159,13 @@ class Variables:
             return _Failed()
         if not all(isinstance(leaf, _Leaf) and leaf.value is not None for leaf in leaves):
             raise NoValue(
-                "a variable within this text is no text",
-                "name a single value, or let the variable stand alone",
+                "a variable within this text is not a text",
+                "refer to a single value, or let the variable stand alone",
             )
         text = "".join(_spelled(leaf.value) for leaf in leaves)
         return _Leaf(text, literal=any(leaf.literal for leaf in leaves))
 
-    def _referred(self, reference: Reference) -> Any:
+    def _resolve(self, reference: _Reference) -> Any:
         missing: list[_Absent] = []
         for kind, name in reference.sources:
             try:
@@ -151,23 +179,19 @@ class Variables:
             case "literal":
                 return _Leaf(name, literal=name is not None)
             case "reference":
-                return self._referred(name)
+                return self._resolve(name)
             case "env":
-                # As for the functions' own settings, one that is empty counts as not set.
+                # As with the functions' own settings, an empty one counts as not set.
                 if not self.environment.get(name, "").strip():
-                    raise _Absent(
-                        f"{name} is not set in the environment",
-                        "export it"
-                        if is_secret(name)
-                        else f"export it, or write ${{env:{name}, 'default'}}",
-                    )
+                    fix = "export it"
+                    if not is_secret(name):
+                        fix += f", or write ${{env:{name}, 'default'}}"
+                    raise _Absent(f"{name} is not set in the environment", fix)
                 return _Leaf(self.environment[name], literal=False)
             case "opt":
                 if self.option_stage is None:
-                    raise _Absent(
-                        "--stage was not given",
-                        f"give it, or write ${{opt:stage, '{DEFAULT_STAGE}'}}",
-                    )
+                    fix = f"use it, or write ${{opt:stage, '{DEFAULT_STAGE}'}}"
+                    raise _Absent("the option --stage is missing", fix)
                 return _Leaf(self.option_stage, literal=False)
             case "sls":
                 return self._stage()
@@ -186,10 +210,56 @@ class Variables:
                 near = get_close_matches(word, known, n=1)
                 raise _Absent(
                     f"there is no {dotted((*place, word))} in this file",
-                    f"did you mean {dotted((*place, near[0]))}?" if near else "write it there",
+                    f"did you mean {dotted((*place, near[0]))}?" if near else "add it",
                 ) from None
             place = (*place, step)
         return self._tree(value, place)
+
+
+def _parts(text: str) -> Iterator[str | _Reference]:
+    """Split a text into texts and variables. Raises NoValue for one that cannot be read."""
+    position = 0
+    while (start := text.find("${", position)) >= 0:
+        if start > position:
+            yield text[position:start]
+        reference, position = _parse(text, start + len("${"))
+        yield reference
+    if position < len(text) or not text:
+        yield text[position:]
+
+
+def _parse(text: str, position: int) -> tuple[_Reference, int]:
+    """Read a variable's sources from after its `${`; return the position of its end."""
+    sources = []
+    while True:
+        if nested := _NESTED.match(text, position):
+            inner, position = _parse(text, nested.end())
+            sources.append(("reference", inner))
+        elif found := _SOURCE.match(text, position):
+            sources.append(_read_source(found))
+            position = found.end()
+        following = _NEXT.match(text, position)
+        if following is None or not sources:
+            # Its text is not repeated: it may be a secret.
+            raise NoValue("this is not a variable", _FIX)
+        position = following.end()
+        if following[1] == "}":
+            return _Reference(tuple(sources)), position
+
+
+def _read_source(found: re.Match[str]) -> tuple[str, Any]:
+    kind, name, word = found["kind"], found["name"], found["word"]
+    if kind in _NAMES and _NAMES[kind].fullmatch(name):
+        return kind, name
+    if kind is not None:
+        raise NoValue(f"${{{kind}:…}} is unknown", _FIX)
+    if word in _WORDS:
+        return "literal", _WORDS[word]
+    if word is not None:
+        if not _NUMBER.fullmatch(word):
+            raise NoValue("a variable's default is not in quotes", "write 'default'")
+        return "literal", int(word)
+    return "literal", found["single"] if found["single"] is not None else found["double"]
 
 
 def _spelled(value: str | int | bool | None) -> str:
@@ -199,16 +269,12 @@ def _spelled(value: str | int | bool | None) -> str:
 def _without_settings(values: dict[str, Any]) -> dict[str, Any]:
     """Leave out `environment:`, the provider's and each function's."""
 
-    def less(part: Any) -> Any:
-        return (
-            {k: v for k, v in part.items() if k != "environment"}
-            if isinstance(part, dict)
-            else part
-        )
+    def without(part: Any) -> Any:
+        if not isinstance(part, dict):
+            return part
+        return {key: value for key, value in part.items() if key != "environment"}
 
-    parts = dict(values)
-    if "provider" in parts:
-        parts["provider"] = less(parts["provider"])
+    parts = {name: without(v) if name == "provider" else v for name, v in values.items()}
     if isinstance(parts.get("functions"), dict):
-        parts["functions"] = {name: less(part) for name, part in parts["functions"].items()}
+        parts["functions"] = {name: without(part) for name, part in parts["functions"].items()}
     return parts

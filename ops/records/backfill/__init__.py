@@ -1,14 +1,10 @@
-"""`repaint backfill`: repaint what is in a bucket already, or was missed.
+"""`repaint backfill`: repaint the pictures of a bucket that have no image yet.
 
     listing of the bucket ──▶ plan ◀── ids in the ledger        no request per object
                                │
-                               ▼  asked, unless --yes
+                               ▼  confirmed, or --yes
               threads ──▶ the functions' own pipeline ──▶ progress, summary
 
-That nothing is paid for twice is the ledger's doing, not the plan's: a plan that is old, wrong or
-lost costs a look at an object and never a payment. So it is made anew each time and thrown away.
+The ledger prevents that anything is paid for twice, not the plan: a plan that is old or wrong costs
+a request for an object and never a payment. So it is made anew each time and thrown away.
 """
-
-from ops.records.backfill.command import backfill
-
-__all__ = ["backfill"]

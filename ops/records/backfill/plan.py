@@ -1,7 +1,7 @@
-"""The plan: what there is to repaint, in a temporary file.
+"""The plan of a backfill: the objects to repaint, in a temporary file.
 
-The file is gone when the command is, however it ends; so a plan takes the same memory for any
-number of objects, and nothing has to be tidied up.
+The file disappears with the command, however that ends. A plan takes the same memory for any number
+of objects.
 """
 
 import json
@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Self
 
 from shared.clients.tos import ListedObject
@@ -39,10 +38,10 @@ _UNFINISHED = _PLANNED.replace("WHERE", "WHERE left != '' AND")
 class Planned:
     """An object to repaint.
 
-    `id` is its upload's identity, as far as the listing tells. `pending` says that the ledger has
-    something unfinished of this object. `left` is empty where it ended or was not begun; else it
-    has, by the ids of their records, in which status this run left each of its results, an empty
-    one for what need not come again.
+    `id` is its upload's identity, as far as the listing shows it. `pending` means that the ledger
+    has a pending record of this object. `left` is empty if the object ended or was not begun; else
+    it maps the ids of its records to the statuses in which this run left them, an empty one for a
+    record that need not be tried again.
     """
 
     number: int
@@ -58,72 +57,61 @@ class Planned:
 class Plan:
     """The objects to repaint, in the order of their keys; used by one thread.
 
-    `counts` tells how many objects were `listed`; how many of these are `outside` the filters,
-    `outputs` of ours, `older` than asked for, `done`, `skipped` by an earlier run, and `planned`;
-    and of the planned ones, what is to be expected of them: to `repaint`, `unsuitable`,
-    `promptless`, `maybe_done`. Besides, how many of them are `pending`; and how many
-    `generations` those to repaint are, how many `payable` may be besides these, and how many
-    `hidden` ones more where the listing keeps metadata to itself. `is_cut` tells that a
-    limit was reached, and that the rest was not listed; `tells_metadata` that the listing showed
-    some, so that an object for which it shows none has none.
+    `counts` has the number of objects that are `listed`; of these, of those `outside` the filters,
+    of Repaint's `outputs`, `older` ones, `done` ones, those `skipped` by an earlier run, and
+    `planned` ones. Of the planned ones it has what to expect: to `repaint`, `unsuitable`,
+    `promptless`, `maybe_done`. Besides, it has how many of them are `pending`; how many
+    `generations` those to repaint are, how many more may be `payable`, and how many `hidden` ones
+    there may be if the listing hides metadata. `is_cut` means that the limit was reached and the
+    rest was not listed; `shows_metadata` that the listing shows metadata, so that an object without
+    any has none.
     """
 
     def __init__(self) -> None:
         self._database = sqlite3.connect("", isolation_level=None)
-        # Nothing in it has to survive anything.
+        # The content need not survive anything.
         self._database.execute("PRAGMA journal_mode = OFF")
         self._database.execute("PRAGMA synchronous = OFF")
         self._database.executescript(_SCHEMA)
         self.counts: Counter[str] = Counter()
         self.is_cut = False
-        self.tells_metadata = False
+        self.shows_metadata = False
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._database.close()
 
     @contextmanager
     def filling(self) -> Iterator[None]:
-        """Make many changes at once."""
+        """Make many changes in one transaction."""
         self._database.execute("BEGIN")
         yield
         self._database.execute("COMMIT")
 
     def add_ended(self, record_id: str, at: float) -> None:
-        """Take over an end record."""
+        """Add the id of an end record, and when it was written."""
         self._database.execute("INSERT OR IGNORE INTO ended VALUES (?, ?)", (record_id, at))
 
     def add_pending(self, record_ids: Iterable[str]) -> None:
-        """Take over what is unfinished."""
+        """Add the ids of pending records."""
         rows = ((record_id,) for record_id in record_ids)
         self._database.executemany("INSERT OR IGNORE INTO pending VALUES (?)", rows)
 
     def has_ended(self, record_id: str) -> bool:
-        """Tell whether an upload has ended."""
-        return self._is_there("SELECT 1 FROM ended WHERE id = ?", record_id)
+        """Return whether an upload has ended."""
+        return self._exists("SELECT 1 FROM ended WHERE id = ?", record_id)
 
     def has_ended_since(self, object_id: str, moment: float) -> bool:
-        """Tell whether an end record of any content of the object was written after `moment`."""
-        return self._is_there(
-            "SELECT 1 FROM ended WHERE id BETWEEN ? AND ? AND at > ?",
-            object_id,
-            _last_of(object_id),
-            moment,
-        )
+        """Return whether an end record of any content of the object is younger than `moment`."""
+        query = "SELECT 1 FROM ended WHERE id BETWEEN ? AND ? AND at > ?"
+        return self._exists(query, *_ids_of(object_id), moment)
 
     def pending_of(self, object_id: str) -> set[str]:
-        """Return the ids of what is unfinished of the object."""
-        rows = self._database.execute(
-            "SELECT id FROM pending WHERE id BETWEEN ? AND ?", (object_id, _last_of(object_id))
-        )
-        return {row[0] for row in rows}
+        """Return the ids of the object's pending records."""
+        query = "SELECT id FROM pending WHERE id BETWEEN ? AND ?"
+        return {row[0] for row in self._database.execute(query, _ids_of(object_id))}
 
     def add(self, record_id: str, listed: ListedObject, *, pending: bool) -> None:
         """Plan an object."""
@@ -134,8 +122,8 @@ class Plan:
         )
 
     def objects(self, *, only_unfinished: bool = False) -> Iterator[Planned]:
-        """Go through what is planned, or only what was left unfinished."""
-        # A page at a time: between two, what was left how is written into the same table.
+        """Yield the planned objects, or those that were left unfinished."""
+        # A page at a time: between two, what is left is written to the same table.
         query, after = _UNFINISHED if only_unfinished else _PLANNED, 0
         while rows := self._database.execute(query, (after,)).fetchall():
             for row in rows:
@@ -155,10 +143,10 @@ class Plan:
         row = self._database.execute("SELECT COUNT(*) FROM planned WHERE left != ''").fetchone()
         return int(row[0])
 
-    def _is_there(self, query: str, *values: str | float) -> bool:
+    def _exists(self, query: str, *values: str | float) -> bool:
         return self._database.execute(query, values).fetchone() is not None
 
 
-def _last_of(object_id: str) -> str:
-    """Return the last id that a record of the object could have."""
-    return f"{object_id}{'f' * 12}"
+def _ids_of(object_id: str) -> tuple[str, str]:
+    """Return the first and the last id that a record of the object could have."""
+    return object_id, f"{object_id}{'f' * 12}"

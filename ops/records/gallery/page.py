@@ -1,4 +1,4 @@
-"""The page: one HTML file, written card by card, that asks for nothing outside of itself."""
+"""The page: one HTML file, written card by card, that loads nothing from outside."""
 
 import base64
 import hashlib
@@ -10,7 +10,7 @@ from typing import TextIO
 from urllib.parse import urlsplit
 
 from ops.records.gallery.pictures import Picture
-from ops.records.words import moment, place_of
+from ops.records.render import local_time, source_of
 from ops.ui.output import printable
 from shared.ledger import Record
 
@@ -23,7 +23,7 @@ Card = tuple[Record, Picture, Picture]
 def write_page(
     file: TextIO, cards: Iterable[Card], *, number: int, ledger: str, now: float
 ) -> None:
-    """Write the page of so many cards; one card is held at a time."""
+    """Write the page of `number` cards, one at a time."""
     title = f"{number:,} repainted picture{'' if number == 1 else 's'}"
     file.write(
         f"""<!doctype html>
@@ -44,19 +44,19 @@ def write_page(
 
 
 def _card(record: Record, before: Picture, after: Picture) -> str:
-    name = place_of(record).rstrip("/").rpartition("/")[2]
+    name = source_of(record).rstrip("/").rpartition("/")[2]
     prompt = record.instructions.prompt if record.instructions else ""
     label = f"Before and after: {name}"
-    both = f' data-label="{_text(label)}"' if before.address and after.address else ""
+    both = f' data-label="{_text(label)}"' if before.url and after.url else ""
     sent = len(record.attempts)
-    told = {
-        "picture": f"<bdi>{_text(place_of(record))}</bdi>",
+    facts = {
+        "picture": f"<bdi>{_text(source_of(record))}</bdi>",
         "record": f"<code>{_text(record.id)}</code>",
         "generated": _time(record.updated_at),
         "attempts": f"{sent}",
         **_links(record),
     }
-    facts = "".join(f"<dt>{what}</dt><dd>{value}</dd>" for what, value in told.items())
+    rows = "".join(f"<dt>{what}</dt><dd>{value}</dd>" for what, value in facts.items())
     return f"""<article aria-labelledby="r-{_text(record.id)}">
 <div class="pictures"{both}>
 {_figure("before", before, f"{name}, before")}
@@ -65,17 +65,16 @@ def _card(record: Record, before: Picture, after: Picture) -> str:
 <div class="words">
 <h2 id="r-{_text(record.id)}"><bdi>{_text(name)}</bdi></h2>
 <p class="prompt" dir="auto">{_text(prompt)}</p>
-<dl>{facts}</dl>
+<dl>{rows}</dl>
 </div>
 </article>
 """
 
 
 def _figure(kind: str, picture: Picture, alternative: str) -> str:
-    if picture.address:
+    if picture.url:
         shown = (
-            f'<img src="{picture.address}" alt="{_text(alternative)}" loading="lazy" '
-            'decoding="async">'
+            f'<img src="{picture.url}" alt="{_text(alternative)}" loading="lazy" decoding="async">'
         )
     else:
         shown = f'<p class="missing">{_text(picture.missing)}</p>'
@@ -83,7 +82,7 @@ def _figure(kind: str, picture: Picture, alternative: str) -> str:
 
 
 def _links(record: Record) -> dict[str, str]:
-    """Link to the images in full; following a link is the reader's doing, not the page's."""
+    """Return links to the images in full size; the page itself does not load them."""
     urls = [url for url in record.image_urls if urlsplit(url).scheme in ("http", "https")]
     links = [f'<a href="{_text(url)}" rel="noreferrer">open in full</a>' for url in urls]
     return {"image": ", ".join(links)} if links else {}
@@ -95,11 +94,11 @@ def _text(text: str) -> str:
 
 def _time(seconds: float) -> str:
     exact = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
-    return f'<time datetime="{exact}">{moment(seconds)}</time>'
+    return f'<time datetime="{exact}">{local_time(seconds)}</time>'
 
 
 def _policy() -> str:
-    """Allow this page's own style and script, pictures inside it, and nothing else."""
+    """Return a policy that allows this page's own style, script and pictures, nothing else."""
     style, script = (
         base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
         for text in (_STYLE, _SCRIPT)

@@ -1,6 +1,6 @@
-"""The pictures of a record, fetched and made small enough to stand in a page.
+"""Fetch the pictures of a record and make them small enough for a page.
 
-Bounded in size and time: what an address holds is somebody else's word.
+Size and time are limited: a URL can lead to anything. Thread-safe.
 """
 
 import base64
@@ -30,19 +30,19 @@ _TOO_LARGE = f"It is larger than {MAX_IMAGE_BYTES // (1 << 20)} MB."
 
 
 class NoPicture(Exception):
-    """There is no picture to show; the sentence says why."""
+    """There is no picture to show; the sentence is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture as a `data:` address; or, where there is none, why."""
+    """A picture as a `data:` URL; if there is none, the reason."""
 
-    address: str = ""
+    url: str = ""
     missing: str = ""
 
 
 class Pictures:
-    """Fetches what records were made of, and what was made; safe to use from several threads."""
+    """Fetches the sources of records, and their images."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
@@ -59,11 +59,11 @@ class Pictures:
         self._http.clear()
 
     def before(self, record: Record) -> Picture:
-        """Return what a record was made of."""
+        """Return the source of a record."""
         return self._shown(record, self._source)
 
     def after(self, record: Record) -> Picture:
-        """Return what was made."""
+        """Return the image of a record."""
         return self._shown(record, self._result)
 
     def _shown(self, record: Record, fetch: Callable[[Record], bytes]) -> Picture:
@@ -77,39 +77,40 @@ class Pictures:
             return Picture(missing=redact_text(str(error)))
 
     def _source(self, record: Record) -> bytes:
-        if record.source:
-            # Any address that a caller gave: it is for veImageX to fetch, not for this machine.
-            where = "at its caller's address" if is_address(record.source) else "in veImageX"
+        source = record.source
+        if source.bucket is None or source.key is None:
+            # A caller's URL can be any: veImageX fetches it, this machine does not.
+            where = "at its caller's URL" if is_address(source.address or "") else "in veImageX"
             raise NoPicture(f"The picture is {where}, from where it is not fetched.")
-        storage = self._runtime.storage(record.region)
+        storage = self._runtime.storage(source.region)
         try:
-            info = storage.head(record.bucket, record.key, record.version_id)
-            if info.etag != record.etag:
+            info = storage.head(source.bucket, source.key, source.version_id)
+            if info.etag != source.etag:
                 raise NoPicture("The object was overwritten since.")
             if info.size > MAX_IMAGE_BYTES:
                 raise NoPicture(_TOO_LARGE)
-            return storage.get(record.bucket, record.key, record.version_id)[0]
+            return storage.get(source.bucket, source.key, source.version_id)[0]
         except ObjectMissing:
             raise NoPicture("The object is gone.") from None
 
     def _result(self, record: Record) -> bytes:
         if not record.image_urls:
-            raise NoPicture("The record has no address of an image.")
-        address = record.image_urls[0]
-        if urlsplit(address).scheme not in ("http", "https"):
-            raise NoPicture("Its address is neither http nor https.")
+            raise NoPicture("The record has no URL of an image.")
+        url = record.image_urls[0]
+        if urlsplit(url).scheme not in ("http", "https"):
+            raise NoPicture("Its URL is neither http nor https.")
         until = self._runtime.clock.now() + _SECONDS
         try:
-            answer = self._http.request("GET", address, preload_content=False)
+            answer = self._http.request("GET", url, preload_content=False)
             try:
                 if answer.status != 200:
-                    raise NoPicture(f"Its address answers with HTTP {answer.status}.")
+                    raise NoPicture(f"Its URL answers with HTTP {answer.status}.")
                 return self._body(answer, until)
             finally:
-                # Not back into the pool: what is left of it is not wanted.
+                # Not back into the pool: the rest of the answer is not wanted.
                 answer.close()
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise NoPicture(f"Its address gives no answer ({type(error).__name__}).") from None
+            raise NoPicture(f"Its URL gives no answer ({type(error).__name__}).") from None
 
     def _body(self, answer: urllib3.BaseHTTPResponse, until: float) -> bytes:
         content = bytearray()
@@ -123,7 +124,7 @@ class Pictures:
 
 
 def _small(content: bytes) -> str:
-    """Return a picture as a `data:` address, no side longer than SIDE pixels."""
+    """Return a picture as a `data:` URL, no side longer than SIDE pixels."""
     try:
         with (
             warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning),

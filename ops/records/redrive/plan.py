@@ -1,56 +1,56 @@
-"""Which records are to be run again, what was sent for them, and what that may cost once more."""
+"""The plan of a redrive: the records, what was sent for them, and what that may cost again."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from ops.records.finding import Unreadable, read_all
-from ops.records.redrive.again import looked_for
+from ops.records.lookup import Unreadable, read_all
 from ops.records.redrive.successor import lost_query
-from ops.records.words import Charge, charge_of
+from ops.records.render import Charge, charge_of
 from shared.errors import ProbeFailed
-from shared.ledger import Ledger, Record, find
-from shared.processing.outputs import Outputs
-from shared.uploads.metadata import again_id
-from shared.uploads.presets import Preset, preset_for
+from shared.ledger import Record, State, find
+from shared.processing.redrive import probe_unknown
+from shared.runtime import Runtime
+from shared.uploads.metadata import redrive_id
+from shared.uploads.presets import preset_for
 
 SHOWN = 10
 _FOUND = "its image is there"
 _ABSENT = "no image is there"
-
-Tell = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A record that may be run again.
 
-    `again` is the one that does so already; `looks` what a look just now told of each attempt
-    whose outcome is not known, by its number; `variants` how many generations it will have.
+    `successor` is the record that runs it again already. `probes` are the findings of probes just
+    now, by the numbers of the attempts whose outcomes are not known. `variants` is the number of
+    its generations.
     """
 
     record: Record
-    again: Record | None = None
-    looks: dict[int, str] = field(default_factory=dict)
+    successor: Record | None = None
+    probes: dict[int, str] = field(default_factory=dict)
     variants: int = 1
 
     @property
     def is_done(self) -> bool:
-        """Tell whether nothing is left to do: it has ended, and was run again."""
-        return self.again is not None and self.record.state != "pending"
+        """Whether nothing is left to do: it has ended, and was run again."""
+        return self.successor is not None and self.record.state != State.PENDING
 
 
 @dataclass(slots=True)
 class Plan:
-    """What is to be run again. Of many records only ids are held, and the first to show.
+    """The records to run again. Of many only little is held, and the first to show.
 
-    `attempts` is what was sent for them, `generations` how many may be paid, as a rule;
-    `with_image` how many have made their image after all; `unclear` for how many that cannot be
-    told; `without_query` how many pictures are at an address that has lost its query. Beside these,
-    `already` are the first that were run again before, `already_count` how many they are.
+    `records` are their ids, each with the `updated_at` of the record that was read. `attempts`
+    counts what was sent for them, `generations` what may be paid, as a rule; `with_image` are those
+    that have an image after all, `unclear` those for which that cannot be found out,
+    `without_query` those whose picture's URL has lost its query. `already` are the first of the
+    `already_count` records that were run again before.
     """
 
-    ids: list[str] = field(default_factory=list)
+    records: dict[str, float] = field(default_factory=dict)
     shown: list[Candidate] = field(default_factory=list)
     attempts: Counter[Charge] = field(default_factory=Counter)
     generations: int = 0
@@ -68,13 +68,13 @@ class Plan:
             self.already += [candidate] if len(self.already) < SHOWN else []
             return
         record = candidate.record
-        self.ids.append(record.id)
+        self.records[record.id] = record.updated_at
         self.shown += [candidate] if len(self.shown) < SHOWN else []
         self.attempts.update(charge_of(attempt) for attempt in record.attempts)
-        looks = set(candidate.looks.values())
-        self.generations += 0 if _FOUND in looks else candidate.variants
-        self.with_image += _FOUND in looks
-        self.unclear += bool(looks - {_FOUND, _ABSENT}) and _FOUND not in looks
+        probes = set(candidate.probes.values())
+        self.generations += 0 if _FOUND in probes else candidate.variants
+        self.with_image += _FOUND in probes
+        self.unclear += bool(probes - {_FOUND, _ABSENT}) and _FOUND not in probes
         self.without_query += lost_query(record)
 
 
@@ -83,10 +83,8 @@ def make_plan(
     read: Callable[[str], Record | None],
     matches: Callable[[Record], bool],
     *,
-    ledger: Ledger,
-    outputs: Outputs,
-    presets: Sequence[Preset],
-    tell: Tell,
+    runtime: Runtime,
+    report: Callable[[int], None],
 ) -> Plan:
     """Read records, and plan those that match."""
 
@@ -94,17 +92,20 @@ def make_plan(
         record = read(record_id)
         if record is None or not matches(record):
             return None
-        again = find(ledger, again_id(record.id))
-        looks = {}
-        if record.state == "pending":
-            looks = {a.number: _told(found) for a, found in looked_for(outputs, record)}
-        # What was rejected as it was uploaded never came to have its variants.
-        preset = preset_for(record.key, presets) if record.instructions is None else None
-        return Candidate(record, again, looks, preset.variants if preset else 1)
+        successor = find(runtime.ledger, redrive_id(record.id))
+        probes = {}
+        if record.state == State.PENDING:
+            unknown = probe_unknown(runtime.runner, record)
+            probes = {attempt.number: _finding(image) for attempt, image in unknown}
+        # A record that was rejected as it was uploaded never had its variants.
+        preset = None
+        if record.instructions is None:
+            preset = preset_for(record.source.key or "", runtime.settings.presets)
+        return Candidate(record, successor, probes, preset.variants if preset else 1)
 
     plan = Plan()
     for number, found in enumerate(read_all(candidate, ids), 1):
-        tell(number)
+        report(number)
         if isinstance(found, Unreadable):
             plan.unreadable.append(found)
         elif found is not None:
@@ -112,7 +113,7 @@ def make_plan(
     return plan
 
 
-def _told(found: object) -> str:
-    if isinstance(found, ProbeFailed):
-        return f"whether its image is there cannot be told: {found}"
-    return _FOUND if found else _ABSENT
+def _finding(image: object) -> str:
+    if isinstance(image, ProbeFailed):
+        return f"whether its image is there is not known: {image}"
+    return _FOUND if image else _ABSENT

@@ -22,7 +22,7 @@ def test_what_is_set_is_in_force_and_told_and_can_be_reset(cloud: Cloud, client:
             client, latency_seconds=0.1, qps=3, throttling=0.2, server_errors=0.3, duplicates=0.4
         )
         told = next(value for name, value in events if name == "faults")
-        settings, rules = cloud.faults.settings, cloud.platform.events.settings
+        settings, rules = cloud.faults.settings, cloud.platform.queue.settings
         reset = client.ask("POST", "/api/faults/reset")
 
     assert (200, told) == (changed.status, changed.document)

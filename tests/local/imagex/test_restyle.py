@@ -32,7 +32,8 @@ def difference(one: bytes, two: bytes) -> float:
 
 
 @pytest.mark.parametrize("style", STYLES)
-def test_a_style_is_repeatable_and_changes_the_picture(style: str) -> None:
+def test_repeatable(style: str) -> None:
+    """A style is repeatable, changes the picture, and differs by seed."""
     prompt = STYLES[style][1][0]
     picture = scene()
     painted = restyle(picture, prompt, 1)
@@ -42,7 +43,8 @@ def test_a_style_is_repeatable_and_changes_the_picture(style: str) -> None:
     assert restyle(picture, prompt, 2) != painted
 
 
-def test_each_style_is_another() -> None:
+def test_styles_differ() -> None:
+    """Every style differs from every other."""
     painted = [restyle(scene(), words[0], 1) for _, words in STYLES.values()]
 
     apart = [difference(a, b) for i, a in enumerate(painted) for b in painted[:i]]
@@ -62,16 +64,19 @@ def test_each_style_is_another() -> None:
         ("pop art poster", "comic"),
     ],
 )
-def test_the_prompt_names_the_style(prompt: str, style: str) -> None:
+def test_style_of_prompt(prompt: str, style: str) -> None:
+    """The prompt selects the style, in Chinese and in English."""
     assert style == style_of(prompt)
 
 
-def test_a_prompt_that_names_no_style_has_one_of_its_own() -> None:
+def test_unnamed_style() -> None:
+    """A prompt that names no style has one by its hash."""
     assert len({style_of(f"my cat number {number}") for number in range(60)}) > 5
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP", "AVIF"])
-def test_a_png_stays_one_and_all_else_becomes_a_jpeg(kind: str) -> None:
+def test_formats(kind: str) -> None:
+    """A PNG stays a PNG; any other format becomes a JPEG."""
     painted = opened(restyle(scene(kind=kind), "漫画", 1))
 
     assert "PNG" if kind == "PNG" else "JPEG" == painted.format
@@ -79,7 +84,8 @@ def test_a_png_stays_one_and_all_else_becomes_a_jpeg(kind: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "RGBA", "LA", "1", "I;16"])
-def test_every_mode_of_a_picture_is_repainted(mode: str) -> None:
+def test_modes(mode: str) -> None:
+    """A picture of any mode is repainted."""
     picture = scene(mode="L") if mode == "I;16" else scene(mode=mode)
     if mode == "I;16":
         out = io.BytesIO()
@@ -91,17 +97,20 @@ def test_every_mode_of_a_picture_is_repainted(mode: str) -> None:
 
 @pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("size", [(1, 1), (2, 300), (300, 2)])
-def test_a_picture_of_hardly_any_size_is_repainted(style: str, size: tuple[int, int]) -> None:
+def test_tiny_pictures(style: str, size: tuple[int, int]) -> None:
+    """A tiny picture is repainted."""
     assert size == opened(restyle(scene(size), STYLES[style][1][0], 1)).size
 
 
-def test_a_large_picture_is_shrunk() -> None:
+def test_large_picture() -> None:
+    """A large picture is scaled down."""
     painted = opened(restyle(scene((MAX_EDGE_PIXELS * 2, 200)), "油画", 1))
 
     assert (MAX_EDGE_PIXELS, 100) == painted.size
 
 
-def test_a_picture_is_turned_upright() -> None:
+def test_orientation() -> None:
+    """A picture is turned upright by its EXIF orientation."""
     out = io.BytesIO()
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned by 90 degrees
@@ -110,7 +119,8 @@ def test_a_picture_is_turned_upright() -> None:
     assert (80, 120) == opened(restyle(out.getvalue(), "漫画", 1)).size
 
 
-def test_the_mark_is_in_the_bottom_right_corner() -> None:
+def test_mark() -> None:
+    """The mark is in the bottom right corner."""
     size = (640, 427)
     out = io.BytesIO()
     Image.new("RGB", size, (200, 200, 200)).save(out, "PNG")
@@ -122,13 +132,15 @@ def test_the_mark_is_in_the_bottom_right_corner() -> None:
 
 
 @given(st.binary(max_size=300))
-def test_bytes_that_are_no_picture_are_refused_as_such(data: bytes) -> None:
+def test_not_a_picture(data: bytes) -> None:
+    """Bytes that are not a picture are refused."""
     with pytest.raises(NotAPictureError):
         restyle(data, "漫画", 1)
 
 
 @given(st.integers(0, 600), st.integers(0, 255))
-def test_a_damaged_picture_is_repainted_or_refused(place: int, value: int) -> None:
+def test_damaged_picture(place: int, value: int) -> None:
+    """A damaged picture is repainted or refused."""
     data = bytearray(scene((20, 20)))
     data[place % len(data)] = value
     with warnings.catch_warnings():
@@ -140,7 +152,8 @@ def test_a_damaged_picture_is_repainted_or_refused(place: int, value: int) -> No
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
-def test_half_a_picture_is_refused(share: float) -> None:
+def test_half_a_picture(share: float) -> None:
+    """Half a picture is refused."""
     data = scene(kind="JPEG")
 
     with pytest.raises(NotAPictureError):

@@ -18,7 +18,7 @@ import volcenginesdkvefaas as sdk
 from packaging.requirements import Requirement
 from volcenginesdkcore.rest import ApiException
 
-from local.own import ROOT
+from local.builtin_functions import ROOT
 from shared.signing import Credentials
 
 PATIENCE = 60  # seconds that a test waits at most for what is certain to come

@@ -342,7 +342,7 @@ def test_what_waits_for_a_function_that_is_deleted_is_dropped(world: World) -> N
     world.op.api.delete_function(sdk.DeleteFunctionRequest(id=function_id))
 
     assert world.platform.wait_idle()
-    (dropped,) = world.platform.queue.dropped
+    (dropped,) = world.platform.queue.snapshot().dropped
     assert "the function was deleted" == dropped.dropped_because
     assert [] == list(file.iterdir())
 

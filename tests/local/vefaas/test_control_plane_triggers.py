@@ -199,7 +199,7 @@ def test_what_happens_in_a_bucket_calls_the_deployed_function_again_until_it_suc
 
     assert cloud.platform.wait_idle()
     assert ["uploads/猫.png"] * 3 == seen.read_text("utf-8").splitlines()
-    assert 1 == cloud.platform.queue.done
+    assert 1 == cloud.platform.queue.snapshot().done
 
 
 def test_the_triggers_of_a_function_are_its_timers_and_the_rules_that_name_it(

@@ -22,7 +22,7 @@ from local.vefaas.runtime import (
     FunctionSpec,
     FunctionState,
     Platform,
-    delivery_of,
+    queued_event_id,
 )
 from local.vefaas.runtime.instance import Instance
 
@@ -306,7 +306,7 @@ def test_a_timeout_makes_the_other_deliveries_of_its_instance_come_again(
         gate.arrive()  # the invocation that timed out
         gate.arrive().send(b"!")  # the second attempt
         assert platform.wait_idle(PATIENCE)
-        assert (1, ()) == (platform.queue.done, platform.queue.dropped)
+        assert (1, ()) == (platform.queue.snapshot().done, platform.queue.snapshot().dropped)
 
 
 def test_requests_of_one_instance_run_at_the_same_time_up_to_its_limit(
@@ -340,8 +340,8 @@ def test_no_more_deliveries_run_than_instances_and_concurrency_allow(
             platform.enqueue(function_id, {"n": n})
         first, second = gate.arrive(), gate.arrive()
         platform.run_due()
-        assert [0, 1] == [each.event["n"] for each in platform.queue.in_flight]
-        assert [2] == [each.event["n"] for each in platform.queue.waiting]
+        assert [0, 1] == [each.event["n"] for each in platform.queue.snapshot().in_flight]
+        assert [2] == [each.event["n"] for each in platform.queue.snapshot().waiting]
         busy = platform.invoke("paint", {}, timeout=0.01)
         assert (503, "Unavailable") == (busy.status_code, busy.error_type)
         first.send(b"!")
@@ -357,7 +357,7 @@ def test_queued_events_are_delivered_and_done(tmp_path: Path, function: Write, l
             platform.enqueue(function_id, {"n": n})
         assert platform.wait_idle(PATIENCE)
         assert platform.idle()
-        assert 5 == platform.queue.done
+        assert 5 == platform.queue.snapshot().done
         log.wait_for("got", 5)
     assert {f"paint| got {n}" for n in range(5)} == set(log.lines)
 
@@ -398,7 +398,7 @@ def test_an_event_that_always_fails_is_tried_eleven_times_and_then_dropped(
         platform.enqueue(function_id, {"n": 1})
         assert platform.wait_idle(PATIENCE)
         log.wait_for("attempt", 11)
-        (dropped,) = platform.queue.dropped
+        (dropped,) = platform.queue.snapshot().dropped
     assert 11 == log.count("attempt")
     assert 11 == dropped.attempt
     assert "10 retries used up" == dropped.dropped_because
@@ -417,7 +417,7 @@ def test_an_event_that_fails_for_six_hours_is_dropped(tmp_path: Path, function: 
         function_id = platform.deploy(function("def handler(event, context): 1 / 0"))
         platform.enqueue(function_id, {})
         assert platform.wait_idle(PATIENCE)
-        (dropped,) = platform.queue.dropped
+        (dropped,) = platform.queue.snapshot().dropped
     assert (3, "older than 21600 seconds") == (dropped.attempt, dropped.dropped_because)
     assert "ZeroDivisionError: division by zero" == dropped.last_error
 
@@ -433,7 +433,7 @@ def test_a_delivery_whose_instance_is_killed_is_an_error_and_comes_again(
         platform.kill("paint")
         assert b"" == in_flight.recv(1)
         gate.arrive()
-        (retried,) = platform.queue.in_flight
+        (retried,) = platform.queue.snapshot().in_flight
         assert 2 == retried.attempt
         assert "SIGKILL" in str(retried.last_error)
 
@@ -471,7 +471,7 @@ def test_a_deliverys_requests_tell_by_their_ids_that_they_are_its_own(
         log.wait_for("asked by", 2)
 
     ids = [line.partition("asked by ")[2] for line in log.lines if "asked by " in line]
-    assert {delivery_id} == {delivery_of(each) for each in ids}
+    assert {delivery_id} == {queued_event_id(each) for each in ids}
     assert len(ids) == len(set(ids))
 
 
@@ -486,7 +486,7 @@ def test_a_platform_that_stops_leaves_what_was_in_flight_to_the_next(
         assert not platform.idle()
         platform.deploy(spec)
         waiting = gate.arrive()
-        (again,) = platform.queue.in_flight
+        (again,) = platform.queue.snapshot().in_flight
         assert (delivery_id, {"n": 1}, 1, None) == (
             again.id,
             again.event,
@@ -495,7 +495,7 @@ def test_a_platform_that_stops_leaves_what_was_in_flight_to_the_next(
         )
         waiting.send(b"!")
         assert platform.wait_idle(PATIENCE)
-        assert 1 == platform.queue.done
+        assert 1 == platform.queue.snapshot().done
 
 
 def test_a_platform_that_is_killed_leaves_no_worker_and_loses_no_event(
@@ -520,7 +520,7 @@ with Platform(Path({str(tmp_path / "cloud")!r})) as platform:
         platform.deploy(spec)
         gate.arrive().send(b"!")
         assert platform.wait_idle(PATIENCE)
-        assert 1 == platform.queue.done
+        assert 1 == platform.queue.snapshot().done
 
 
 def test_a_worker_gets_its_own_environment_and_nothing_of_ours(

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from local.vefaas.runtime.delivery import Delivery, DeliverySettings
-from local.vefaas.runtime.queue import EventQueue
-from local.vefaas.runtime.timer import Every, crontab, schedule
+from local.vefaas.runtime.queue import DeliverySettings, EventQueue, QueuedEvent
+from local.vefaas.runtime.timer import Crontab, Every, schedule
 
 HOUR = 3600.0
 
@@ -42,7 +41,7 @@ def opened(
         queue.close()
 
 
-def claimed(queue: EventQueue, function_id: str = "fn") -> Delivery:
+def claimed(queue: EventQueue, function_id: str = "fn") -> QueuedEvent:
     delivery = queue.claim(function_id)
     assert delivery is not None
     return delivery
@@ -146,8 +145,7 @@ def test_what_enqueue_returned_for_outlives_the_death_of_its_process(tmp_path: P
 import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, {str(Path(__file__).parents[3])!r})
-from local.vefaas.runtime.delivery import DeliverySettings
-from local.vefaas.runtime.queue import EventQueue
+from local.vefaas.runtime.queue import DeliverySettings, EventQueue
 from shared.clock import SystemClock
 queue = EventQueue(Path({str(tmp_path / "queue.sqlite")!r}), DeliverySettings(), SystemClock())
 for n in range(2):
@@ -269,7 +267,7 @@ def test_a_crontab_fires_at_the_next_minute_that_matches(
     text: str, after: str, expected: str
 ) -> None:
     moment = dt.datetime.fromisoformat(after + "+00:00").timestamp()
-    fired = dt.datetime.fromtimestamp(crontab(text).next_after(moment), dt.UTC)
+    fired = dt.datetime.fromtimestamp(Crontab(text).next_after(moment), dt.UTC)
     assert expected == fired.strftime("%Y-%m-%dT%H:%M")
 
 

@@ -24,7 +24,7 @@ from local.server import Server
 from local.tos import ObjectStore
 from tests.ops.command import ROOT, document, environment, repaint
 from tests.ops.stores import (
-    LooksThenWrites,
+    ChecksThenWrites,
     OverwritesAnyway,
     SetBack,
     SwapsAnyway,
@@ -51,7 +51,7 @@ EVERYTHING = [
     "service",
     "domain",
     "template",
-    "looking for outputs",
+    "output probe",
     "model",
     "upload bucket",
     "trigger",
@@ -62,7 +62,7 @@ EVERYTHING = [
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    """One for all: the doctor changes nothing, which is asserted each time."""
+    """Yield one cloud for all tests: the doctor leaves nothing in it, which is asserted."""
     with Cloud(tmp_path_factory.mktemp("cloud")) as served:
         yield served
         assert [] == keys_in(served.store)
@@ -74,14 +74,15 @@ def examined(
     *arguments: str,
     code: int = 1,
 ) -> dict[str, Any]:
-    """Run the doctor; return its findings by name. No secret may be in anything it says."""
+    """Run the doctor; return its findings by name. No secret may be in its output."""
     done = repaint("doctor", *arguments, "--json", cloud=cloud, settings=settings)
     assert cloud.credentials.secret_key not in done.stdout + done.stderr
     assert (code, "") == (done.returncode, done.stderr)
     return {check["name"]: check for check in document(done)["checks"]}
 
 
-def test_where_all_is_well_it_says_so_and_leaves_nothing_behind(cloud: Cloud) -> None:
+def test_no_problem(cloud: Cloud) -> None:
+    """Without a problem every check is shown, and nothing is left behind."""
     done = repaint("doctor", "--bucket", UPLOADS_BUCKET, cloud=cloud)
 
     assert (0, "") == (done.returncode, done.stderr)
@@ -93,23 +94,26 @@ def test_where_all_is_well_it_says_so_and_leaves_nothing_behind(cloud: Cloud) ->
     assert cloud.credentials.secret_key not in done.stdout
 
 
-def test_as_json_each_check_has_a_name_a_state_what_was_found_and_what_to_do(cloud: Cloud) -> None:
+def test_json(cloud: Cloud) -> None:
+    """In JSON each check has a name, a state, a finding and a fix."""
     done = repaint("doctor", "--bucket", UPLOADS_BUCKET, "--json", cloud=cloud)
 
     shown = document(done)
     assert (0, True) == (done.returncode, shown["ok"])
     assert EVERYTHING == [check["name"] for check in shown["checks"]]
-    assert {("name", "state", "found", "mend")} == {tuple(check) for check in shown["checks"]}
+    assert {("name", "state", "found", "fix")} == {tuple(check) for check in shown["checks"]}
 
 
-def test_without_an_upload_bucket_the_trigger_is_not_checked(cloud: Cloud) -> None:
+def test_no_upload_bucket(cloud: Cloud) -> None:
+    """Without an upload bucket the trigger is not checked."""
     found = examined(cloud, code=0)
 
     assert "not checked" == found["trigger"]["state"]
-    assert "--bucket" in found["trigger"]["mend"]
+    assert "--bucket" in found["trigger"]["fix"]
 
 
-def test_settings_that_are_wrong_are_told_and_nothing_else_is_checked(cloud: Cloud) -> None:
+def test_wrong_settings(cloud: Cloud) -> None:
+    """If settings are wrong, nothing else is checked."""
     settings = {"VEIMAGEX_DOMAIN": "", "REPAINT_LEDGER": "somewhere"}
     done = repaint("doctor", cloud=cloud, settings=settings)
 
@@ -119,25 +123,28 @@ def test_settings_that_are_wrong_are_told_and_nothing_else_is_checked(cloud: Clo
     assert "– service" in done.stdout
 
 
-def test_a_wrong_secret_is_told_by_both_services(cloud: Cloud) -> None:
+def test_wrong_secret_key(cloud: Cloud) -> None:
+    """Both services reject a wrong secret key."""
     found = examined(cloud, {"VOLCENGINE_SECRET_KEY": "wrong"}, "--bucket", UPLOADS_BUCKET)
 
     assert "ok" == found["credentials"]["state"]
     for name in ("state bucket", "service", "upload bucket"):
         assert "SignatureDoesNotMatch" in found[name]["found"]
-        assert "VOLCENGINE_SECRET_KEY" in found[name]["mend"]
+        assert "VOLCENGINE_SECRET_KEY" in found[name]["fix"]
     assert "not checked" == found["create-only writes"]["state"]
     assert "Needs state bucket, which is wrong." == found["create-only writes"]["found"]
 
 
-def test_a_key_that_does_not_exist_is_told(cloud: Cloud) -> None:
+def test_unknown_access_key(cloud: Cloud) -> None:
+    """Both services reject an unknown access key."""
     found = examined(cloud, {"VOLCENGINE_ACCESS_KEY": "AKLTNOBODYKNOWSTHISONE"})
 
-    assert "no such access key" in found["state bucket"]["mend"]
-    assert "no such access key" in found["service"]["mend"]
+    assert "no such access key" in found["state bucket"]["fix"]
+    assert "no such access key" in found["service"]["fix"]
 
 
-def test_without_a_key_it_says_where_one_comes_from(cloud: Cloud, tmp_path: Path) -> None:
+def test_no_access_key(cloud: Cloud, tmp_path: Path) -> None:
+    """Without an access key, the places are named that it can come from."""
     settings = {
         "VOLCENGINE_ACCESS_KEY": "",
         "VOLCENGINE_SECRET_KEY": "",
@@ -147,14 +154,13 @@ def test_without_a_key_it_says_where_one_comes_from(cloud: Cloud, tmp_path: Path
     found = examined(cloud, settings)
 
     assert "wrong" == found["credentials"]["state"]
-    assert "VOLCENGINE_ACCESS_KEY" in found["credentials"]["mend"]
+    assert "VOLCENGINE_ACCESS_KEY" in found["credentials"]["fix"]
     assert "ok" == found["object storage"]["state"]
     assert "not checked" == found["service"]["state"]
 
 
-def test_the_roles_file_is_told_as_the_source_of_a_temporary_key(
-    cloud: Cloud, tmp_path: Path
-) -> None:
+def test_key_of_role(cloud: Cloud, tmp_path: Path) -> None:
+    """The role's file is shown as the source of a temporary key."""
     issued = cloud.keys.issue(temporary=True)
     file = tmp_path / "credential"
     keys = {"access_key_id": issued.access_key, "secret_access_key": issued.secret_key}
@@ -166,36 +172,40 @@ def test_the_roles_file_is_told_as_the_source_of_a_temporary_key(
     assert "ok" == found["create-only writes"]["state"]
 
 
-def test_a_port_where_nobody_listens_is_told_apart(cloud: Cloud) -> None:
+def test_closed_port(cloud: Cloud) -> None:
+    """A port at which nothing listens is distinguished from silence."""
     with socket.socket() as taken:
-        # Bound and not listening: nobody else gets it, and connections are refused.
+        # Bound and not listening: no other process gets it, and connections are refused.
         taken.bind(("127.0.0.1", 0))
-        nobody = f"http://127.0.0.1:{taken.getsockname()[1]}"
-        found = examined(cloud, {"TOS_ENDPOINT": nobody, "VEIMAGEX_ENDPOINT": nobody})
+        closed = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        found = examined(cloud, {"TOS_ENDPOINT": closed, "VEIMAGEX_ENDPOINT": closed})
 
     for name, variable in (("object storage", "TOS_ENDPOINT"), ("veImageX", "VEIMAGEX_ENDPOINT")):
-        assert "Nobody listens" in found[name]["found"]
-        assert variable in found[name]["mend"]
+        assert "Nothing listens" in found[name]["found"]
+        assert variable in found[name]["fix"]
     assert "not checked" == found["state bucket"]["state"]
     assert "not checked" == found["clock"]["state"]
 
 
-def test_a_service_that_is_not_the_one_that_was_meant_is_told(cloud: Cloud) -> None:
+def test_swapped_endpoints(cloud: Cloud) -> None:
+    """An endpoint of another service is recognised."""
     swapped = {"TOS_ENDPOINT": cloud.imagex.address, "VEIMAGEX_ENDPOINT": cloud.tos.address}
     found = examined(cloud, swapped)
 
-    assert "not as object storage does" in found["object storage"]["found"]
-    assert "not as veImageX does" in found["veImageX"]["found"]
+    assert "but not as object storage does" in found["object storage"]["found"]
+    assert "but not as veImageX does" in found["veImageX"]["found"]
 
 
-def test_tls_where_none_is_spoken_is_told(cloud: Cloud) -> None:
+def test_no_tls(cloud: Cloud) -> None:
+    """An https endpoint without TLS is recognised."""
     endpoint = cloud.tos.address.replace("http://", "https://")
     found = examined(cloud, {"TOS_ENDPOINT": endpoint})
 
     assert "No encrypted connection" in found["object storage"]["found"]
 
 
-def test_what_the_settings_name_and_is_not_there_is_told(cloud: Cloud) -> None:
+def test_missing_resources(cloud: Cloud) -> None:
+    """What the settings name and does not exist is reported."""
     presets = [{"prefix": "uploads/", "template": "tplv-y"}]
     settings = {
         "VEIMAGEX_DOMAIN": "img.other",
@@ -212,38 +222,43 @@ def test_what_the_settings_name_and_is_not_there_is_told(cloud: Cloud) -> None:
         "template": f"{SERVICE_ID} has no template tplv-x.image, tplv-y.",
         "upload bucket": "There is no bucket fotos in cn-beijing.",
     } == wrong
-    assert all(found[name]["mend"] for name in wrong)
+    assert all(found[name]["fix"] for name in wrong)
     assert "not checked" == found["trigger"]["state"]
 
 
-def test_a_service_that_is_not_there_is_told(cloud: Cloud) -> None:
+def test_unknown_service(cloud: Cloud) -> None:
+    """A service that does not exist is reported."""
     found = examined(cloud, {"VEIMAGEX_SERVICE_ID": "nobodys"})
 
     assert "There is no service nobodys in cn-north-1" in found["service"]["found"]
     assert "not checked" == found["domain"]["state"]
 
 
-def test_regions_that_are_not_the_services_are_told(cloud: Cloud) -> None:
+def test_wrong_regions(cloud: Cloud) -> None:
+    """Regions that are not the services' are reported."""
     found = examined(cloud, {"VEIMAGEX_REGION": "ap-southeast-1", "TOS_REGION": "cn-shanghai"})
 
-    assert "VEIMAGEX_REGION" in found["service"]["mend"]
-    assert "TOS_REGION" in found["state bucket"]["mend"]
+    assert "VEIMAGEX_REGION" in found["service"]["fix"]
+    assert "TOS_REGION" in found["state bucket"]["fix"]
 
 
-def test_a_name_that_no_bucket_can_have_is_refused(cloud: Cloud) -> None:
+def test_invalid_bucket_name(cloud: Cloud) -> None:
+    """A name that no bucket can have is refused."""
     done = repaint("doctor", "--bucket", "My_Bucket", cloud=cloud)
 
     assert (2, "--bucket 'My_Bucket' cannot name a bucket.\n") == (done.returncode, done.stderr)
 
 
-def test_a_template_is_found_whatever_its_suffix_and_parameters(cloud: Cloud) -> None:
+def test_template_with_suffix(cloud: Cloud) -> None:
+    """A template is found whatever its suffix and parameters are."""
     name = TEMPLATE.partition(".")[0]
     found = examined(cloud, {"VEIMAGEX_TEMPLATE": f"{name}:200:300.png"}, code=0)
 
     assert "ok" == found["template"]["state"]
 
 
-def test_a_service_or_domain_that_is_not_in_use_is_told(cloud: Cloud, tmp_path: Path) -> None:
+def test_disabled_service(cloud: Cloud, tmp_path: Path) -> None:
+    """A service or domain that is not in use is a warning."""
     book = imagex.BillingRecords(tmp_path / "book")
     idle = imagex.application(
         book,
@@ -264,7 +279,8 @@ def test_a_service_or_domain_that_is_not_in_use_is_told(cloud: Cloud, tmp_path: 
     assert "配置中" in found["domain"]["found"]
 
 
-def test_a_versioned_state_bucket_is_wrong_and_nothing_is_tried_there(cloud: Cloud) -> None:
+def test_versioned_bucket(cloud: Cloud) -> None:
+    """A versioned state bucket is wrong, and nothing is tried there."""
     cloud.store.create_bucket("versioned")
     cloud.store.buckets.set_versioning("versioned", "Enabled")
 
@@ -282,7 +298,7 @@ def test_a_versioned_state_bucket_is_wrong_and_nothing_is_tried_there(cloud: Clo
         (OverwritesAnyway, {"create-only writes": "replaced an object that was there already"}),
         (SwapsAnyway, {"compare-and-swap": "an ETag that no longer held"}),
         (
-            LooksThenWrites,
+            ChecksThenWrites,
             {
                 "create-only writes": "4 create-only writes at the same moment",
                 "compare-and-swap": "4 compare-and-swaps at the same moment",
@@ -290,9 +306,10 @@ def test_a_versioned_state_bucket_is_wrong_and_nothing_is_tried_there(cloud: Clo
         ),
     ],
 )
-def test_a_store_that_does_not_keep_its_conditions_is_wrong(
+def test_careless_store(
     cloud: Cloud, tmp_path: Path, kind: type[ObjectStore], sentences: dict[str, str]
 ) -> None:
+    """A store that does not honour conditions is wrong."""
     with served(store := store_in(tmp_path, kind), cloud.keys) as settings:
         found = examined(cloud, settings)
         left = keys_in(store)
@@ -301,11 +318,12 @@ def test_a_store_that_does_not_keep_its_conditions_is_wrong(
     assert list(sentences) == list(wrong)
     for name, sentence in sentences.items():
         assert sentence in wrong[name]["found"]
-        assert "one upload could be paid for twice" in wrong[name]["mend"]
+        assert "one upload could be paid for twice" in wrong[name]["fix"]
     assert [] == left
 
 
-def test_an_interrupted_doctor_leaves_nothing_behind(cloud: Cloud, tmp_path: Path) -> None:
+def test_interruption(cloud: Cloud, tmp_path: Path) -> None:
+    """An interrupted doctor leaves nothing behind."""
     with served(store := store_in(tmp_path, WritesSlowly), cloud.keys) as settings:
         doctor = subprocess.Popen(
             [sys.executable, "-m", "ops", "doctor"],
@@ -325,7 +343,8 @@ def test_an_interrupted_doctor_leaves_nothing_behind(cloud: Cloud, tmp_path: Pat
     assert [] == left
 
 
-def test_a_service_whose_clock_is_another_is_told(cloud: Cloud, tmp_path: Path) -> None:
+def test_different_clock(cloud: Cloud, tmp_path: Path) -> None:
+    """A clock that differs from a service's is a warning."""
     clock = SetBack()
     clock.back = 30.0
     book = imagex.BillingRecords(tmp_path / "book")
@@ -346,7 +365,8 @@ def test_a_service_whose_clock_is_another_is_told(cloud: Cloud, tmp_path: Path) 
     assert "ahead of that of veImageX" in found["clock"]["found"]
 
 
-def test_a_rule_that_does_not_go_with_the_settings_is_told(cloud: Cloud, tmp_path: Path) -> None:
+def test_mismatching_rule(cloud: Cloud, tmp_path: Path) -> None:
+    """A rule that does not match the settings is reported."""
     settings = {
         "REPAINT_LEDGER": f"tos://{UPLOADS_BUCKET}/uploads/state/",
         "REPAINT_PREFIXES": "uploads/,others/",
@@ -361,7 +381,8 @@ def test_a_rule_that_does_not_go_with_the_settings_is_told(cloud: Cloud, tmp_pat
     assert "'others/'" in found["trigger and prefixes"]["found"]
 
 
-def test_outputs_that_would_call_the_function_again_are_told(cloud: Cloud, tmp_path: Path) -> None:
+def test_outputs_call_function(cloud: Cloud, tmp_path: Path) -> None:
+    """Outputs that would call the function again are reported."""
     own = f"tos-cn-i-{SERVICE_ID}"
     with served(store := ObjectStore(tmp_path / "store"), cloud.keys) as where:
         store.create_bucket(own)
@@ -372,19 +393,8 @@ def test_outputs_that_would_call_the_function_again_are_told(cloud: Cloud, tmp_p
     assert "repainted again" in found["trigger and outputs"]["found"]
 
 
-def test_without_a_ledger_each_upload_bucket_is_tried(cloud: Cloud) -> None:
-    cloud.store.create_bucket("other-photos")
-    buckets = ("--bucket", UPLOADS_BUCKET, "--bucket", "other-photos")
-    found = examined(cloud, {"REPAINT_LEDGER": ""}, *buckets, code=0)
-
-    assert "warning" == found["REPAINT_LEDGER"]["state"]
-    for bucket in (UPLOADS_BUCKET, "other-photos"):
-        assert "ok" == found[f"create-only writes of {bucket}"]["state"]
-        assert f"tos://{bucket}/.repaint/" in found[f"state bucket of {bucket}"]["found"]
-    assert [[], []] == [keys_in(cloud.store, b) for b in (UPLOADS_BUCKET, "other-photos")]
-
-
-def test_a_ledger_in_a_file_is_tried_beside_it(cloud: Cloud, tmp_path: Path) -> None:
+def test_ledger_in_file(cloud: Cloud, tmp_path: Path) -> None:
+    """A ledger in a file is tried beside it."""
     folder = tmp_path / "ledger"
     folder.mkdir()
     found = examined(cloud, {"REPAINT_LEDGER": f"sqlite://{folder}/ledger.sqlite"}, code=0)

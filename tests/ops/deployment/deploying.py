@@ -14,11 +14,9 @@ from pathlib import Path
 
 from local.imagex import FaultSettings
 from local.vefaas.api import PlaneSettings
-from ops.deployment.package.target import target_of
-from ops.deployment.package.wheels import CACHE, fetch
+from ops.deployment.package.dependencies import CACHE, LOCK, install
 from ops.deployment.policy import role_policy
 from ops.deployment.serverless_yml import load
-from ops.deployment.serverless_yml.rules import RUNTIME
 from tests.local.policy_engine import PolicyCloud
 from tests.ops import command
 from tests.ops.command import ROOT
@@ -27,7 +25,7 @@ from tests.ops.deployment import packing
 ROLE = "trn:iam::2100000000:role/repaint"
 EXPORTED = {"REPAINT_ROLE": ROLE, "REPAINT_HTTP_TOKENS": "a-token-that-nobody-guesses"}
 DOES_NOTHING = "def handler(event, context):\n    return None\n"
-PACKED = ("functions", "shared", "serverless.yml", "requirements.txt", "constraints.txt")
+PACKED = ("functions", "shared", "serverless.yml", "requirements.txt", "constraints.txt", LOCK)
 
 
 @dataclass(frozen=True)
@@ -102,7 +100,7 @@ def small_project(folder: Path) -> None:
         | {"serverless.yml": (ROOT / "serverless.yml").read_text("utf-8")},
     )
     packing.wheel(folder / "wheels", "one")
-    fetch(folder, target_of(RUNTIME), folder / CACHE, packing.FakePip(folder / "wheels"))
+    install(folder, "3.12", folder / CACHE, packing.FolderUv(folder / "wheels"))
 
 
 def small_zip() -> bytes:

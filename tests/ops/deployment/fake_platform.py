@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ops.deployment.notification import Rule
-from ops.deployment.platform import Listed, Refusal, Release, State
-from ops.deployment.state import Deployed, Mark, Rules, Setup, Timer, Version
+from ops.deployment.bucket_rules import BucketRules, Rule
+from ops.deployment.model import Deployed, Mark, Setup, Timer, Version
+from ops.deployment.vefaas import Listed, Refusal, Release, State
 from shared.errors import MaybeExecuted, TosError
 
 POLLS = 2
@@ -193,11 +193,11 @@ class FakeBuckets:
         self.written = 0
         self.meanwhile: list[dict[str, Any]] = []
 
-    def rules(self, bucket: str) -> Rules | None:
+    def rules(self, bucket: str) -> BucketRules | None:
         self._platform.fate()
         if bucket not in self.there:
             return None
-        return Rules(tuple(self.there[bucket]), str(self.versions[bucket]))
+        return BucketRules(tuple(self.there[bucket]), str(self.versions[bucket]))
 
     def set_rules(self, bucket: str, rules: list[dict[str, Any]], version: str | None) -> None:
         self._platform.fate()

@@ -1,10 +1,11 @@
-"""A small project to pack, with wheels made up: what needs no network."""
+"""A small project to pack, with wheels made up: uv finds them in a folder, without network."""
 
-import shutil
+import os
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from ops.deployment.package.dependencies import run_uv
 from ops.deployment.serverless_yml.service import Function, Service
 
 ROLE = "trn:iam::1:role/repaint"
@@ -75,25 +76,31 @@ def wheel(
     info = f"{name}-{version}.dist-info"
     lines = ["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}"]
     lines += [f"Requires-Dist: {requirement}" for requirement in requires]
+    contents = {
+        **(files or {f"{name}.py": b"VALUE = 1\n"}),
+        f"{info}/METADATA": "\n".join(lines).encode() + b"\n\nIt does this and that.\n",
+        f"{info}/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = "".join(f"{inner},,\n" for inner in [*contents, f"{info}/RECORD"])
     path = folder / f"{name}-{version}-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as archive:
-        for inner, content in (files or {f"{name}.py": b"VALUE = 1\n"}).items():
+        for inner, content in {**contents, f"{info}/RECORD": record.encode()}.items():
             archive.writestr(inner, content)
-        archive.writestr(f"{info}/METADATA", "\n".join(lines) + "\n\nIt does this and that.\n")
-        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
-        archive.writestr(f"{info}/RECORD", "")
     return path
 
 
-class FakePip:
-    """Puts the wheels of a folder where pip is told to put them; counts how often."""
+def pip_finds(folder: Path) -> dict[str, str]:
+    """Return pip's variables with which packages come from `folder` alone."""
+    return {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder)}
+
+
+class FolderUv:
+    """uv with the wheels of a folder; keeps its calls."""
 
     def __init__(self, wheels: Path) -> None:
         self.calls: list[Sequence[str]] = []
-        self._wheels = wheels
+        self._environment = {**os.environ, **pip_finds(wheels)}
 
-    def __call__(self, arguments: Sequence[str]) -> None:
+    def __call__(self, arguments: Sequence[str]) -> str:
         self.calls.append(arguments)
-        (dest,) = (a.removeprefix("--dest=") for a in arguments if a.startswith("--dest="))
-        for path in self._wheels.glob("*.whl"):
-            shutil.copy(path, dest)
+        return run_uv(arguments, environment=self._environment)

@@ -16,12 +16,10 @@ import tos
 from tos.exceptions import TosServerError
 
 from local.cloud import STATE_BUCKET, UPLOADS_BUCKET, Fixed
-from ops.deployment.package.bytecode import find_interpreter
-from ops.deployment.package.target import target_of
-from ops.deployment.sdk import Client
-from ops.deployment.serverless_yml.rules import RUNTIME
-from ops.deployment.state import Mark, Setup
-from ops.deployment.vefaas import Vefaas
+from ops.deployment.model import Mark, Setup
+from ops.deployment.package.bytecode import find_interpreter, python_version
+from ops.deployment.serverless_yml.model import RUNTIME
+from ops.deployment.vefaas import Client, Vefaas
 from shared.signing import Credentials
 from tests.ops.command import ROOT, document
 from tests.ops.deployment.deploying import ROLE, World, deploying, small_zip, this_project
@@ -31,7 +29,7 @@ from tests.ops.deployment.fake_platform import others
 pytestmark = [
     pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning"),
     pytest.mark.skipif(
-        find_interpreter(target_of(RUNTIME)) is None, reason=f"no {target_of(RUNTIME)} to run zips"
+        find_interpreter(python_version(RUNTIME)) is None, reason=f"no {RUNTIME} to run zips"
     ),
 ]
 

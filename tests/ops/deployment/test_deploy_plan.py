@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from ops.deployment.plan import deploy_plan
-from ops.deployment.removal import removal_plan
-from ops.deployment.rolling_back import rollback_plan
+from ops.deployment.bucket_rules import BucketRules
+from ops.deployment.model import Current, Deployed, Desired, Mark, Setup, Timer, Version
+from ops.deployment.plan import Change, Plan, Step, deploy_plan, removal_plan, rollback_plan
 from ops.deployment.serverless_yml.service import (
     Function,
     HttpEvent,
@@ -18,8 +18,6 @@ from ops.deployment.serverless_yml.service import (
     rule_id,
     timer_name,
 )
-from ops.deployment.state import Deployed, Found, Mark, Rules, Setup, Timer, Version, Wanted
-from ops.deployment.steps import Change, Plan, Step
 from tests.ops.deployment.fake_platform import FakePlatform, others
 from tests.ops.deployment.packing import ROLE, service
 
@@ -59,18 +57,18 @@ def deployed(function: Function, **different: object) -> Deployed:
     return replace(there, **different)  # type: ignore[arg-type]  # any field of a Deployed
 
 
-def found(*functions: Deployed, **rules: tuple[object, ...] | None) -> Found:
-    return Found(
+def found(*functions: Deployed, **rules: tuple[object, ...] | None) -> Current:
+    return Current(
         {function.name: function for function in functions},
         {
-            bucket: None if entries is None else Rules(entries, "1")  # type: ignore[arg-type]
+            bucket: None if entries is None else BucketRules(entries, "1")  # type: ignore[arg-type]
             for bucket, entries in rules.items()
         },
     )
 
 
-def plan(function: Function, there: Found, *, code: str = CODE) -> Plan:
-    return deploy_plan(of(function), [Wanted(function, code, b"")], there)
+def plan(function: Function, there: Current, *, code: str = CODE) -> Plan:
+    return deploy_plan(of(function), [Desired(function, code, b"")], there)
 
 
 def told(steps: tuple[Step, ...]) -> list[str]:
@@ -230,8 +228,8 @@ def test_a_rule_of_others_that_overlaps_is_in_the_way() -> None:
     found_problems = plan(function, found(photos=(others(prefix="uploads/cats/"),))).problems
 
     assert 1 == len(found_problems)
-    assert "theirs (uploads/cats/* → of-others) of photos is another's" in found_problems[0]
-    assert "give the event in serverless.yml another prefix" in found_problems[0]
+    assert "theirs (uploads/cats/* → of-others) of photos is not Repaint's" in found_problems[0]
+    assert "choose another prefix for the event in serverless.yml" in found_problems[0]
 
 
 def test_the_rule_that_a_renamed_function_leaves_is_not_called_a_strangers() -> None:
@@ -250,10 +248,10 @@ def test_a_rule_of_a_function_that_is_not_deployed_along_says_so() -> None:
     other = replace(function, name="http", deployed_name="repaint-dev-http", events=())
     there = found(photos=(rule(other),))
 
-    wanted = [Wanted(function, CODE, b"")]
+    wanted = [Desired(function, CODE, b"")]
     (problem,) = deploy_plan(of(function, other), wanted, there).problems
 
-    assert "say --function http as well" in problem
+    assert "add --function http" in problem
 
 
 @pytest.mark.parametrize(
@@ -282,7 +280,7 @@ def test_more_rules_than_a_bucket_can_have_are_in_the_way() -> None:
 
 
 def test_a_bucket_that_is_not_there_is_in_the_way() -> None:
-    assert "There is no bucket photos" in " ".join(
+    assert "You have no bucket photos" in " ".join(
         plan(upload(events=(EVENT,)), found(photos=None)).problems
     )
 
@@ -291,9 +289,9 @@ def test_a_runtime_cannot_be_changed() -> None:
     (problem,) = plan(upload(), found(deployed(upload(), runtime="python3.9/v1"))).problems
 
     assert problem == (
-        "repaint-dev-upload has the runtime python3.9/v1 with code from zip, and is to have "
-        "python3.12/v1 from a zip: neither can be changed. Remove it ('repaint remove --function "
-        "upload --stage dev') and deploy again."
+        "repaint-dev-upload has the runtime python3.9/v1 with code from zip, and needs "
+        "python3.12/v1 with code from a zip: neither can be changed. Remove it ('repaint remove "
+        "--function upload --stage dev') and deploy again."
     )
 
 
@@ -389,6 +387,6 @@ def test_a_function_of_somebody_else_is_not_rolled_back() -> None:
     back = rollback_plan(of(upload()), ["repaint-dev-upload"], there, FakePlatform())
 
     assert () == back.steps
-    assert ("repaint-dev-upload was not deployed for this service and stage: it stays.",) == (
-        back.notes
-    )
+    assert (
+        "repaint-dev-upload was not deployed for this service and stage: it is not changed.",
+    ) == (back.notes)

@@ -2,17 +2,20 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from ops.deployment.platform import Release, State
-from ops.deployment.releasing import LONGEST_SECONDS, POLL_SECONDS, wait
-from ops.deployment.state import Mark
-from ops.deployment.steps import Plan, ReleaseFunction, Step
-from ops.deployment.work import Work
+from ops.deployment.apply import LONGEST_SECONDS, POLL_SECONDS, Connection, wait
+from ops.deployment.model import Current, Mark, Setup
+from ops.deployment.plan import Plan, ReleaseFunction
+from ops.deployment.render import Progress
+from ops.deployment.serverless_yml.model import RUNTIME
+from ops.deployment.vefaas import Release, State
 from ops.ui.output import Exit, Refused
 from tests.fakes import FakeClock
 from tests.ops.deployment.fake_platform import FakeBuckets, FakePlatform
+from tests.ops.deployment.packing import service
 
 UNDER_WAY = Release(State.IN_PROGRESS, "r2", 2, "starting an instance")
 DONE = Release(State.DONE, "r2", 2, "done")
@@ -60,21 +63,23 @@ def test_each_thing_that_the_platform_says_is_told_once() -> None:
     ] == told
 
 
-def test_how_the_release_before_ended_is_not_taken_for_this_one() -> None:
-    platform = Telling([BEFORE, UNDER_WAY, DONE])
+def test_how_the_release_before_ended_is_not_taken_for_this_one(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    platform, clock, mark = Telling([BEFORE, UNDER_WAY, DONE]), FakeClock(), Mark("repaint", "dev")
+    setup = Setup(512, 120, 10, None, None, {})
+    function_id = platform.create("upload", RUNTIME, setup, mark, b"")
     step = ReleaseFunction(
-        action="release", what="", name="upload", revision=0, mark=Mark("repaint", "dev")
+        action="release", what="function upload", name="upload", revision=0, mark=mark
     )
-    clock, done = FakeClock(), list[Step]()
-    work = Work(platform, FakeBuckets(platform), {"upload": "fn1"}, clock=clock, tell=_nobody)
+    connection = Connection(
+        service(Path(), RUNTIME), platform, FakeBuckets(platform), clock, Progress(quiet=False)
+    )
 
-    work.carry_out(Plan((step,)), done.append)
+    connection.apply(Plan((step,)), Current({"upload": platform.deployed(function_id)}, {}))
 
-    assert ([step], [POLL_SECONDS] * 2) == (done, clock.slept)
-
-
-def _nobody(sentence: str) -> None:
-    del sentence
+    assert [POLL_SECONDS] * 2 == clock.slept
+    assert capsys.readouterr().err.endswith("release  function upload done\n")
 
 
 def test_a_failure_is_told_with_what_the_instance_wrote() -> None:
@@ -86,17 +91,17 @@ def test_a_failure_is_told_with_what_the_instance_wrote() -> None:
 
     assert Exit.NEEDS_YOU == refused.code
     assert (
-        "The release of repaint-dev-upload failed: it did not start. What was released before, if "
-        "anything, runs on.\nThe instance that did not start wrote:\n  line 1\n  ImportError: x\n"
-        "Mend it, and run the same command again."
+        "The release of repaint-dev-upload failed: it did not start. The version that was released "
+        "before, if any, still runs.\nThe log of the instance that did not start:\n  line 1\n"
+        "  ImportError: x\nFix the problem, and run the same command again."
     ) == str(refused)
 
 
 def test_a_failure_without_a_log_says_where_to_look() -> None:
     refused = refusal(replace(UNDER_WAY, state=State.FAILED, message="it did not start."))
 
-    assert "failed: it did not start. What was released before" in str(refused)
-    assert "look at the function's releases (发布) in the console" in str(refused)
+    assert "failed: it did not start. The version that was released before" in str(refused)
+    assert "see the function's releases (发布) in the console" in str(refused)
 
 
 def test_what_an_instance_wrote_is_shown_without_secrets_and_not_at_any_length() -> None:

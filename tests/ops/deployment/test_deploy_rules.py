@@ -7,10 +7,14 @@ from typing import Any
 import pytest
 
 from local.cloud import UPLOADS_BUCKET, Cloud, Fixed
-from ops.deployment.buckets import TosBuckets, change_rules
-from ops.deployment.rules import OurRule, merged
+from ops.deployment.bucket_rules import (
+    BucketRules,
+    OurRule,
+    TosBuckets,
+    change_rules,
+    merged,
+)
 from ops.deployment.serverless_yml.service import TosEvent
-from ops.deployment.state import Rules
 from shared.clients.http import PooledTransport
 from shared.clock import SystemClock
 from shared.errors import TosError
@@ -105,4 +109,4 @@ def test_the_rules_of_the_local_cloud_are_read_and_written(tmp_path: Path) -> No
             buckets.set_rules(UPLOADS_BUCKET, [ours()], stale)
         transport.close()
 
-    assert (Rules((), None), None) == (before, missing)
+    assert (BucketRules((), None), None) == (before, missing)

@@ -12,11 +12,18 @@ from starlette.routing import Route
 
 from local.cloud import Fixed
 from local.server import CLOSE_CONNECTION, Server
-from ops.deployment.platform import Refusal, Release, State
-from ops.deployment.sdk import READ_REPEATS, Client
+from ops.deployment.model import Mark, Setup, Timer, Version
 from ops.deployment.serverless_yml.service import Logs
-from ops.deployment.state import Mark, Setup, Timer, Version
-from ops.deployment.vefaas import Vefaas, _bucket_of, _release
+from ops.deployment.vefaas import (
+    READ_REPEATS,
+    Client,
+    Refusal,
+    Release,
+    State,
+    Vefaas,
+    _bucket_of,
+    _release,
+)
 from shared.errors import MaybeExecuted
 from shared.signing import Credentials
 from tests.local.policy_engine import PolicyCloud

@@ -6,14 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from ops.deployment.connection import Connection
-from ops.deployment.notification import Rule
-from ops.deployment.plan import buckets_of, deploy_plan
-from ops.deployment.progress import Progress
-from ops.deployment.removal import removal_plan
+from ops.deployment.apply import Connection
+from ops.deployment.bucket_rules import Rule
+from ops.deployment.model import Desired
+from ops.deployment.plan import Plan, buckets_of, deploy_plan, removal_plan
+from ops.deployment.render import Progress
 from ops.deployment.serverless_yml.service import Function, ScheduleEvent, Service, TosEvent
-from ops.deployment.state import Wanted
-from ops.deployment.steps import Plan
 from shared.errors import MaybeExecuted
 from tests.fakes import FakeClock
 from tests.ops.deployment.fake_platform import (
@@ -56,31 +54,31 @@ class World:
 
     def plan(self, of: Service, code: bytes) -> Plan:
         """Return what there is to do still."""
-        found = self.connection(of).found(names(of), buckets_of(of.functions), settle=False)
-        return deploy_plan(of, wanted(of, code), found)
+        current = self.connection(of).current(names(of), buckets_of(of.functions), settle=False)
+        return deploy_plan(of, desired(of, code), current)
 
     def deploy(self, of: Service, code: bytes) -> None:
         connection = self.connection(of)
-        found = connection.found(names(of), buckets_of(of.functions), settle=True)
-        plan = deploy_plan(of, wanted(of, code), found)
+        current = connection.current(names(of), buckets_of(of.functions), settle=True)
+        plan = deploy_plan(of, desired(of, code), current)
         assert not plan.problems
-        connection.carry_out(plan, found)
+        connection.apply(plan, current)
 
     def remove(self, of: Service) -> None:
         connection = self.connection(of)
-        found = connection.found(names(of), buckets_of(of.functions), settle=True)
-        connection.carry_out(removal_plan(of, names(of), found), found)
+        current = connection.current(names(of), buckets_of(of.functions), settle=True)
+        connection.apply(removal_plan(of, names(of), current), current)
 
 
 def names(of: Service) -> list[str]:
     return [function.deployed_name for function in of.functions]
 
 
-def wanted(of: Service, code: bytes) -> list[Wanted]:
+def desired(of: Service, code: bytes) -> list[Desired]:
     def zipped(function: Function) -> bytes:
         return code + function.name.encode()
 
-    return [Wanted(f, digest(zipped(f)), zipped(f)) for f in of.functions]
+    return [Desired(f, digest(zipped(f)), zipped(f)) for f in of.functions]
 
 
 def empty() -> World:

@@ -19,16 +19,16 @@ import pytest
 from local.cloud import UPLOADS_BUCKET, Cloud
 from local.imagex import FaultSettings
 from ops.deployment.package import Built, build
-from ops.deployment.package.bytecode import Interpreter, find_interpreter
-from ops.deployment.package.target import Target, target_of
-from ops.deployment.package.wheels import CACHE, fetch, run_pip
+from ops.deployment.package.bytecode import Interpreter, find_interpreter, python_version
+from ops.deployment.package.dependencies import CACHE, LOCK, _target, run_uv
 from tests.ops.command import ROOT
 from tests.ops.deployment.packing import service
 
 CAT = (ROOT / "examples" / "images" / "chelsea.png").read_bytes()
 # The runtime that is deployed; where no Python of its version is at hand, this Python's.
-RUNTIME = "python3.12/v1" if find_interpreter(Target(12)) else f"python3.{sys.version_info.minor}"
-TARGET = target_of(RUNTIME)
+RUNTIME = "python3.12/v1" if find_interpreter("3.12") else f"python3.{sys.version_info.minor}"
+VERSION = python_version(RUNTIME)
+TAG = f"cpython-{VERSION.replace('.', '')}"
 
 # Nothing on the path but the standard library and the unpacked zip.
 DRIVER = """
@@ -59,7 +59,7 @@ print(json.dumps(failed))
 
 
 def interpreter() -> Interpreter:
-    found = find_interpreter(TARGET)
+    found = find_interpreter(VERSION)
     assert found is not None
     return found
 
@@ -210,7 +210,7 @@ def test_every_module_is_there_compiled_for_the_runtime(zips: dict[str, Built]) 
             names = archive.namelist()
         modules = {n.removesuffix(".py") for n in names if n.endswith(".py")}
         compiled = {
-            n.replace("__pycache__/", "").removesuffix(f".{TARGET.cache_tag}.pyc")
+            n.replace("__pycache__/", "").removesuffix(f".{TAG}.pyc")
             for n in names
             if n.endswith(".pyc")
         }
@@ -230,7 +230,7 @@ def test_each_zip_is_small_and_holds_nothing_but_what_runs(zips: dict[str, Built
             "six.py",
         } <= set(names)
         (library,) = (n for n in names if n.endswith(".so"))
-        assert library.endswith(f".{TARGET.cache_tag}-x86_64-linux-gnu.so")
+        assert library.endswith(f".{TAG}-x86_64-linux-gnu.so")
         unwanted = (".pyi", "py.typed", ".c", ".h", ".md", ".json", ".pyd", ".dylib", "/RECORD")
         assert [] == [n for n in names if n.endswith(unwanted) and "licenses/" not in n]
         assert [] == [n for n in names if "test" in n.split("/")[:-1] or "tests/" in n]
@@ -251,9 +251,8 @@ def test_what_is_left_out_is_missed_by_no_module_that_is_packed(
 ) -> None:
     packed = unpacked(zips["http"], tmp_path / "packed")
     whole = copytree(packed, tmp_path / "whole")
-    for wheel in fetch(ROOT, TARGET, ROOT / CACHE, run_pip):
-        with zipfile.ZipFile(wheel.path) as archive:
-            archive.extractall(whole)
+    pinned = ["--require-hashes", f"--requirements={ROOT / LOCK}", f"--target={whole}"]
+    run_uv(["pip", "install", *pinned, *_target(VERSION)])
     files = [path.relative_to(packed).with_suffix("") for path in packed.rglob("*.py")]
     modules = sorted(
         ".".join(file.parts).removesuffix(".__init__") for file in files if file.name != "__main__"
@@ -289,7 +288,7 @@ def test_another_place_time_umask_and_seed_make_the_same_bytes(
     root = tmp_path / "elsewhere"
     for name in ("functions", "shared"):
         copytree(ROOT / name, root / name)
-    for name in ("requirements.txt", "constraints.txt"):
+    for name in ("requirements.txt", "constraints.txt", LOCK):
         (root / name).write_bytes((ROOT / name).read_bytes())
     for path in root.rglob("*"):
         os.utime(path, (1_000_000_000, 1_000_000_000))

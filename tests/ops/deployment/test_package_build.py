@@ -11,7 +11,7 @@ import pytest
 
 from ops.deployment.package import Built, build
 from ops.ui.output import Refused
-from tests.ops.deployment.packing import FakePip, project, service, wheel
+from tests.ops.deployment.packing import FolderUv, project, service, wheel
 
 THIS = f"python3.{sys.version_info.minor}"
 
@@ -23,7 +23,7 @@ def built(root: Path, runtime: str = THIS, *patterns: str) -> Built:
         described.function("upload"),
         output=root / "out",
         cache=root / "cache",
-        pip=FakePip(root / "published"),
+        uv=FolderUv(root / "published"),
     )
 
 
@@ -79,7 +79,7 @@ def test_the_file_of_presets_that_a_function_looks_for_is_packed_without_being_n
         function,
         output=root / "out",
         cache=root / "cache",
-        pip=FakePip(root / "published"),
+        uv=FolderUv(root / "published"),
     )
 
     with zipfile.ZipFile(made.path) as archive:
@@ -100,7 +100,7 @@ def test_a_zip_that_the_platform_would_not_take_is_told_and_the_one_before_stays
     before = built(root)
     (root / "noise.bin").write_bytes(random.Random(1).randbytes(15_100_000))
 
-    with pytest.raises(Refused, match=r"upload has 15\.1 MB, .* takes 15\..*: noise\.bin, "):
+    with pytest.raises(Refused, match=r"upload has 15\.1 MB, .* accepts 15\..*: noise\.bin, "):
         built(root, THIS, "*.bin")
 
     assert before.size == before.path.stat().st_size

@@ -1,15 +1,14 @@
 """`repaint package`, run as a user runs it; pip finds its wheels in a folder."""
 
 import hashlib
-import os
 from pathlib import Path
 
 import pytest
 
+from ops.deployment.commands import _print_built
 from ops.deployment.package import Built
-from ops.deployment.package.command import _show
 from tests.ops.command import document, repaint
-from tests.ops.deployment.packing import project, wheel, write
+from tests.ops.deployment.packing import pip_finds, project, wheel, write
 
 SERVERLESS = """
 service: repaint
@@ -48,10 +47,6 @@ def root(tmp_path: Path) -> Path:
     )
     wheel(tmp_path / "published", "one")
     return tmp_path
-
-
-def pip_finds(folder: Path) -> dict[str, str]:
-    return {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder)}
 
 
 def test_each_function_is_packed_and_told_of(root: Path) -> None:
@@ -97,8 +92,8 @@ def test_what_cannot_be_got_needs_you(root: Path) -> None:
     done = repaint("package", folder=root, settings=pip_finds(root / "none"))
 
     assert (1, "") == (done.returncode, done.stdout)
-    assert "pip could not get the wheels" in done.stderr
-    assert f"'{root / 'none'}'" in done.stderr
+    assert "uv could not get the packages" in done.stderr
+    assert "Failed to read `--find-links`" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -106,7 +101,7 @@ def test_what_cannot_be_got_needs_you(root: Path) -> None:
     [
         (["--function", "uplaod"], "serverless.yml has no function 'uplaod'"),
         (["--config", "none.yml"], "There is no none.yml"),
-        (["--python", "none"], "--python none is no python3.12"),
+        (["--python", "none"], "--python none is not a python3.12"),
     ],
 )
 def test_what_was_asked_wrongly_is_told(root: Path, arguments: list[str], told: str) -> None:
@@ -120,12 +115,12 @@ def test_what_was_asked_wrongly_is_told(root: Path, arguments: list[str], told: 
     ("compiled_by", "told"),
     [
         ("3.12.1", "compiled by Python 3.12.1"),
-        (None, "not compiled: no python3.12 is at hand, so a cold start takes up to half a second"),
+        (None, "not compiled: no python3.12 was found, so a cold start takes up to half a second"),
     ],
 )
 def test_whether_it_is_compiled_is_told(
     compiled_by: str | None, told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _show(Built("upload", "python3.12/v1", Path("a.zip"), 1, 2, "0", compiled_by, {}))
+    _print_built(Built("upload", "python3.12/v1", Path("a.zip"), 1, 2, "0", compiled_by, {}))
 
     assert told in capsys.readouterr().out

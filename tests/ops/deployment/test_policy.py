@@ -59,22 +59,6 @@ def test_uploads_are_read_below_the_prefixes_of_the_events_alone(tmp_path: Path)
     assert ["trn:tos:::others", "trn:tos:::photos"] == resources(statements, ["tos:HeadBucket"])
 
 
-def test_without_a_ledger_of_its_own_records_lie_in_each_bucket_of_uploads(tmp_path: Path) -> None:
-    text = changed("    REPAINT_LEDGER: tos://shop-state/ledger/\n", "")
-    text = text.replace("      - tos:", "      - tos: {bucket: others, prefix: in/}\n      - tos:")
-
-    statements = policy_of(tmp_path, text)
-
-    assert ["trn:tos:::others/.repaint/*", "trn:tos:::photos/.repaint/*"] == (
-        resources(statements, RECORDS)
-    )
-    assert [("trn:tos:::others", ".repaint/*"), ("trn:tos:::photos", ".repaint/*")] == [
-        (statement["Resource"][0], statement["Condition"]["StringLike"]["tos:prefix"][0])
-        for statement in statements
-        if statement["Action"] == ["tos:ListBucket"]
-    ]
-
-
 def test_each_function_can_have_a_service_of_its_own(tmp_path: Path) -> None:
     text = changed("    events:", "    environment: {VEIMAGEX_SERVICE_ID: other}\n    events:")
     text += "  sweep: {handler: functions/sweep/index.handler}\n"

@@ -16,6 +16,7 @@ from local.cloud import DOMAIN, SERVICE_ID, TEMPLATE, Fixed
 from local.imagex import FaultSettings
 from ops.deployment.policy import role_policy
 from ops.deployment.serverless_yml import load
+from shared.delivery import Delivery
 from shared.errors import RepaintError
 from shared.logs import build_log
 from shared.runtime import Runtime
@@ -82,15 +83,13 @@ class World:
 
     def handle(self, upload: Upload, seconds: float = SECONDS) -> str:
         """Take an upload as far as it goes in so much time; return its status."""
-        deadline, log = self._clock.now() + seconds, self._runtime.log
-        (result,) = self._runtime.pipeline.handle(upload, deadline=deadline, log=log)
+        (result,) = self._runtime.pipeline.handle(upload, self._delivery(seconds))
         return result.status
 
     def sweep(self) -> dict[str, int]:
         """Let the sweep go round, long after anything was parked."""
         self._clock.advance(SECONDS)
-        deadline, ledger = self._clock.now() + SECONDS, self._runtime.shared_ledger("this test")
-        return self._runtime.sweep.run(ledger, deadline=deadline, log=self._runtime.log)
+        return self._runtime.sweep.run(self._delivery())
 
     def ask(self, method: str, path: str = "/generations", **body: str) -> int:
         """Ask the HTTP door; return the answer's status."""
@@ -100,10 +99,14 @@ class World:
             "headers": {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"},
             "body": json.dumps(body),
         }
-        deadline, log = self._clock.now() + SECONDS, self._runtime.log
-        answer = self._runtime.http().answer(event, request_id="r", deadline=deadline, log=log)
-        status: int = answer["statusCode"]
+        http_api, delivery = self._runtime.http_api, self._delivery()
+        status: int = http_api.handle(event, request_id="r", delivery=delivery)["statusCode"]
         return status
+
+    def _delivery(self, seconds: float = SECONDS) -> Delivery:
+        runtime = self._runtime
+        deadline = self._clock.now() + seconds
+        return Delivery(runtime.ledger, runtime.storage, deadline, runtime.log)
 
 
 def without_its_bucket(world: World) -> str:

@@ -139,7 +139,7 @@ def test_the_stage_is_the_options_then_the_files_then_dev(
 
 
 def test_a_stage_that_cannot_be_part_of_a_name_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="--stage 'a b' cannot be: write letters"):
+    with pytest.raises(Refused, match="--stage 'a b' is invalid: write letters"):
         read(tmp_path, stage="a b")
 
 

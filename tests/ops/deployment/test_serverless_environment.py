@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.deployment.serverless_yml.secrets import is_secret
+from ops.deployment.serverless_yml.service import is_secret
 from tests.ops.deployment.serverless_file import (
     HERE,
     RIGHT,
@@ -27,7 +27,7 @@ TOKEN = "hunter2-hunter2"
         pytest.param(
             with_setting(f"REPAINT_MAX_QPS: fast {HERE}"),
             "REPAINT_MAX_QPS is wrong: input should be a valid number, unable to parse string as a "
-            "number; mend it here or where it is exported.",
+            "number; fix it here or where it is exported.",
             id="a wrong setting",
         ),
         pytest.param(
@@ -41,22 +41,22 @@ TOKEN = "hunter2-hunter2"
         pytest.param(
             RIGHT + SWEEP + f"    environment:\n      REPAINT_LOG_LEVEL: loud {HERE}\n",
             "REPAINT_LOG_LEVEL is wrong: input should be 'debug', 'info', 'warning' or 'error'; "
-            "mend it here or where it is exported.",
+            "fix it here or where it is exported.",
             id="a wrong setting of one function",
         ),
         pytest.param(
             with_setting(f"REPAINT_DAILY_CUP: 100 {HERE}"),
-            "REPAINT_DAILY_CUP is no setting; did you mean REPAINT_DAILY_CAP?",
+            "REPAINT_DAILY_CUP is not a setting; did you mean REPAINT_DAILY_CAP?",
             id="a setting with a slip",
         ),
         pytest.param(
             with_setting(f"VEIMAGEX_MOOD: calm {HERE}"),
-            "VEIMAGEX_MOOD is no setting; see the README for those that there are.",
+            "VEIMAGEX_MOOD is not a setting; see the README for all settings.",
             id="a setting that nothing is like",
         ),
         pytest.param(
             with_setting(f"_FAAS_FUNC_TIMEOUT: 10 {HERE}"),
-            "_FAAS_FUNC_TIMEOUT is set by the platform; leave it out.",
+            "_FAAS_FUNC_TIMEOUT is set by the platform; remove it.",
             id="a variable of the platform",
         ),
         pytest.param(
@@ -66,84 +66,86 @@ TOKEN = "hunter2-hunter2"
             id="a ledger on a disk",
         ),
         pytest.param(
-            changed("    REPAINT_LEDGER: tos://shop-state/ledger/\n", "")
-            + SWEEP.replace("sweep:", f"sweep: {HERE}"),
-            "REPAINT_LEDGER is not set, and no event tells sweep where records are; "
-            "write REPAINT_LEDGER: tos://<bucket>/ledger/ below environment: in provider:.",
-            id="a sweep without a ledger",
+            changed("    REPAINT_LEDGER: tos://shop-state/ledger/\n", "").replace(
+                "  environment:", f"  environment: {HERE}"
+            ),
+            "REPAINT_LEDGER is not set: it is the place of the records, the same for every "
+            "function, such as tos://my-state-bucket/ledger/; "
+            "write REPAINT_LEDGER: ${env:REPAINT_LEDGER} below environment:.",
+            id="no ledger",
         ),
         pytest.param(
             changed("  environment:", f"  environment: {HERE}")
             + SWEEP
             + "    environment: {REPAINT_LEDGER: 'tos://others/ledger/'}\n",
-            "REPAINT_LEDGER is not the same for every function: what one parks, another never "
-            "finds; write it once, here.",
+            "REPAINT_LEDGER is not the same for every function: one would not find what another "
+            "parks; set it once, here.",
             id="two ledgers",
         ),
         pytest.param(
             changed("tos://shop-state/ledger/", "tos://photos/uploads/ledger/").replace(
                 "    events:", f"    events: {HERE}"
             ),
-            "photos/uploads/* covers the records in tos://photos/uploads/ledger/: each that is "
-            "written would call upload once more; "
-            "write a prefix such as uploads/, or a REPAINT_LEDGER in another bucket.",
+            "photos/uploads/* includes the records in tos://photos/uploads/ledger/: each record "
+            "that is written would call upload again; "
+            "choose a prefix such as uploads/, or a REPAINT_LEDGER in another bucket.",
             id="a ledger among the uploads",
         ),
         pytest.param(
-            changed("    REPAINT_LEDGER: tos://shop-state/ledger/\n", "")
+            changed("tos://shop-state/ledger/", "tos://photos/.repaint/")
             .replace("          prefix: uploads/\n", "")
             .replace("    events:", f"    events: {HERE}"),
-            "photos/* covers the records in tos://photos/.repaint/: each that is written would "
-            "call upload once more; "
-            "write a prefix such as uploads/, or a REPAINT_LEDGER in another bucket.",
+            "photos/* includes the records in tos://photos/.repaint/: each record that is written "
+            "would call upload again; "
+            "choose a prefix such as uploads/, or a REPAINT_LEDGER in another bucket.",
             id="uploads all around the ledger",
         ),
         pytest.param(
             changed("name: volcengine", "name: volcengine\n  region: cn-shanghai")
             + SWEEP.replace("sweep:", f"sweep: {HERE}"),
-            "TOS_REGION is not set, and no event tells sweep the region; "
+            "TOS_REGION is not set, and no tos event gives sweep the region; "
             "write TOS_REGION: ${self:provider.region} below environment: in provider:.",
             id="a sweep that would look in another region",
         ),
         pytest.param(
             changed("    events:", f"    timeout: 30 {HERE}\n    events:"),
-            "a call of upload has 30 seconds, and one generation may take 37: none would be begun; "
-            "write a timeout of more than 37.",
+            "an invocation of upload has 30 seconds, and one generation may take 37: none would "
+            "start; set a timeout of more than 37.",
             id="a timeout in which nothing can be begun",
         ),
         pytest.param(
             with_setting("VEIMAGEX_TIMEOUT_SECONDS: 60").replace(
                 "  name:", f"  timeout: 50 {HERE}\n  name:"
             ),
-            "a call of upload has 50 seconds, and one generation may take 62: none would be begun; "
-            "write a timeout of more than 62.",
+            "an invocation of upload has 50 seconds, and one generation may take 62: none would "
+            "start; set a timeout of more than 62.",
             id="a timeout for all in which nothing can be begun",
         ),
         pytest.param(
             with_setting(f"REPAINT_DEADLINE_SECONDS: 200 {HERE}"),
-            "REPAINT_DEADLINE_SECONDS is more than the 120 seconds that a call of upload has; "
-            "leave it out: the functions know their timeout.",
+            "REPAINT_DEADLINE_SECONDS is more than the 120 seconds of upload's timeout; "
+            "remove it: the functions know their timeout.",
             id="a deadline beyond the timeout",
         ),
         pytest.param(
             with_setting(f"REPAINT_DEADLINE_SECONDS: 20 {HERE}"),
-            "a call of upload has 20 seconds, and one generation may take 37: none would be begun; "
-            "leave it out: the functions know their timeout.",
+            "an invocation of upload has 20 seconds, and one generation may take 37: none would "
+            "start; remove it: the functions know their timeout.",
             id="a deadline in which nothing can be begun",
         ),
         pytest.param(
             with_setting("MY_ADDRESS: x").replace(
                 "  environment:", f"  secrets:\n    - MY_ADRESS {HERE}\n  environment:", 1
             ),
-            "secrets names MY_ADRESS, which is in no environment; did you mean MY_ADDRESS?",
+            "secrets contains MY_ADRESS, which is in no environment; did you mean MY_ADDRESS?",
             id="a secret with a slip",
         ),
         pytest.param(
             with_setting(f"VOLCENGINE_ACCESS_KEY: ${{env:KEY}} {HERE}").replace(
                 "  environment:", "  iam: {role: 'trn:iam::1:role/r'}\n  environment:", 1
             ),
-            "VOLCENGINE_ACCESS_KEY is given, although the functions have a role; "
-            "leave it out: they use the role's own temporary key.",
+            "VOLCENGINE_ACCESS_KEY is set, although the functions have a role; "
+            "remove it: they use the role's own temporary key.",
             id="an access key beside a role",
         ),
     ],
@@ -175,7 +177,7 @@ def test_a_secret_that_is_left_out_for_now_is_no_mistake(tmp_path: Path) -> None
 )
 def test_records_that_no_event_is_about_are_no_mistake(tmp_path: Path, event: str) -> None:
     text = RIGHT.partition("      - tos:")[0].replace(
-        "    REPAINT_LEDGER: tos://shop-state/ledger/\n", ""
+        "tos://shop-state/ledger/", "tos://photos/.repaint/"
     )
 
     assert 1 == len(read(tmp_path, f"{text}      - tos: {event}\n").functions[0].events)
@@ -227,8 +229,8 @@ def test_a_secret_that_stands_in_the_file_is_told_and_not_repeated(
     [told] = mistakes(tmp_path, text, environment={"ONE": "1"})
 
     assert (
-        f"{line_of_mark(text)}: {name} is a secret, and part of it stands in this file; "
-        f"write ${{env:{name}}}, and export it; where it was shared, make a new one."
+        f"{line_of_mark(text)}: {name} is a secret, and part of it is in this file; "
+        f"write ${{env:{name}}}, and export it; if it was shared, create a new one."
     ) == told
 
 

@@ -22,17 +22,17 @@ def test_a_wrong_shape_is_told(tmp_path: Path, text: str, told: str) -> None:
     ("text", "told"),
     [
         pytest.param(
-            f"service: shop\n\tprovider: x {HERE}", "a tab cannot indent; write spaces.", id="a tab"
+            f"service: shop\n\tprovider: x {HERE}", "a tab cannot indent; use spaces.", id="a tab"
         ),
         pytest.param(
             f"service: shop: x {HERE}",
             "a second ': ' in a line, or a line that is indented too far; "
-            "put the text in quotes, or indent the line as its neighbours are.",
+            "put the text in quotes, or indent the line like its neighbours.",
             id="a colon",
         ),
         pytest.param(
             f"service: */5 * * * * {HERE}",
-            "a value that begins with * is taken for an alias; put it in quotes, as '*/5 …'.",
+            "a value that begins with * is read as an alias; put it in quotes, as '*/5 …'.",
             id="a star",
         ),
         pytest.param(
@@ -47,7 +47,7 @@ def test_a_wrong_shape_is_told(tmp_path: Path, text: str, told: str) -> None:
         ),
         pytest.param(
             f"service: shop\n--- {HERE}\nservice: shop",
-            "a second document; leave out the line ---.",
+            "a second document; remove the line ---.",
             id="two documents",
         ),
         pytest.param(
@@ -58,17 +58,17 @@ def test_a_wrong_shape_is_told(tmp_path: Path, text: str, told: str) -> None:
         ),
         pytest.param(
             f"- service {HERE}",
-            "this is no serverless.yml; begin with service: and the service's name.",
+            "this is not a serverless.yml; begin with service: and the service's name.",
             id="a list",
         ),
         pytest.param(
             f"{HERE}",
-            "this is no serverless.yml; begin with service: and the service's name.",
+            "this is not a serverless.yml; begin with service: and the service's name.",
             id="nothing",
         ),
         pytest.param(
             f"service: \x07 {HERE}",
-            "the file holds control characters; write it as plain text.",
+            "the file contains control characters; save it as plain text.",
             id="a bell",
         ),
     ],
@@ -82,32 +82,32 @@ def test_what_is_no_yaml_is_told(tmp_path: Path, text: str, told: str) -> None:
     [
         pytest.param(
             changed("  name: volcengine", f"  name: volcengine\n  name: volcengine {HERE}"),
-            "name is there already, on line 3; keep one of the two.",
+            "name is also on line 3; remove one of the two.",
             id="a key twice",
         ),
         pytest.param(
             changed("service: shop", f"service: !Ref shop {HERE}"),
-            "the tag !Ref is not known here; leave it out.",
+            "the tag !Ref is unknown; remove it.",
             id="a tag",
         ),
         pytest.param(
             RIGHT + f"custom: &all {HERE}\n  again: *all\n",
-            "this alias stands inside of what it names; write the value out.",
+            "this alias is inside the value that it names; write the value out.",
             id="an alias of itself",
         ),
         pytest.param(
             RIGHT + f"custom:\n  ? [a, b] {HERE}\n  : 1\n",
-            "a key is a single word; write name: value.",
+            "a key is not a single word; write name: value.",
             id="a key that is a list",
         ),
         pytest.param(
             changed("bucket: photos", f"bucket: {HERE}"),
-            "functions.upload.events[0].tos.bucket has no value; write one, or leave the line out.",
+            "functions.upload.events[0].tos.bucket has no value; write one, or remove the line.",
             id="a key without a value",
         ),
         pytest.param(
             changed("  name:", f"  memorySize: ${{env:MEMORY, '7'}} {HERE}\n  name:"),
-            "provider.memorySize is ${env:MEMORY, '7'}, whose value does not fit; "
+            "provider.memorySize is ${env:MEMORY, '7'}, whose value is invalid; "
             "write MiB from 512 to 4096 in steps of 512.",
             id="a variable whose value does not fit",
         ),
@@ -122,7 +122,7 @@ def test_what_is_no_yaml_is_told(tmp_path: Path, text: str, told: str) -> None:
         pytest.param(
             changed("  upload:", f"  upload: {HERE}").replace("shop\n", "s" * 60 + "\n"),
             f"the name {'s' * 60}-dev-upload has 71 letters; "
-            "write shorter names for service, stage or function: 64 are allowed.",
+            "choose shorter names for service, stage or function: 64 are allowed.",
             id="a name that is too long",
         ),
         pytest.param(
@@ -131,14 +131,14 @@ def test_what_is_no_yaml_is_told(tmp_path: Path, text: str, told: str) -> None:
             + "      - tos:\n          bucket: photos\n          prefix: uploads/new/\n"
             + "          events: 'tos:ObjectCreated:Put'\n",
             "photos/uploads/new/* of other overlaps with photos/uploads/* of upload (line 12), "
-            "which the platform refuses; write prefixes of which neither begins with the other.",
+            "which the platform refuses; choose prefixes of which neither begins with the other.",
             id="rules that overlap",
         ),
         pytest.param(
             changed("prefix: uploads/", f"suffix: [{', '.join(f'.{n}' for n in range(11, 22))}]")
             .replace("    events:", f"    events: {HERE}"),
-            "photos gets 11 rules, and can have 10; "
-            "leave out suffixes: the functions leave other files alone.",
+            "photos would have 11 rules, and can have 10; "
+            "remove suffixes: the functions ignore other files.",
             id="more rules than a bucket has",
         ),
         pytest.param(

@@ -143,22 +143,28 @@ def test_the_file_is_not_to_blame_for_what_comes_wholly_from_the_environment(
         ("${env:MY_TOKEN}", "MY_TOKEN is not set in the environment; export it."),
         (
             "${opt:stage}",
-            "--stage was not given; give it, or write ${opt:stage, 'dev'}.",
+            "the option --stage is missing; use it, or write ${opt:stage, 'dev'}.",
         ),
         (
             "${self:custom.bukcet}",
             "there is no custom.bukcet in this file; did you mean custom.bucket?",
         ),
-        ("${self:custom.bucket.x}", "there is no custom.bucket.x in this file; write it there."),
-        ("${file(x.json)}", "this is no variable; known are"),
-        ("${AWS::Region}", "${AWS:…} cannot be read; known are"),
-        ("${opt:region}", "${opt:…} cannot be read; known are"),
-        ("${env:GONE, default}", "a default in a variable is not in quotes; write 'default'."),
-        ("${env:A", "this is no variable; known are"),
-        ("${}", "this is no variable; known are"),
-        ("${env:A 'hunter2'}", "this is no variable; known are"),
-        ("a ${self:custom} b", "a variable within this text is no text; name a single value"),
-        ("a ${env:GONE, null} b", "a variable within this text is no text; name a single value"),
+        ("${self:custom.bucket.x}", "there is no custom.bucket.x in this file; add it."),
+        ("${file(x.json)}", "this is not a variable; write ${env:NAME}"),
+        ("${AWS::Region}", "${AWS:…} is unknown; write ${env:NAME}"),
+        ("${opt:region}", "${opt:…} is unknown; write ${env:NAME}"),
+        ("${env:GONE, default}", "a variable's default is not in quotes; write 'default'."),
+        ("${env:A", "this is not a variable; write ${env:NAME}"),
+        ("${}", "this is not a variable; write ${env:NAME}"),
+        ("${env:A 'hunter2'}", "this is not a variable; write ${env:NAME}"),
+        (
+            "a ${self:custom} b",
+            "a variable within this text is not a text; refer to a single value",
+        ),
+        (
+            "a ${env:GONE, null} b",
+            "a variable within this text is not a text; refer to a single value",
+        ),
     ],
 )
 def test_a_variable_without_a_value_says_how_to_give_it_one(
@@ -179,11 +185,11 @@ def test_variables_that_go_round_in_a_circle_are_told_once(tmp_path: Path) -> No
         "a: ${self:b}\nb: ${self:c.d}\nc:\n  d: x${self:b}\nprovider:\n  stage: ${sls:stage}\n",
     )
 
-    circle = "the variables go round in a circle, "
+    circle = "the variables form a circle, "
     assert [
         (4, f"{circle}b → c.d → b", "write one of them out"),
         (6, f"{circle}provider.stage → provider.stage", "write one of them out"),
-    ] == [(problem.line, problem.wrong, problem.instead) for problem in variables.problems]
+    ] == [(problem.line, problem.wrong, problem.fix) for problem in variables.problems]
 
 
 def test_what_has_no_value_is_told_where_it_stands_and_nowhere_else(tmp_path: Path) -> None:

@@ -1,17 +1,13 @@
-"""`repaint backfill`: what is in a bucket is repainted, once, however it is run."""
+"""`repaint backfill`: the pictures of a bucket are repainted once, however it is run."""
 
 import json
-import os
-import pty
 import signal
 import subprocess
-import sys
-import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import pytest
 
@@ -19,56 +15,28 @@ from local.cloud import STATE_BUCKET, UPLOADS_BUCKET, Cloud, Fixed
 from shared.runtime import Runtime
 from shared.uploads.metadata import identity
 from tests.ops.bucket import a_cloud, change, charged, many, put
-from tests.ops.command import document, environment, repaint
-
-
-@pytest.fixture
-def cloud(tmp_path: Path) -> Iterator[Cloud]:
-    with a_cloud(tmp_path) as cloud:
-        yield cloud
-
-
-def lines(text: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in text.splitlines()]
+from tests.ops.command import answered, document, lines, repaint, started
 
 
 def ended(text: str) -> dict[str, str]:
-    """Return the status of each object that `--json` told."""
+    """Return the status of each object in the output of `--json`."""
     return {line["key"]: line["status"] for line in lines(text) if "key" in line}
 
 
-@contextmanager
-def running(
-    cloud: Cloud, folder: Path, *arguments: str, settings: Mapping[str, str] | None = None
-) -> Iterator[subprocess.Popen[str]]:
-    """Run a backfill of everything, and do not wait for it."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "ops", "backfill", UPLOADS_BUCKET, "--yes", "--json", *arguments],
-        cwd=folder,
-        env=environment(cloud, settings),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
+BACKFILL = ("backfill", UPLOADS_BUCKET, "--yes", "--json")
 
 
 def wait_for(expected: str, stream: IO[str]) -> None:
-    """Read up to the line that holds `expected`."""
+    """Read up to the line with `expected`."""
     while expected not in (line := stream.readline()):
         assert line, f"{expected} never came"
 
 
-# What it does
+# The results
 
 
-def test_everything_is_repainted_once_and_a_second_run_has_nothing_to_do(
-    cloud: Cloud, tmp_path: Path
-) -> None:
+def test_second_run(cloud: Cloud, tmp_path: Path) -> None:
+    """Everything is repainted once, and a second run has nothing to do."""
     put(cloud, *many(8), "uploads/猫 1%20.png")
 
     first = repaint("backfill", "photos", "--yes", "--price", "0.25", cloud=cloud, folder=tmp_path)
@@ -81,9 +49,8 @@ def test_everything_is_repainted_once_and_a_second_run_has_nothing_to_do(
     assert [*many(8), "uploads/猫 1%20.png"] == charged(cloud)
 
 
-def test_each_result_is_a_line_of_json_and_the_last_one_tells_how_it_went(
-    cloud: Cloud, tmp_path: Path
-) -> None:
+def test_json(cloud: Cloud, tmp_path: Path) -> None:
+    """Each result is a line of JSON, and the last line is the summary."""
     put(cloud, *many(3))
 
     done = repaint("backfill", "photos", "--yes", "--json", cloud=cloud, folder=tmp_path)
@@ -95,9 +62,8 @@ def test_each_result_is_a_line_of_json_and_the_last_one_tells_how_it_went(
     assert (3, 3) == (end["plan"]["listed"], end["plan"]["planned"])
 
 
-def test_what_is_skipped_or_rejected_is_told_with_its_reason_and_not_looked_at_again(
-    cloud: Cloud, tmp_path: Path
-) -> None:
+def test_skipped_and_rejected(cloud: Cloud, tmp_path: Path) -> None:
+    """A skipped or rejected object is reported with its reason, and not checked again."""
     put(cloud, "uploads/a.png", metadata={})
     put(cloud, "uploads/b.png", content=b"")
     put(cloud, "uploads/c.png", metadata={"prompt": "x", "seed": "abc"})
@@ -121,7 +87,8 @@ def test_what_is_skipped_or_rejected_is_told_with_its_reason_and_not_looked_at_a
     assert [] == charged(cloud)
 
 
-def test_what_was_skipped_is_repainted_once_it_has_a_prompt(cloud: Cloud, tmp_path: Path) -> None:
+def test_prompt_added(cloud: Cloud, tmp_path: Path) -> None:
+    """A skipped object is repainted once it has a prompt."""
     put(cloud, "uploads/a.png", "uploads/b.png", metadata={})
     repaint("backfill", "photos", "--yes", cloud=cloud, folder=tmp_path)
 
@@ -134,9 +101,8 @@ def test_what_was_skipped_is_repainted_once_it_has_a_prompt(cloud: Cloud, tmp_pa
     assert ["uploads/a.png", "uploads/b.png"] == charged(cloud)
 
 
-def test_what_was_put_in_the_place_of_a_picture_is_repainted_though_that_ended_later(
-    cloud: Cloud, tmp_path: Path
-) -> None:
+def test_overwritten_picture(cloud: Cloud, tmp_path: Path) -> None:
+    """New content of a key is repainted, though the old content ended later."""
     put(cloud, "uploads/a.png")
     repaint("backfill", "photos", "--yes", cloud=cloud, folder=tmp_path)
 
@@ -144,13 +110,14 @@ def test_what_was_put_in_the_place_of_a_picture_is_repainted_though_that_ended_l
     change(cloud, "uploads/a.png", seconds_ago=60)
     done = repaint("backfill", "photos", "--yes", cloud=cloud, folder=tmp_path)
 
-    assert "1  probably done, but only a look can tell" in done.stderr
+    assert "1  probably done, which a request for each will show" in done.stderr
     assert ["x", "y"] == [charge.prompt for charge in cloud.book.charges()]
 
 
-def test_what_repaint_wrote_itself_and_what_the_filters_leave_out_is_no_upload(
+def test_filters(
     tmp_path: Path,
 ) -> None:
+    """Repaint's own objects, and those outside the filters, are no uploads."""
     settings = {
         "REPAINT_LEDGER": f"tos://{UPLOADS_BUCKET}/uploads/state/",
         "REPAINT_PREFIXES": "uploads/",
@@ -167,19 +134,8 @@ def test_what_repaint_wrote_itself_and_what_the_filters_leave_out_is_no_upload(
         assert ["uploads/a.png"] == charged(cloud)
 
 
-def test_the_ledger_in_the_bucket_itself_needs_no_setting(cloud: Cloud, tmp_path: Path) -> None:
-    put(cloud, "uploads/a.png")
-    settings = {"REPAINT_LEDGER": ""}
-
-    first = repaint("backfill", "photos", "--yes", cloud=cloud, folder=tmp_path, settings=settings)
-    second = repaint("backfill", "photos", cloud=cloud, folder=tmp_path, settings=settings)
-
-    assert (0, "Nothing to repaint.\n") == (first.returncode, second.stdout)
-    page = cloud.store.list(UPLOADS_BUCKET, prefix=".repaint/done/")
-    assert 1 == len(page.objects)
-
-
-def test_a_ledger_in_a_file_is_as_good(cloud: Cloud, tmp_path: Path) -> None:
+def test_sqlite_ledger(cloud: Cloud, tmp_path: Path) -> None:
+    """A ledger in a file works as well."""
     put(cloud, *many(3))
     settings = {"REPAINT_LEDGER": f"sqlite://{tmp_path}/ledger.sqlite"}
 
@@ -190,10 +146,11 @@ def test_a_ledger_in_a_file_is_as_good(cloud: Cloud, tmp_path: Path) -> None:
     assert many(3) == charged(cloud)
 
 
-# What is chosen
+# The options
 
 
-def test_the_options_choose_by_key_by_age_and_by_number(cloud: Cloud, tmp_path: Path) -> None:
+def test_scope_options(cloud: Cloud, tmp_path: Path) -> None:
+    """Options choose objects by key, by age and by number."""
     put(cloud, "uploads/a.png", "uploads/b.png", "uploads/c/1.png", "uploads/c/2.png")
     change(cloud, "uploads/a.png", seconds_ago=7200)
 
@@ -210,7 +167,8 @@ def test_the_options_choose_by_key_by_age_and_by_number(cloud: Cloud, tmp_path: 
     assert [] == planned("--since", "2099-01-01")
 
 
-def test_the_list_of_a_plan_can_be_written_to_a_file(cloud: Cloud, tmp_path: Path) -> None:
+def test_plan_in_file(cloud: Cloud, tmp_path: Path) -> None:
+    """A plan can be written to a file."""
     put(cloud, "uploads/a.png")
     head = cloud.store.head(UPLOADS_BUCKET, "uploads/a.png")
 
@@ -237,25 +195,23 @@ def test_the_list_of_a_plan_can_be_written_to_a_file(cloud: Cloud, tmp_path: Pat
         (["photos", "--since", "yesterday"], "--since 'yesterday' is neither a moment"),
         (["Photos"], "'Photos' cannot be a bucket"),
         (["elsewhere"], "There is no bucket elsewhere in this region"),
-        (["photos", "--output", "list"], "--output is where --plan-only writes to"),
+        (["photos", "--output", "list"], "--output is the file for --plan-only"),
         (["photos", "--price", "inf"], "--price is a sum of money"),
     ],
 )
-def test_what_cannot_be_meant_is_told(
-    cloud: Cloud, tmp_path: Path, arguments: list[str], sentence: str
-) -> None:
+def test_wrong_options(cloud: Cloud, tmp_path: Path, arguments: list[str], sentence: str) -> None:
+    """Options that make no sense are refused."""
     done = repaint("backfill", *arguments, cloud=cloud, folder=tmp_path)
 
     assert (2, "") == (done.returncode, done.stdout)
     assert sentence in done.stderr
 
 
-# What it costs
+# The cost
 
 
-def test_a_dry_run_tells_number_cost_and_time_and_leaves_nothing_behind(
-    cloud: Cloud, tmp_path: Path
-) -> None:
+def test_dry_run(cloud: Cloud, tmp_path: Path) -> None:
+    """A dry run shows number, cost and time, and leaves nothing behind."""
     put(cloud, *many(5))
 
     done = repaint(
@@ -269,46 +225,31 @@ def test_a_dry_run_tells_number_cost_and_time_and_leaves_nothing_behind(
     assert [tmp_path / "cloud"] == list(tmp_path.iterdir())
 
 
-def test_it_asks_before_it_spends_and_does_nothing_where_nobody_answers(
-    cloud: Cloud, tmp_path: Path
-) -> None:
+def test_no_terminal(cloud: Cloud, tmp_path: Path) -> None:
+    """Without a terminal to ask on, nothing is done."""
     put(cloud, *many(2))
 
     done = repaint("backfill", "photos", "--price", "0.2", cloud=cloud, folder=tmp_path)
 
     assert (3, "") == (done.returncode, done.stdout)
-    assert "Repaint 2 pictures for 0.40? Nobody can be asked here: say --yes." in done.stderr
+    assert "Repaint 2 pictures for 0.40? There is no terminal to ask on: add --yes." in done.stderr
     assert [] == charged(cloud)
 
 
-def test_whoever_answers_yes_gets_it_done(cloud: Cloud, tmp_path: Path) -> None:
+def test_confirmation(cloud: Cloud, tmp_path: Path) -> None:
+    """It goes on if the answer is yes."""
     put(cloud, *many(2))
-    terminal, end = pty.openpty()
+    command = ("backfill", UPLOADS_BUCKET)
 
-    def answer(text: bytes) -> subprocess.CompletedProcess[str]:
-        os.write(terminal, text)
-        return subprocess.run(
-            [sys.executable, "-m", "ops", "backfill", UPLOADS_BUCKET],
-            cwd=tmp_path,
-            env=environment(cloud),
-            stdin=end,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-
-    refused = answer(b"n\n")
+    refused = answered(*command, answer=b"n\n", cloud=cloud, folder=tmp_path)
     assert (3, "", []) == (refused.returncode, refused.stdout.strip(), charged(cloud))
     assert "Nothing was done." in refused.stderr
-    assert (0, many(2)) == (answer(b"y\n").returncode, charged(cloud))
-    for side in (terminal, end):
-        os.close(side)
+    confirmed = answered(*command, answer=b"y\n", cloud=cloud, folder=tmp_path)
+    assert (0, many(2)) == (confirmed.returncode, charged(cloud))
 
 
-def test_where_the_listing_cannot_tell_what_is_done_a_look_does(
-    cloud: Cloud, tmp_path: Path
-) -> None:
+def test_versioned_uploads(cloud: Cloud, tmp_path: Path) -> None:
+    """If the listing cannot show what is done, a request for each object does."""
     # A listing does not tell versions, and the records are those of versions.
     cloud.store.buckets.set_versioning(UPLOADS_BUCKET, "Enabled")
     put(cloud, *many(2))
@@ -324,16 +265,18 @@ def test_where_the_listing_cannot_tell_what_is_done_a_look_does(
     assert many(2) == charged(cloud)
 
 
-def test_where_no_object_has_metadata_prompts_may_be_hidden(cloud: Cloud, tmp_path: Path) -> None:
+def test_hidden_metadata(cloud: Cloud, tmp_path: Path) -> None:
+    """If no object has metadata, prompts may be hidden, which the estimate counts."""
     put(cloud, *many(3), metadata={})
 
     done = repaint("backfill", "photos", "--dry-run", cloud=cloud, folder=tmp_path)
 
-    assert "3  without a prompt, says the listing" in done.stdout
+    assert "3  without a prompt according to the listing" in done.stdout
     assert "0 generations, at most 3" in done.stdout
 
 
-def test_at_the_daily_cap_it_stops_and_says_what_to_do(tmp_path: Path) -> None:
+def test_daily_cap(tmp_path: Path) -> None:
+    """At the daily cap it stops and says what to do."""
     capped = {"REPAINT_DAILY_CAP": "3"}
     with a_cloud(tmp_path, settings=capped) as cloud:
         put(cloud, *many(12))
@@ -344,7 +287,7 @@ def test_at_the_daily_cap_it_stops_and_says_what_to_do(tmp_path: Path) -> None:
         assert 1 == done.returncode
         assert "The daily cap of 3 (REPAINT_DAILY_CAP) is reached." in done.stderr
         assert "Run the same command then." in done.stderr
-        assert "parked (the sweep goes on with it)" in done.stdout
+        assert "parked (the sweep retries it)" in done.stdout
         assert 3 == len(charged(cloud))
 
         raised = {"REPAINT_DAILY_CAP": "100"}
@@ -354,9 +297,8 @@ def test_at_the_daily_cap_it_stops_and_says_what_to_do(tmp_path: Path) -> None:
         assert (0, many(12)) == (again.returncode, charged(cloud))
 
 
-def test_what_is_wrong_with_the_configuration_stops_it_at_the_first(
-    cloud: Cloud, tmp_path: Path
-) -> None:
+def test_wrong_configuration(cloud: Cloud, tmp_path: Path) -> None:
+    """A configuration error stops it at the first upload."""
     put(cloud, *many(6))
     wrong = {"VEIMAGEX_TEMPLATE": "tplv-local-unknown.image"}
 
@@ -372,7 +314,7 @@ def test_what_is_wrong_with_the_configuration_stops_it_at_the_first(
     # The one that is parked waits for its time, and does not stop the others.
     second = run()
     assert (1, many(6)[1:]) == (second.returncode, charged(cloud))
-    assert "1  of all these have been begun before" in second.stderr
+    assert "1  of all these have a pending record" in second.stderr
 
 
 # Variants
@@ -381,7 +323,8 @@ def test_what_is_wrong_with_the_configuration_stops_it_at_the_first(
 VARIANTS = {"REPAINT_PRESETS": json.dumps([{"prefix": "uploads/", "variants": 3}])}
 
 
-def test_each_variant_is_made_counted_and_told(cloud: Cloud, tmp_path: Path) -> None:
+def test_variants(cloud: Cloud, tmp_path: Path) -> None:
+    """Each variant is generated, counted and reported."""
     put(cloud, *many(2))
 
     done = repaint(
@@ -406,9 +349,8 @@ def test_each_variant_is_made_counted_and_told(cloud: Cloud, tmp_path: Path) -> 
     assert sorted(many(2) * 3) == charged(cloud)
 
 
-def test_what_a_picture_may_cost_counts_the_variants_that_the_listing_cannot_tell(
-    cloud: Cloud, tmp_path: Path
-) -> None:
+def test_cost_of_hidden_variants(cloud: Cloud, tmp_path: Path) -> None:
+    """The estimate counts the variants that the listing cannot show."""
     # Without metadata in the listing, a preset's placeholders have nothing to stand for yet.
     put(cloud, *many(2), metadata={})
     preset = {"prefix": "uploads/", "prompt": "{style}", "variants": 3}
@@ -422,9 +364,10 @@ def test_what_a_picture_may_cost_counts_the_variants_that_the_listing_cannot_tel
     assert "0 generations for 0.00, at most 6 for 6.00" in done.stdout
 
 
-def test_where_the_first_variant_has_ended_the_next_run_finishes_its_siblings(
+def test_unfinished_siblings(
     tmp_path: Path,
 ) -> None:
+    """If only the first variant has ended, the next run finishes its siblings."""
     with a_cloud(tmp_path, settings={**VARIANTS, "REPAINT_DAILY_CAP": "0"}) as cloud:
         put(cloud, "uploads/a.png")
         etag = cloud.store.head(UPLOADS_BUCKET, "uploads/a.png").etag
@@ -434,9 +377,7 @@ def test_where_the_first_variant_has_ended_the_next_run_finishes_its_siblings(
         with closing(
             Runtime({**cloud.settings, **raised}, credentials=Fixed(cloud.credentials))
         ) as runtime:
-            runtime.pipeline.resume(
-                runtime.ledger("", None), first, deadline=time.time() + 60, log=runtime.log
-            )
+            runtime.pipeline.resume(first, runtime.delivery())
         assert ["uploads/a.png"] == charged(cloud)
 
         done = repaint("backfill", "photos", "--yes", cloud=cloud, folder=tmp_path, settings=raised)
@@ -448,13 +389,14 @@ def test_where_the_first_variant_has_ended_the_next_run_finishes_its_siblings(
 # Interrupted, killed, and run twice
 
 
-def test_two_at_once_pay_for_each_picture_once(tmp_path: Path) -> None:
+def test_two_at_once(tmp_path: Path) -> None:
+    """Two runs at once pay for each picture once."""
     with a_cloud(tmp_path, latency=0.4) as cloud:
         put(cloud, *many(24))
 
         with (
-            running(cloud, tmp_path, "--concurrency", "4") as one,
-            running(cloud, tmp_path, "--concurrency", "4") as other,
+            started(*BACKFILL, "--concurrency", "4", cloud=cloud, folder=tmp_path) as one,
+            started(*BACKFILL, "--concurrency", "4", cloud=cloud, folder=tmp_path) as other,
         ):
             told = [one.communicate(timeout=120), other.communicate(timeout=120)]
 
@@ -466,11 +408,14 @@ def test_two_at_once_pay_for_each_picture_once(tmp_path: Path) -> None:
         assert dict.fromkeys(many(24), 1) == generated
 
 
-def test_killed_in_the_middle_and_run_again_it_pays_for_each_picture_once(tmp_path: Path) -> None:
+def test_killed(tmp_path: Path) -> None:
+    """A run that was killed and repeated pays for each picture once."""
     short = {"VEIMAGEX_TIMEOUT_SECONDS": "1"}  # and with it the leases
     with a_cloud(tmp_path, latency=0.3, settings=short) as cloud:
         put(cloud, *many(12))
-        with running(cloud, tmp_path, "--concurrency", "3", "--verbose") as process:
+        with started(
+            *BACKFILL, "--concurrency", "3", "--verbose", cloud=cloud, folder=tmp_path
+        ) as process:
             assert process.stderr is not None
             for _ in range(5):
                 wait_for("attempt.sent", process.stderr)
@@ -480,16 +425,19 @@ def test_killed_in_the_middle_and_run_again_it_pays_for_each_picture_once(tmp_pa
         again = repaint("backfill", "photos", "--yes", "--json", cloud=cloud, folder=tmp_path)
 
         assert 0 == again.returncode, again.stderr
-        assert "unfinished, worked on elsewhere" in again.stderr
+        assert "unfinished, in progress elsewhere" in again.stderr
         assert many(12) == charged(cloud)
         left = repaint("backfill", "photos", "--dry-run", "--json", cloud=cloud, folder=tmp_path)
         assert (12, 0) == tuple(document(left)["plan"][name] for name in ("done", "planned"))
 
 
-def test_ctrl_c_lets_what_is_in_progress_end_and_the_next_run_goes_on(tmp_path: Path) -> None:
+def test_interrupted(tmp_path: Path) -> None:
+    """Ctrl-C lets the uploads in progress end, and the next run goes on."""
     with a_cloud(tmp_path, latency=0.3) as cloud:
         put(cloud, *many(10))
-        with running(cloud, tmp_path, "--concurrency", "2", "--verbose") as process:
+        with started(
+            *BACKFILL, "--concurrency", "2", "--verbose", cloud=cloud, folder=tmp_path
+        ) as process:
             assert process.stderr is not None
             for _ in range(3):
                 wait_for("attempt.sent", process.stderr)
@@ -507,10 +455,13 @@ def test_ctrl_c_lets_what_is_in_progress_end_and_the_next_run_goes_on(tmp_path: 
         assert (0, many(10)) == (again.returncode, charged(cloud))
 
 
-def test_ctrl_c_twice_ends_it_at_once(tmp_path: Path) -> None:
+def test_interrupted_twice(tmp_path: Path) -> None:
+    """Ctrl-C twice ends it at once."""
     with a_cloud(tmp_path, latency=4.0) as cloud:
         put(cloud, *many(2))
-        with running(cloud, tmp_path, "--concurrency", "1", "--verbose") as process:
+        with started(
+            *BACKFILL, "--concurrency", "1", "--verbose", cloud=cloud, folder=tmp_path
+        ) as process:
             assert process.stderr is not None
             for expected in ("attempt.sent", "Ctrl-C again stops at once"):
                 wait_for(expected, process.stderr)
@@ -521,10 +472,11 @@ def test_ctrl_c_twice_ends_it_at_once(tmp_path: Path) -> None:
         assert "Stopped at once. Run the same command again to go on." in stderr
 
 
-# What it tells
+# The log
 
 
-def test_the_log_is_in_a_file_and_no_secret_is_anywhere(cloud: Cloud, tmp_path: Path) -> None:
+def test_log_file(cloud: Cloud, tmp_path: Path) -> None:
+    """The log is in a file, and no secret is in any output."""
     put(cloud, *many(2))
 
     done = repaint("backfill", "photos", "--yes", "--json", cloud=cloud, folder=tmp_path)
@@ -537,7 +489,8 @@ def test_the_log_is_in_a_file_and_no_secret_is_anywhere(cloud: Cloud, tmp_path: 
         assert "X-Tos-Signature" not in text
 
 
-def test_verbose_shows_the_log_instead(cloud: Cloud, tmp_path: Path) -> None:
+def test_verbose(cloud: Cloud, tmp_path: Path) -> None:
+    """With --verbose the log is on stderr."""
     put(cloud, "uploads/a.png")
 
     done = repaint("backfill", "photos", "--yes", "--verbose", cloud=cloud, folder=tmp_path)

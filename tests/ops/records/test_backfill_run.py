@@ -1,4 +1,4 @@
-"""Going through a plan: how many at once, what comes again, when to stop."""
+"""Processing a plan: concurrency, retries, when to stop."""
 
 import threading
 from collections import Counter
@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from ops.records.backfill.memory import Memory
 from ops.records.backfill.plan import Plan
-from ops.records.backfill.work import Pool, Run
-from ops.ui.progress import Meter, span
-from ops.ui.tally import Tally
+from ops.records.backfill.run import Repainting
+from ops.records.backfill.skipped import SkippedObjects
+from ops.ui.bulk import BulkRun
 from shared.clients.tos import ListedObject
 from shared.results import Result
 from shared.uploads.events import Upload
@@ -33,27 +32,22 @@ def fill(plan: Plan, objects: int) -> None:
 
 def go(
     plan: Plan, folder: Path, repaint: Callable[[Upload], list[Result]], *, concurrency: int = 4
-) -> tuple[Tally, FakeClock]:
+) -> tuple[BulkRun, FakeClock]:
     clock = FakeClock()
-    with Memory(folder / "memory.sqlite") as memory:
-        run = Run(
-            bucket="photos",
-            plan=plan,
-            memory=memory,
-            repaint=repaint,
-            clock=clock,
-            pool=Pool(concurrency, longest=120.0, pauses=(2.0, 46.0)),
-            on_result=lambda _: None,
-        )
-        with Meter(clock, "pictures", plan.counts["planned"]) as meter:
-            return run.go(meter), clock
+    planned = plan.counts["planned"]
+    run = BulkRun(clock, planned, "pictures", concurrency, longest=120.0)
+    with SkippedObjects(folder / "skipped.sqlite") as skipped, run:
+        parts = (run, "photos", plan, skipped, repaint, lambda _: None)
+        Repainting(*parts).repaint_all(pauses=(2.0, 46.0))
+    return run, clock
 
 
 def result(upload: Upload, status: str) -> list[Result]:
     return [Result(status, upload.bucket, upload.key, reason="Because.")]  # type: ignore[arg-type]  # one of them
 
 
-def test_no_more_than_asked_for_are_worked_on_at_once(plan: Plan, tmp_path: Path) -> None:
+def test_concurrency(plan: Plan, tmp_path: Path) -> None:
+    """No more uploads than asked for are processed at once."""
     fill(plan, 50)
     lock, now, most = threading.Lock(), Counter[str](), Counter[str]()
 
@@ -65,15 +59,14 @@ def test_no_more_than_asked_for_are_worked_on_at_once(plan: Plan, tmp_path: Path
             now["running"] -= 1
         return result(upload, "generated")
 
-    tally, _ = go(plan, tmp_path, repaint, concurrency=3)
+    run, _ = go(plan, tmp_path, repaint, concurrency=3)
 
-    assert {"generated": 50} == tally.counts
+    assert {"generated": 50} == run.counts
     assert most["running"] <= 3
 
 
-def test_what_stays_unfinished_comes_again_after_each_pause_and_is_told_in_the_end(
-    plan: Plan, tmp_path: Path
-) -> None:
+def test_retries(plan: Plan, tmp_path: Path) -> None:
+    """An unfinished upload is tried again after each pause, and reported in the end."""
     fill(plan, 3)
     tries: Counter[str] = Counter()
 
@@ -82,21 +75,20 @@ def test_what_stays_unfinished_comes_again_after_each_pause_and_is_told_in_the_e
         done = upload.key == "0000.png" or (upload.key == "0001.png" and tries[upload.key] == 2)
         return result(upload, "generated" if done else "incomplete")
 
-    tally, clock = go(plan, tmp_path, repaint)
+    run, clock = go(plan, tmp_path, repaint)
 
     assert {"0000.png": 1, "0001.png": 2, "0002.png": 3} == tries
     assert (2, 1, 1, 3) == (
-        tally.counts["generated"],
-        tally.counts["incomplete"],
-        tally.waiting,
-        tally.begun,
+        run.counts["generated"],
+        run.counts["incomplete"],
+        run.waiting,
+        run.begun,
     )
     assert clock.now() >= START + 48.0
 
 
-def test_of_an_object_with_variants_each_result_counts_once_however_often_it_comes(
-    plan: Plan, tmp_path: Path
-) -> None:
+def test_results_of_variants(plan: Plan, tmp_path: Path) -> None:
+    """Each result of an object with variants counts once, however often it is tried."""
     fill(plan, 2)
     tries: Counter[str] = Counter()
     second = [["incomplete"], ["generated", "incomplete", "in_doubt"], ["duplicate"] * 3]
@@ -110,65 +102,42 @@ def test_of_an_object_with_variants_each_result_counts_once_however_often_it_com
             for variant, status in enumerate(statuses, 1)
         ]
 
-    tally, _ = go(plan, tmp_path, repaint)
+    run, _ = go(plan, tmp_path, repaint)
 
     assert {"0000.png": 1, "0001.png": 3} == tries
     assert {"generated": 4, "in_doubt": 1, "duplicate": 1} == {
-        status: number for status, number in tally.counts.items() if number
+        status: number for status, number in run.counts.items() if number
     }
-    assert (2, 0) == (tally.begun, tally.waiting)
+    assert (2, 0) == (run.begun, run.waiting)
 
 
-def test_an_object_with_a_variant_left_to_the_sweep_is_left_unfinished(
-    plan: Plan, tmp_path: Path
-) -> None:
+def test_unfinished_variant(plan: Plan, tmp_path: Path) -> None:
+    """An object with a variant that is left to the sweep is unfinished."""
     fill(plan, 1)
 
-    tally, _ = go(plan, tmp_path, lambda u: [*result(u, "generated"), *result(u, "in_doubt")] * 2)
+    run, _ = go(plan, tmp_path, lambda u: [*result(u, "generated"), *result(u, "in_doubt")] * 2)
 
-    assert (1, 1) == (tally.begun, tally.waiting)
-    assert {"generated": 2, "in_doubt": 2} == tally.counts
+    assert (1, 1) == (run.begun, run.waiting)
+    assert {"generated": 2, "in_doubt": 2} == run.counts
 
 
-def test_where_nothing_works_at_all_it_stops(plan: Plan, tmp_path: Path) -> None:
+def test_failures_in_a_row(plan: Plan, tmp_path: Path) -> None:
+    """If every upload fails, it stops."""
     fill(plan, 1000)
 
-    tally, clock = go(plan, tmp_path, lambda upload: result(upload, "incomplete"))
+    run, clock = go(plan, tmp_path, lambda upload: result(upload, "incomplete"))
 
-    assert 300 <= tally.begun <= 304
-    assert "300 uploads in a row could not be worked on" in tally.stopped
-    assert "Because." in tally.stopped
+    assert 300 <= run.begun <= 304
+    assert "300 uploads in a row could not be processed" in run.stopped
+    assert "Because." in run.stopped
     assert START == clock.now()
 
 
-def test_what_is_parked_is_left_to_the_sweep(plan: Plan, tmp_path: Path) -> None:
+def test_parked(plan: Plan, tmp_path: Path) -> None:
+    """A parked upload is left to the sweep."""
     fill(plan, 2)
 
-    tally, clock = go(plan, tmp_path, lambda upload: result(upload, "in_doubt"))
+    run, clock = go(plan, tmp_path, lambda upload: result(upload, "in_doubt"))
 
-    assert (2, START) == (tally.waiting, clock.now())
-    assert ["0000.png: Because.", "0001.png: Because."] == sorted(tally.examples["in_doubt"])
-
-
-def test_progress_is_a_line_every_few_seconds_where_nobody_sees_a_bar(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    clock = FakeClock()
-
-    with Meter(clock, "pictures", 1000, price=0.2) as meter:
-        for done in range(0, 61, 6):
-            meter.tell(done, paid=done // 2)
-            clock.advance(1)
-
-    assert [
-        "30 of 1,000 pictures · 6.0 a second · 2 min 42 s left · 3.00 so far",
-        "60 of 1,000 pictures · 6.0 a second · 2 min 37 s left · 6.00 so far",
-    ] == capsys.readouterr().err.splitlines()
-
-
-@pytest.mark.parametrize(
-    ("seconds", "told"),
-    [(0, "0 s"), (59.6, "1 min"), (200, "3 min 20 s"), (7200, "2 h"), (100_000, "1 d 3 h")],
-)
-def test_time_is_told_in_two_units_at_most(seconds: float, told: str) -> None:
-    assert told == span(seconds)
+    assert (2, START) == (run.waiting, clock.now())
+    assert ["0000.png: Because.", "0001.png: Because."] == sorted(run.examples["in_doubt"])

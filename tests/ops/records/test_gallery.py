@@ -1,24 +1,16 @@
-"""`repaint gallery`: one file with before and after of what was generated."""
+"""`repaint gallery`: one file with before and after of the generated images."""
 
 import re
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
-import pytest
-
 from local.cloud import STATE_BUCKET, UPLOADS_BUCKET, Cloud
-from tests.ops.bucket import a_cloud, put
+from shared.ledger import State
+from tests.ops.bucket import put
 from tests.ops.command import document, repaint
 from tests.ops.ledgers import a_record, ledger_of, write
 
 STRANGE = "uploads/<b>&\"'猫'.png"
-
-
-@pytest.fixture
-def cloud(tmp_path: Path) -> Iterator[Cloud]:
-    with a_cloud(tmp_path) as cloud:
-        yield cloud
 
 
 def generate(cloud: Cloud, folder: Path, *keys: str, prompt: str = "x") -> None:
@@ -29,7 +21,7 @@ def generate(cloud: Cloud, folder: Path, *keys: str, prompt: str = "x") -> None:
 
 
 class Page(HTMLParser):
-    """What a page shows: headings, sentences about what is missing, pictures, what it refers to."""
+    """The headings, the reasons for missing pictures, the pictures and the links of a page."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -59,15 +51,14 @@ class Page(HTMLParser):
         self._in = self._in if tag == "bdi" else ""
 
 
-def test_before_and_after_of_what_was_generated_are_in_the_file_the_newest_first(
-    cloud: Cloud, tmp_path: Path
-) -> None:
+def test_before_and_after(cloud: Cloud, tmp_path: Path) -> None:
+    """Before and after of the generated images are in the file, the newest first."""
     generate(cloud, tmp_path, "uploads/a.png", "uploads/b.png", STRANGE, prompt="<i>&")
 
     done = repaint("gallery", cloud=cloud, folder=tmp_path)
     page = Page(tmp_path / "gallery.html")
 
-    assert (0, "gallery.html shows 3 of what was generated.\n") == (done.returncode, done.stdout)
+    assert (0, "gallery.html shows 3 of the generated images.\n") == (done.returncode, done.stdout)
     assert [STRANGE.removeprefix("uploads/"), "b.png", "a.png"] == page.names
     assert 6 == len(page.pictures)
     assert all(each["src"].startswith("data:image/webp;base64,") for each in page.pictures)
@@ -75,7 +66,8 @@ def test_before_and_after_of_what_was_generated_are_in_the_file_the_newest_first
     assert "<i>" not in page.text
 
 
-def test_nothing_in_it_is_loaded_from_anywhere(cloud: Cloud, tmp_path: Path) -> None:
+def test_loads_nothing(cloud: Cloud, tmp_path: Path) -> None:
+    """The page loads nothing from anywhere."""
     generate(cloud, tmp_path, "uploads/a.png")
     repaint("gallery", cloud=cloud, folder=tmp_path)
     page = Page(tmp_path / "gallery.html")
@@ -86,16 +78,17 @@ def test_nothing_in_it_is_loaded_from_anywhere(cloud: Cloud, tmp_path: Path) -> 
     assert [] == re.findall(r"@import|url\(|<script[^>]+src|fetch\(|javascript:", page.text)
 
 
-def test_what_is_missing_says_why_on_its_card(cloud: Cloud, tmp_path: Path) -> None:
+def test_missing_pictures(cloud: Cloud, tmp_path: Path) -> None:
+    """The card of a missing picture gives the reason."""
     generate(cloud, tmp_path, "uploads/gone.png", "uploads/changed.png")
     cloud.store.delete(UPLOADS_BUCKET, "uploads/gone.png")
     put(cloud, "uploads/changed.png", content=b"another")
     with ledger_of(cloud) as ledger:
-        given = {"state": "generated", "bucket": "", "key": "", "etag": ""}
+        address, urls = "https://pictures.example.com/a.png?s=1", ("file:///etc/passwd",)
         write(
             ledger,
-            a_record(1, source="https://pictures.example.com/a.png?s=1", **given),
-            a_record(2, image_urls=("file:///etc/passwd",), **{**given, "source": "tos-cn-i-x/y"}),
+            a_record(1, address=address, state=State.GENERATED),
+            a_record(2, address="tos-cn-i-x/y", image_urls=urls, state=State.GENERATED),
         )
 
     done = repaint("gallery", "--json", "--output", "it.html", cloud=cloud, folder=tmp_path)
@@ -111,21 +104,20 @@ def test_what_is_missing_says_why_on_its_card(cloud: Cloud, tmp_path: Path) -> N
     assert {
         "The object is gone.",
         "The object was overwritten since.",
-        "The picture is at its caller's address, from where it is not fetched.",
+        "The picture is at its caller's URL, from where it is not fetched.",
         "The picture is in veImageX, from where it is not fetched.",
-        "The record has no address of an image.",
-        "Its address is neither http nor https.",
+        "The record has no URL of an image.",
+        "Its URL is neither http nor https.",
     } == set(page.missing)
     assert 2 == len(page.pictures)
 
 
-def test_of_many_the_newest_are_shown_and_what_was_not_generated_takes_no_place(
-    cloud: Cloud, tmp_path: Path
-) -> None:
+def test_newest(cloud: Cloud, tmp_path: Path) -> None:
+    """The newest are shown, and other end records do not count."""
     settings = {"REPAINT_LEDGER": f"sqlite://{tmp_path}/ledger.db"}
     with ledger_of(cloud, settings) as ledger:
         for number in range(1, 9):
-            ended = "rejected" if number % 2 else "generated"
+            ended = State.REJECTED if number % 2 else State.GENERATED
             write(ledger, a_record(number, state=ended))
 
     repaint("gallery", "--last", "2", cloud=cloud, folder=tmp_path, settings=settings)
@@ -136,7 +128,8 @@ def test_of_many_the_newest_are_shown_and_what_was_not_generated_takes_no_place(
     assert (["2.png", "4.png"], ["2.png", "4.png", "6.png"]) == (last, since)
 
 
-def test_a_record_that_cannot_be_read_hides_no_other(cloud: Cloud, tmp_path: Path) -> None:
+def test_unreadable_record(cloud: Cloud, tmp_path: Path) -> None:
+    """An unreadable record hides no other."""
     generate(cloud, tmp_path, "uploads/a.png")
     cloud.store.put(STATE_BUCKET, f"ledger/done/{'9' * 32}.json", b"{", {})
 
@@ -145,9 +138,8 @@ def test_a_record_that_cannot_be_read_hides_no_other(cloud: Cloud, tmp_path: Pat
     assert (0, ["a.png"]) == (done.returncode, Page(tmp_path / "gallery.html").names)
 
 
-def test_where_nothing_was_generated_the_file_that_is_there_stays(
-    cloud: Cloud, tmp_path: Path
-) -> None:
+def test_nothing_generated(cloud: Cloud, tmp_path: Path) -> None:
+    """If nothing was generated, the file that exists stays."""
     (tmp_path / "gallery.html").write_text("an older one")
 
     done = repaint("gallery", cloud=cloud, folder=tmp_path)
@@ -157,7 +149,8 @@ def test_where_nothing_was_generated_the_file_that_is_there_stays(
     assert "an older one" == (tmp_path / "gallery.html").read_text()
 
 
-def test_a_place_that_cannot_be_written_is_told(cloud: Cloud, tmp_path: Path) -> None:
+def test_unwritable_place(cloud: Cloud, tmp_path: Path) -> None:
+    """A place that cannot be written is refused."""
     generate(cloud, tmp_path, "uploads/a.png")
     (tmp_path / "file").write_text("")
 
@@ -167,7 +160,8 @@ def test_a_place_that_cannot_be_written_is_told(cloud: Cloud, tmp_path: Path) ->
     assert "cannot be written" in done.stderr
 
 
-def test_no_secret_is_in_the_file(cloud: Cloud, tmp_path: Path) -> None:
+def test_no_secret(cloud: Cloud, tmp_path: Path) -> None:
+    """No secret is in the file."""
     generate(cloud, tmp_path, "uploads/a.png")
     repaint("gallery", cloud=cloud, folder=tmp_path)
 

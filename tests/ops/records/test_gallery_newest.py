@@ -1,4 +1,4 @@
-"""The newest of what was generated, without reading the rest."""
+"""The newest generated records, without reading the rest."""
 
 from ops.records.gallery.newest import newest
 from tests.fakes import StoredObject, World
@@ -9,7 +9,8 @@ def generate(world: World, count: int) -> None:
         world.deliver(world.cloud.upload(f"{number}.png", prompt="a cat"))
 
 
-def test_what_ended_otherwise_is_not_read() -> None:
+def test_other_ends() -> None:
+    """Records that ended otherwise are not read."""
     with World() as world:
         generate(world, 3)
         for number in range(40):
@@ -19,11 +20,12 @@ def test_what_ended_otherwise_is_not_read() -> None:
 
         found = newest(ledger, 2, 0.0, lambda _: None)
 
-        assert ["2.png", "1.png"] == [record.key for record in found]
+        assert ["2.png", "1.png"] == [record.source.key for record in found]
         assert 3 == len([name for name in world.cloud.requests if "/done/" in name])
 
 
-def test_where_many_cannot_be_read_it_looks_on() -> None:
+def test_many_unreadable() -> None:
+    """If many cannot be read, more are read."""
     with World() as world:
         generate(world, 3)
         for number in range(60):
@@ -32,4 +34,4 @@ def test_where_many_cannot_be_read_it_looks_on() -> None:
 
         found = newest(world.ledger, 2, 0.0, lambda _: None)
 
-        assert ["2.png", "1.png"] == [record.key for record in found]
+        assert ["2.png", "1.png"] == [record.source.key for record in found]

@@ -1,4 +1,4 @@
-"""The gallery in a real browser: read, moved and seen by everybody, and alone with itself."""
+"""The gallery in a real browser: accessible, usable, and without requests."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from ops.records.gallery.page import write_page
 from ops.records.gallery.pictures import Picture, _small
-from shared.ledger import Record
+from shared.ledger import Record, Source
 from shared.uploads.instructions import Instructions
 from tests.fakes import START
 from tests.local.console.browser import chromium
@@ -40,9 +40,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     def record(number: int, key: str, prompt: str) -> Record:
         return Record(
             id=str(number) * 32,
-            bucket="photos",
-            key=key,
-            etag="e",
+            source=Source(bucket="photos", key=key, etag="e"),
             updated_at=START,
             instructions=Instructions(prompt=prompt, template="t"),
             image_urls=(f"https://img.example.com/{number}?a=1&b=2",),
@@ -63,25 +61,24 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @contextmanager
 def opened(browser: Browser, file: Path, **options: Any) -> Iterator[Page]:
-    """Open the file; nothing may be asked for from anywhere, and nothing go wrong."""
+    """Open the file; nothing may be requested from anywhere, and no error may occur."""
     context = browser.new_context(**options)
     context.set_default_timeout(chromium.PATIENCE_MILLISECONDS)
     page = context.new_page()
-    asked: list[str] = []
+    requested: list[str] = []
     errors: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+    page.on("request", lambda request: requested.append(request.url))
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda said: errors.append(said.text))
+    page.on("console", lambda message: errors.append(message.text))
     page.goto(file.as_uri())
     yield page
     context.close()
     assert [] == errors
-    assert [] == [url for url in asked if url != file.as_uri() and not url.startswith("data:")]
+    assert [] == [url for url in requested if url != file.as_uri() and not url.startswith("data:")]
 
 
-def test_the_slider_uncovers_what_was_before_by_mouse_and_by_keyboard(
-    browser: Browser, file: Path
-) -> None:
+def test_slider(browser: Browser, file: Path) -> None:
+    """The slider uncovers the picture before, by mouse and by keyboard."""
     with opened(browser, file) as page:
         slider = page.get_by_role("slider", name="Before and after: cat.png")
         after = page.locator("article").first.locator(".after img")
@@ -100,7 +97,8 @@ def test_the_slider_uncovers_what_was_before_by_mouse_and_by_keyboard(
         expect(slider).to_have_value("25")
 
 
-def test_both_pictures_are_loaded(browser: Browser, file: Path) -> None:
+def test_pictures(browser: Browser, file: Path) -> None:
+    """Both pictures are loaded."""
     with opened(browser, file) as page:
         for picture in page.locator("img").all():
             picture.scroll_into_view_if_needed()
@@ -109,9 +107,8 @@ def test_both_pictures_are_loaded(browser: Browser, file: Path) -> None:
         assert 5 == page.locator("img").count()
 
 
-def test_a_missing_picture_has_a_sentence_in_its_place_and_no_slider(
-    browser: Browser, file: Path
-) -> None:
+def test_missing_picture(browser: Browser, file: Path) -> None:
+    """A missing picture has a sentence in its place, and no slider."""
     with opened(browser, file) as page:
         card = page.get_by_role("article", name="gone.png")
         expect(card.get_by_text("The object is gone.")).to_be_visible()
@@ -119,7 +116,8 @@ def test_a_missing_picture_has_a_sentence_in_its_place_and_no_slider(
         expect(card.get_by_role("img", name="gone.png, after: x")).to_be_visible()
 
 
-def test_what_others_wrote_is_text(browser: Browser, file: Path) -> None:
+def test_foreign_text(browser: Browser, file: Path) -> None:
+    """Foreign text is shown as text."""
     with opened(browser, file) as page:
         card = page.locator("article").last
         expect(card.locator(".prompt")).to_contain_text("\"'</script><img src=x onerror=alert(1)>")
@@ -129,16 +127,16 @@ def test_what_others_wrote_is_text(browser: Browser, file: Path) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 360])
-def test_axe_finds_nothing_wrong_and_nothing_is_wider_than_the_screen(
-    browser: Browser, file: Path, scheme: str, width: int
-) -> None:
+def test_accessibility(browser: Browser, file: Path, scheme: str, width: int) -> None:
+    """Axe finds no problem, and nothing is wider than the screen."""
     options = {"viewport": {"width": width, "height": 740}, "color_scheme": scheme}
     with opened(browser, file, **options) as page:
         assert width == page.evaluate("document.documentElement.scrollWidth")
         assert [] == Axe().run(page).response["violations"]
 
 
-def test_without_scripts_the_pictures_stand_beside_each_other(browser: Browser, file: Path) -> None:
+def test_no_scripts(browser: Browser, file: Path) -> None:
+    """Without scripts the pictures stand beside each other."""
     with opened(browser, file, java_script_enabled=False) as page:
         card = page.locator("article").first
         before, after = (

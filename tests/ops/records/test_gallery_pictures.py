@@ -1,4 +1,4 @@
-"""What an address holds is somebody else's word: every picture is bounded, or says why not."""
+"""The pictures of records: limited in size and time, or with a reason why not."""
 
 import base64
 import threading
@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from ops.records.gallery.pictures import SIDE, Picture, Pictures
-from shared.ledger import Record
+from shared.ledger import Record, Source
 from tests.fakes import FakeClock, FakeCloud, StoredObject, World
 
 LARGE = 36 * 1024 * 1024
@@ -24,7 +24,7 @@ def png(mode: str = "RGB", size: tuple[int, int] = (40, 20), **options: object) 
 
 
 class Answers(BaseHTTPRequestHandler):
-    """Answers by its path."""
+    """Answers according to the path."""
 
     def do_GET(self) -> None:
         match self.path:
@@ -56,10 +56,10 @@ class Answers(BaseHTTPRequestHandler):
         try:
             self.wfile.write(body)
         except OSError:
-            self.close_connection = True  # who reads has seen enough
+            self.close_connection = True  # the client has read enough
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture(scope="module")
@@ -79,8 +79,8 @@ def world() -> Iterator[World]:
 
 
 def made(world: World, url: str) -> Picture:
-    """Return the picture at an address."""
-    record = Record(id="a" * 32, bucket="b", key="k", etag="e", image_urls=(url,))
+    """Return the picture at a URL."""
+    record = Record(id="a" * 32, source=Source(bucket="b", key="k"), image_urls=(url,))
     with closing(Pictures(world.runtime())) as pictures:
         return pictures.after(record)
 
@@ -89,43 +89,46 @@ def source(world: World, content: bytes, *, size: int | None = None) -> Picture:
     """Return the picture of an object."""
     stored = StoredObject(content, {}, len(content) if size is None else size)
     world.cloud.objects["photos", "a.png"] = stored
-    record = Record(id="a" * 32, bucket="photos", key="a.png", etag=stored.etag)
+    key = Source(bucket="photos", key="a.png", etag=stored.etag)
+    record = Record(id="a" * 32, source=key)
     with closing(Pictures(world.runtime())) as pictures:
         return pictures.before(record)
 
 
 def opened(picture: Picture) -> Image.Image:
     assert "" == picture.missing
-    content = base64.b64decode(picture.address.removeprefix("data:image/webp;base64,"))
+    content = base64.b64decode(picture.url.removeprefix("data:image/webp;base64,"))
     return Image.open(BytesIO(content))
 
 
 @pytest.mark.parametrize("path", ["/picture", "/moved"])
-def test_what_was_made_is_fetched_also_where_it_has_moved(
-    world: World, address: str, path: str
-) -> None:
+def test_redirect(world: World, address: str, path: str) -> None:
+    """An image is fetched, also behind a redirect."""
     assert (40, 20) == opened(made(world, address + path)).size
 
 
 @pytest.mark.parametrize(
     ("path", "sentence"),
     [
-        ("/nothing", "Its address answers with HTTP 404."),
-        ("/moved-away", "Its address gives no answer"),
-        ("/round", "Its address gives no answer"),
+        ("/nothing", "Its URL answers with HTTP 404."),
+        ("/moved-away", "Its URL gives no answer"),
+        ("/round", "Its URL gives no answer"),
         ("/large", "It is larger than 35 MB."),
-        ("/cut", "Its address gives no answer"),
+        ("/cut", "Its URL gives no answer"),
         ("/text", "It cannot be read as a picture"),
     ],
 )
-def test_what_cannot_be_had_says_why(world: World, address: str, path: str, sentence: str) -> None:
+def test_reasons(world: World, address: str, path: str, sentence: str) -> None:
+    """A picture that cannot be fetched has a reason."""
     picture = made(world, address + path)
 
-    assert "" == picture.address
+    assert "" == picture.url
     assert picture.missing.startswith(sentence)
 
 
-def test_what_comes_too_slowly_is_given_up(address: str) -> None:
+def test_slow_answer(address: str) -> None:
+    """An answer that is too slow is given up."""
+
     class Late(FakeClock):
         def now(self) -> float:
             self.advance(20.0)
@@ -136,17 +139,20 @@ def test_what_comes_too_slowly_is_given_up(address: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["", "file:///etc/passwd", "//host/x", "data:image/png;base64,AA"])
-def test_no_other_kind_of_address_is_followed(world: World, url: str) -> None:
-    assert "Its address is neither http nor https." == made(world, url).missing
+def test_other_schemes(world: World, url: str) -> None:
+    """No URL of another scheme is fetched."""
+    assert "Its URL is neither http nor https." == made(world, url).missing
 
 
-def test_a_large_picture_is_made_small_and_keeps_its_form(world: World) -> None:
+def test_large_picture(world: World) -> None:
+    """A large picture is made small and keeps its proportions."""
     picture = opened(source(world, png(size=(3000, 1000))))
 
     assert (SIDE, SIDE // 3) == picture.size
 
 
-def test_a_picture_that_lies_on_its_side_is_turned_as_its_camera_meant(world: World) -> None:
+def test_orientation(world: World) -> None:
+    """A picture is turned as its camera's orientation demands."""
     turned = Image.Exif()
     turned[0x0112] = 6
     file = BytesIO()
@@ -155,7 +161,8 @@ def test_a_picture_that_lies_on_its_side_is_turned_as_its_camera_meant(world: Wo
     assert (20, 40) == opened(source(world, file.getvalue())).size
 
 
-def test_what_can_be_seen_through_stays_so(world: World) -> None:
+def test_transparency(world: World) -> None:
+    """Transparency stays."""
     picture = opened(source(world, png("P", transparency=0)))
 
     assert "RGBA" == picture.mode
@@ -163,16 +170,19 @@ def test_what_can_be_seen_through_stays_so(world: World) -> None:
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "I;16", "RGBA"])
-def test_pictures_of_all_kinds_are_shown(world: World, mode: str) -> None:
+def test_modes(world: World, mode: str) -> None:
+    """Pictures of all modes are shown."""
     assert (40, 20) == opened(source(world, png(mode))).size
 
 
-def test_a_picture_that_would_fill_the_memory_is_not_opened(world: World) -> None:
+def test_decompression_bomb(world: World) -> None:
+    """A picture that would fill the memory is not opened."""
     bomb = png("1", size=(20_000, 20_000))
 
     assert "It has too many pixels to be opened here." == source(world, bomb).missing
 
 
-def test_an_object_that_is_too_large_is_not_fetched(world: World) -> None:
+def test_large_object(world: World) -> None:
+    """An object that is too large is not fetched."""
     assert "It is larger than 35 MB." == source(world, b"", size=LARGE).missing
     assert not [name for name in world.cloud.requests if name.startswith("GET")]

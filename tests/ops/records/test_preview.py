@@ -1,4 +1,4 @@
-"""`repaint preview`, and what holds for every command."""
+"""`repaint preview`, and the options and help of every command."""
 
 import json
 from pathlib import Path
@@ -12,10 +12,12 @@ SETTINGS = {
     "VEIMAGEX_SERVICE_ID": "service",
     "VEIMAGEX_DOMAIN": "img.example.com",
     "VEIMAGEX_TEMPLATE": "tplv-service-x.image",
+    "REPAINT_LEDGER": "tos://state/ledger/",
 }
 
 
-def test_it_shows_the_call_that_would_be_made() -> None:
+def test_call() -> None:
+    """The call that would be sent is shown."""
     done = repaint(
         "preview", CAT, "--prompt", "水彩", "--meta", "seed=7", "--json", settings=SETTINGS
     )
@@ -30,7 +32,8 @@ def test_it_shows_the_call_that_would_be_made() -> None:
     assert f"repaint/{call['record']}-1" == call["output"]
 
 
-def test_it_tells_which_preset_applies() -> None:
+def test_preset() -> None:
+    """The preset that applies is shown."""
     presets = json.dumps([{"prefix": "uploads/art/", "prompt": "油画", "steps": 9}])
 
     done = repaint(
@@ -48,7 +51,8 @@ def test_it_tells_which_preset_applies() -> None:
     assert '"ddim_step": 9' in done.stdout
 
 
-def test_it_fills_placeholders_in_and_shows_every_variant() -> None:
+def test_variants() -> None:
+    """Placeholders are filled in, and every variant is shown."""
     preset = {
         "prefix": "uploads/",
         "prompt": "{prompt} in {style}",
@@ -77,7 +81,8 @@ def test_it_fills_placeholders_in_and_shows_every_variant() -> None:
     assert "body     of GetCVImageGenerateResult, for variant 1" in printed
 
 
-def test_the_example_of_a_presets_file_is_one(tmp_path: Path) -> None:
+def test_example_presets(tmp_path: Path) -> None:
+    """The example of a presets file is valid."""
     # A relative path begins where `shared/` lies, wherever the command is run.
     settings = {**SETTINGS, "REPAINT_PRESETS": "examples/presets.json"}
 
@@ -99,7 +104,8 @@ def test_the_example_of_a_presets_file_is_one(tmp_path: Path) -> None:
         (["--key", "in/cat.png", "--prompt", "x"], "rejected", "'in/' needs x-tos-meta-style"),
     ],
 )
-def test_what_would_not_be_sent_says_why(arguments: list[str], status: str, reason: str) -> None:
+def test_not_sent(arguments: list[str], status: str, reason: str) -> None:
+    """The reason is shown why nothing would be sent."""
     presets = json.dumps([{"prefix": "in/", "output": "{style}.png"}])
     settings = {**SETTINGS, "REPAINT_PRESETS": presets}
     shown = repaint("preview", CAT, *arguments, settings=settings)
@@ -113,27 +119,31 @@ def test_what_would_not_be_sent_says_why(arguments: list[str], status: str, reas
     )
 
 
-def test_settings_that_are_missing_are_told_together(tmp_path: Path) -> None:
+def test_missing_settings(tmp_path: Path) -> None:
+    """All missing settings are reported at once."""
     done = repaint("preview", CAT, folder=tmp_path)
 
     assert (2, "") == (done.returncode, done.stdout)
-    assert "3 settings to mend" in done.stderr
+    assert "4 settings" in done.stderr
 
 
-def test_metadata_that_is_no_pair_is_told() -> None:
+def test_wrong_meta() -> None:
+    """Metadata that is no pair is refused."""
     done = repaint("preview", CAT, "--meta", "seed", settings=SETTINGS)
 
     assert (2, "--meta 'seed' is not name=value.\n") == (done.returncode, done.stderr)
 
 
-def test_without_a_local_cloud_local_says_how_to_start_one(tmp_path: Path) -> None:
+def test_no_local_cloud(tmp_path: Path) -> None:
+    """Without a local cloud --local says how to start one."""
     done = repaint("--local", "preview", CAT, folder=tmp_path)
 
     assert 2 == done.returncode
     assert "make local" in done.stderr
 
 
-def test_every_command_has_help_with_an_example() -> None:
+def test_help() -> None:
+    """Every command has help with an example."""
     listed = repaint("--help").stdout
     commands = [
         line.split()[1] for line in listed.partition("Commands")[2].splitlines() if "│ " in line
@@ -141,14 +151,15 @@ def test_every_command_has_help_with_an_example() -> None:
 
     assert "preview" in commands
     for command in (c for c in commands if c != "│"):
-        told = repaint(command, "--help").stdout
-        assert f"repaint {command}" in told.replace("\n", " ")
-        assert "Example:" in told
+        shown = repaint(command, "--help").stdout
+        assert f"repaint {command}" in shown.replace("\n", " ")
+        assert "Example:" in shown
 
 
-def test_help_is_as_wide_as_the_terminal() -> None:
+def test_width_of_help() -> None:
+    """Help is as wide as the terminal."""
     for command, sentence in (
         ((), "the access key from VOLCENGINE_ACCESS_KEY and VOLCENGINE_SECRET_KEY or the SDK's"),
-        (("backfill",), "whenever you like, also twice at once: the ledger sees to it that"),
+        (("backfill",), "whenever you like, also twice at once: the ledger prevents that"),
     ):
         assert sentence in repaint(*command, "--help", settings={"COLUMNS": "400"}).stdout

@@ -1,41 +1,27 @@
-"""`repaint redrive`: run again on purpose, once, after saying what it may cost."""
+"""`repaint redrive`: run records again, once, after showing what that may cost."""
 
-import json
-import os
-import pty
 import signal
 import subprocess
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from local.cloud import UPLOADS_BUCKET, Cloud
-from shared.ledger import Attempt, Record
-from shared.uploads.metadata import again_id
+from shared.ledger import Attempt, Record, State
+from shared.uploads.metadata import redrive_id
 from tests.ops.bucket import a_cloud, charged, many, put
-from tests.ops.command import document, environment, repaint
-from tests.ops.ledgers import a_record, in_doubt, ledger_of, write
+from tests.ops.command import answered, document, lines, repaint, started
+from tests.ops.ledgers import a_record, in_doubt, ledger_of, parked, write
 
 REFUSED = {"REPAINT_DEFAULT_PROMPT": "[refuse] x"}
-MENDED = {"REPAINT_DEFAULT_PROMPT": "x"}
-
-
-@pytest.fixture
-def cloud(tmp_path: Path) -> Iterator[Cloud]:
-    with a_cloud(tmp_path) as cloud:
-        yield cloud
-
-
-def lines(text: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in text.splitlines()]
+FIXED = {"REPAINT_DEFAULT_PROMPT": "x"}
 
 
 def refuse(cloud: Cloud, folder: Path, *keys: str) -> list[str]:
-    """Have pictures refused for their prompt; return their records, in the order of `keys`."""
+    """Have pictures refused for their prompt; return their records' ids, in the order of `keys`."""
     put(cloud, *keys, metadata={})
     command = ("backfill", UPLOADS_BUCKET, "--yes", "--json")
     done = repaint(*command, cloud=cloud, folder=folder, settings=REFUSED)
@@ -45,61 +31,43 @@ def refuse(cloud: Cloud, folder: Path, *keys: str) -> list[str]:
 
 
 def redrive(
-    cloud: Cloud, folder: Path, *arguments: str, settings: Mapping[str, str] = MENDED
+    cloud: Cloud, folder: Path, *arguments: str, settings: Mapping[str, str] = FIXED
 ) -> subprocess.CompletedProcess[str]:
     return repaint("redrive", *arguments, cloud=cloud, folder=folder, settings=settings)
 
 
 def doubtful(cloud: Cloud, number: int, **fields: Any) -> Record:
-    """Return a record in doubt of a picture that is there."""
+    """Return a record in doubt, of a picture that exists."""
     key = f"uploads/{number}.png"
     put(cloud, key)
     etag = cloud.store.head(UPLOADS_BUCKET, key).etag
     return in_doubt(number, key=key, etag=etag, **fields)
 
 
-@contextmanager
-def running(cloud: Cloud, folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """Run all that was rejected again, and do not wait for it."""
-    command = [sys.executable, "-m", "ops", "redrive", "--rejected", "", "--yes", "--json"]
-    with subprocess.Popen(
-        [*command, *arguments],
-        cwd=folder,
-        env=environment(cloud, MENDED),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
+ALL = ("redrive", "--rejected", "", "--yes", "--json")
 
 
-# What it does
+# The new records
 
 
-def test_what_was_rejected_for_a_mistake_is_generated_once_that_is_mended(
-    cloud: Cloud, tmp_path: Path
-) -> None:
+def test_rejected_record(cloud: Cloud, tmp_path: Path) -> None:
+    """A record that was rejected for a mistake is generated once that is fixed."""
     (record,) = refuse(cloud, tmp_path, "uploads/a.png")
 
-    done = redrive(cloud, tmp_path, record[:24], "--yes", "--note", "prompt mended")
-    shown = repaint("show", again_id(record), cloud=cloud, folder=tmp_path)
+    done = redrive(cloud, tmp_path, record[:24], "--yes", "--note", "prompt fixed")
+    shown = repaint("show", redrive_id(record), cloud=cloud, folder=tmp_path)
     before = document(repaint("show", record, "--json", cloud=cloud, folder=tmp_path))
 
     assert 0 == done.returncode
     assert "1  generated" in done.stdout
     assert ["uploads/a.png"] == charged(cloud)
-    assert f"again of      {record}" in shown.stdout
-    assert "note          prompt mended" in shown.stdout
-    assert ("rejected", again_id(record)) == (before["status"], before["again_as"])
+    assert f"redrive of    {record}" in shown.stdout
+    assert "note          prompt fixed" in shown.stdout
+    assert ("rejected", redrive_id(record)) == (before["status"], before["redriven_as"])
 
 
-def test_only_what_was_rejected_for_that_reason_is_run_again_and_only_once(
-    cloud: Cloud, tmp_path: Path
-) -> None:
+def test_rejected_for_reason(cloud: Cloud, tmp_path: Path) -> None:
+    """Only records with that reason are run again, and only once."""
     refuse(cloud, tmp_path, "uploads/a.png", "uploads/b.png")
     put(cloud, "uploads/c.png", metadata={"prompt": "x", "seed": "abc"})
     repaint("backfill", "photos", "--yes", cloud=cloud, folder=tmp_path)
@@ -114,7 +82,7 @@ def test_only_what_was_rejected_for_that_reason_is_run_again_and_only_once(
     assert [("uploads/a.png", "generated"), ("uploads/b.png", "generated")] == sorted(
         (result["of"].removeprefix("photos/"), result["status"]) for result in results
     )
-    assert all(result["record"] == again_id(result["again_of"]) for result in results)
+    assert all(result["record"] == redrive_id(result["redrive_of"]) for result in results)
     assert all(result["image_urls"] for result in results)
     assert {"generated": 2} == end["summary"]["counts"]
     assert "was run again already" in second.stderr
@@ -123,12 +91,11 @@ def test_only_what_was_rejected_for_that_reason_is_run_again_and_only_once(
 
 
 @pytest.mark.parametrize("kind", ["tos", "sqlite"])
-def test_what_is_in_doubt_is_ended_in_favour_of_the_new_record(
-    cloud: Cloud, tmp_path: Path, kind: str
-) -> None:
+def test_in_doubt(cloud: Cloud, tmp_path: Path, kind: str) -> None:
+    """A record in doubt is superseded by the new one."""
     settings = {"REPAINT_LEDGER": f"sqlite://{tmp_path}/ledger.db"} if kind == "sqlite" else {}
     with ledger_of(cloud, settings) as ledger:
-        write(ledger, doubtful(cloud, 1), doubtful(cloud, 2), a_record(3, parked="deferred"))
+        write(ledger, doubtful(cloud, 1), doubtful(cloud, 2), a_record(3, park=parked()))
 
     done = redrive(cloud, tmp_path, "--in-doubt", "--yes", settings=settings)
     left = repaint("status", cloud=cloud, folder=tmp_path, settings=settings)
@@ -140,12 +107,11 @@ def test_what_is_in_doubt_is_ended_in_favour_of_the_new_record(
     with ledger_of(cloud, settings) as ledger:
         old = ledger.finished("1" * 32)
     assert old is not None
-    assert ("superseded", f"Run again as {again_id(old.id)}.") == (old.state, old.reason)
+    assert ("superseded", f"Run again as {redrive_id(old.id)}.") == (old.state, old.reason)
 
 
-def test_an_image_that_is_there_after_all_is_told_before_and_not_paid_for_again(
-    cloud: Cloud, tmp_path: Path
-) -> None:
+def test_image_found(cloud: Cloud, tmp_path: Path) -> None:
+    """An image that is there after all is shown before, and not paid for again."""
     put(cloud, "uploads/a.png")
     repaint("backfill", "photos", "--yes", cloud=cloud, folder=tmp_path)
     (made,) = cloud.book.charges()
@@ -156,30 +122,30 @@ def test_an_image_that_is_there_after_all_is_told_before_and_not_paid_for_again(
     done = redrive(cloud, tmp_path, "--in-doubt", "--yes")
 
     assert 0 == done.returncode
-    assert "looked for just now: its image is there" in done.stderr
+    assert "probed just now: its image is there" in done.stderr
     assert "May be paid for again: 0 generations" in done.stderr
     assert "Its image was there after all: nothing was run again." in done.stdout
     assert ["uploads/a.png"] == charged(cloud)
 
 
-def test_left_to_the_sweep_nothing_is_paid_here(cloud: Cloud, tmp_path: Path) -> None:
+def test_later(cloud: Cloud, tmp_path: Path) -> None:
+    """With --later nothing is paid here."""
     refuse(cloud, tmp_path, "uploads/a.png")
 
     done = redrive(cloud, tmp_path, "--rejected", "", "--later", "--yes")
 
     assert 0 == done.returncode
-    assert "1  parked (the sweep goes on with it)" in done.stdout
+    assert "1  parked (the sweep retries it)" in done.stdout
     assert [] == charged(cloud)
     counted = document(repaint("status", "--json", cloud=cloud, folder=tmp_path))
     assert {"time": 1} == counted["pending"]["causes"]["deferred"]
 
 
-# What it says before, and asks
+# The plan, and the confirmation
 
 
-def test_it_says_what_was_sent_and_may_be_paid_for_again_before_it_asks(
-    cloud: Cloud, tmp_path: Path
-) -> None:
+def test_plan(cloud: Cloud, tmp_path: Path) -> None:
+    """The question comes after what was sent and what may be paid for again."""
     (record,) = refuse(cloud, tmp_path, "uploads/a.png")
     with ledger_of(cloud) as ledger:
         write(ledger, doubtful(cloud, 1))
@@ -191,10 +157,10 @@ def test_it_says_what_was_sent_and_may_be_paid_for_again_before_it_asks(
         f"{record} photos/uploads/a.png",
         "attempt 1: refused (50412: ",
         "attempt 3: no answer, and no image was found: it may have been charged",
-        "; looked for just now: no image is there",
+        "; probed just now: no image is there",
         "4 attempts were sent for 2 records: 0 charged, 3 perhaps, 1 not.",
-        "May be paid for again: 2 generations; where answers are lost, up to 3 for each.",
-        "Run 2 records again? Nobody can be asked here: say --yes.",
+        "May be paid for again: 2 generations; if answers are lost, up to 3 for each.",
+        "Run 2 records again? There is no terminal to ask on: add --yes.",
     ):
         assert line in done.stderr
     assert [] == charged(cloud)
@@ -202,32 +168,20 @@ def test_it_says_what_was_sent_and_may_be_paid_for_again_before_it_asks(
         assert ledger.pending("1" * 32) is not None
 
 
-def test_whoever_answers_yes_gets_it_done(cloud: Cloud, tmp_path: Path) -> None:
+def test_confirmation(cloud: Cloud, tmp_path: Path) -> None:
+    """It goes on if the answer is yes."""
     (record,) = refuse(cloud, tmp_path, "uploads/a.png")
-    terminal, end = pty.openpty()
+    command = ("redrive", record)
 
-    def answer(text: bytes) -> subprocess.CompletedProcess[str]:
-        os.write(terminal, text)
-        return subprocess.run(
-            [sys.executable, "-m", "ops", "redrive", record],
-            cwd=tmp_path,
-            env=environment(cloud, MENDED),
-            stdin=end,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-
-    refused = answer(b"n\n")
+    refused = answered(*command, answer=b"n\n", cloud=cloud, folder=tmp_path, settings=FIXED)
     assert (3, []) == (refused.returncode, charged(cloud))
     assert "Nothing was done." in refused.stderr
-    assert (0, ["uploads/a.png"]) == (answer(b"y\n").returncode, charged(cloud))
-    for side in (terminal, end):
-        os.close(side)
+    confirmed = answered(*command, answer=b"y\n", cloud=cloud, folder=tmp_path, settings=FIXED)
+    assert (0, ["uploads/a.png"]) == (confirmed.returncode, charged(cloud))
 
 
-def test_a_dry_run_tells_and_leaves_nothing_behind(cloud: Cloud, tmp_path: Path) -> None:
+def test_dry_run(cloud: Cloud, tmp_path: Path) -> None:
+    """A dry run shows the plan and leaves nothing behind."""
     refuse(cloud, tmp_path, "uploads/a.png")
     (tmp_path / "elsewhere").mkdir()
 
@@ -245,7 +199,8 @@ def test_a_dry_run_tells_and_leaves_nothing_behind(cloud: Cloud, tmp_path: Path)
     assert [] == list((tmp_path / "elsewhere").iterdir())
 
 
-def test_an_address_that_was_kept_without_its_query_is_told(cloud: Cloud, tmp_path: Path) -> None:
+def test_lost_query(cloud: Cloud, tmp_path: Path) -> None:
+    """A URL that was kept without its query is reported."""
     put(cloud, "uploads/a.png")
     repaint("backfill", "photos", "--yes", cloud=cloud, folder=tmp_path)
     ((record_id, _),) = _finished(cloud)
@@ -253,22 +208,23 @@ def test_an_address_that_was_kept_without_its_query_is_told(cloud: Cloud, tmp_pa
         made = ledger.finished(record_id)
         assert made is not None
         asked = a_record(
-            1, bucket="", key="", etag="", source=made.image_urls[0], fingerprint="f",
-            instructions=made.instructions, state="rejected", reason="50204: not there",
+            1, address=made.image_urls[0], fingerprint="f", instructions=made.instructions,
+            state=State.REJECTED, reason="50204: not there",
         )  # fmt: skip
         write(ledger, asked)
 
     done = redrive(cloud, tmp_path, "1111", "--yes")
 
     assert 0 == done.returncode
-    assert "1 record came with an address that was kept without its query" in done.stderr
+    assert "1 record came with a URL that was kept without its query" in done.stderr
     assert 2 == len(cloud.book.charges())
 
 
-# What is not run again
+# The records that are not run again
 
 
-def test_what_cannot_be_run_again_says_why_and_the_rest_is(cloud: Cloud, tmp_path: Path) -> None:
+def test_not_run(cloud: Cloud, tmp_path: Path) -> None:
+    """A record that cannot be run again is reported with the reason; the others are run."""
     gone, here, done_before = refuse(cloud, tmp_path, *many(3))
     cloud.store.delete(UPLOADS_BUCKET, many(3)[0])
     redrive(cloud, tmp_path, done_before, "--yes")
@@ -279,11 +235,12 @@ def test_what_cannot_be_run_again_says_why_and_the_rest_is(cloud: Cloud, tmp_pat
     assert "1  generated" in done.stdout
     assert "1  not_run (left as they were)" in done.stdout
     assert f"{gone} photos/{many(3)[0]}: The object is gone." in done.stdout
-    assert f"was run again already, as {again_id(done_before)} (generated)" in done.stderr
+    assert f"was run again already, as {redrive_id(done_before)} (generated)" in done.stderr
     assert sorted(many(3)[1:]) == charged(cloud)
 
 
-def test_what_is_rejected_once_more_needs_somebody(cloud: Cloud, tmp_path: Path) -> None:
+def test_rejected_again(cloud: Cloud, tmp_path: Path) -> None:
+    """A record that is rejected once more needs the operator."""
     (record,) = refuse(cloud, tmp_path, "uploads/a.png")
 
     done = redrive(cloud, tmp_path, record, "--yes", settings=REFUSED)
@@ -292,13 +249,12 @@ def test_what_is_rejected_once_more_needs_somebody(cloud: Cloud, tmp_path: Path)
     assert "1  rejected (once more)" in done.stdout
 
 
-def test_at_the_daily_cap_it_stops_and_the_same_command_goes_on_later(
-    cloud: Cloud, tmp_path: Path
-) -> None:
+def test_daily_cap(cloud: Cloud, tmp_path: Path) -> None:
+    """At the daily cap it stops, and the same command goes on later."""
     refuse(cloud, tmp_path, *many(6))
     command = ("--rejected", "", "--yes", "--concurrency", "1")
 
-    capped = redrive(cloud, tmp_path, *command, settings={**MENDED, "REPAINT_DAILY_CAP": "2"})
+    capped = redrive(cloud, tmp_path, *command, settings={**FIXED, "REPAINT_DAILY_CAP": "2"})
     again = redrive(cloud, tmp_path, *command)
     counted = document(repaint("status", "--json", cloud=cloud, folder=tmp_path))
 
@@ -312,15 +268,16 @@ def test_at_the_daily_cap_it_stops_and_the_same_command_goes_on_later(
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [
-        ([], 2, "Say which: some ids, or --in-doubt, or --rejected REASON."),
-        (["abcd", "--in-doubt"], 2, "Say which"),
+        ([], 2, "Give either ids, or --in-doubt, or --rejected REASON."),
+        (["abcd", "--in-doubt"], 2, "Give either ids"),
         (["abcd"], 1, "There is no record abcd in this ledger."),
         (["--in-doubt", "--note", "x" * 1001], 2, "--note is longer than 1000 characters."),
     ],
 )
-def test_what_cannot_be_meant_is_told(
+def test_wrong_options(
     cloud: Cloud, tmp_path: Path, arguments: list[str], code: int, sentence: str
 ) -> None:
+    """Options that make no sense are refused."""
     done = redrive(cloud, tmp_path, *arguments)
 
     assert (code, "") == (done.returncode, done.stdout)
@@ -330,10 +287,12 @@ def test_what_cannot_be_meant_is_told(
 # Interrupted, killed, and run twice
 
 
-def test_two_at_once_pay_for_each_record_once(cloud: Cloud, tmp_path: Path) -> None:
+def test_two_at_once(cloud: Cloud, tmp_path: Path) -> None:
+    """Two runs at once pay for each record once."""
     refuse(cloud, tmp_path, *many(12))
 
-    with running(cloud, tmp_path) as one, running(cloud, tmp_path) as other:
+    started_all = partial(started, *ALL, cloud=cloud, folder=tmp_path, settings=FIXED)
+    with started_all() as one, started_all() as other:
         for process in (one, other):
             process.communicate(timeout=120)
     again = redrive(cloud, tmp_path, "--rejected", "", "--yes")
@@ -342,11 +301,13 @@ def test_two_at_once_pay_for_each_record_once(cloud: Cloud, tmp_path: Path) -> N
     assert many(12) == charged(cloud)
 
 
-def test_killed_in_the_middle_and_run_again_it_pays_for_each_record_once(tmp_path: Path) -> None:
+def test_killed(tmp_path: Path) -> None:
+    """A run that was killed and repeated pays for each record once."""
     short = {"VEIMAGEX_TIMEOUT_SECONDS": "1"}  # and with it the leases
     with a_cloud(tmp_path, latency=0.3, settings=short) as cloud:
         refuse(cloud, tmp_path, *many(8))
-        with running(cloud, tmp_path, "--concurrency", "2", "--verbose") as process:
+        command = (*ALL, "--concurrency", "2", "--verbose")
+        with started(*command, cloud=cloud, folder=tmp_path, settings=FIXED) as process:
             assert process.stderr is not None
             for _ in range(3):
                 while "attempt.sent" not in (line := process.stderr.readline()):
@@ -358,16 +319,16 @@ def test_killed_in_the_middle_and_run_again_it_pays_for_each_record_once(tmp_pat
         # What the killed one had begun is the sweep's.
         runtime = cloud.runtime()
         for _ in range(100):
-            if not list(runtime.shared_ledger("x").pending_ids()):
+            if not list(runtime.ledger.pending_ids()):
                 break
             runtime.clock.sleep(0.5)
-            deadline = runtime.clock.now() + 30
-            runtime.sweep.run(runtime.shared_ledger("x"), deadline=deadline, log=runtime.log)
+            runtime.sweep.run(runtime.delivery())
         runtime.close()
         assert many(8) == charged(cloud)
 
 
-def test_the_log_is_in_a_file_and_no_secret_is_anywhere(cloud: Cloud, tmp_path: Path) -> None:
+def test_log_file(cloud: Cloud, tmp_path: Path) -> None:
+    """The log is in a file, and no secret is in any output."""
     refuse(cloud, tmp_path, "uploads/a.png")
 
     done = redrive(cloud, tmp_path, "--rejected", "", "--yes", "--note", "Signature=abcdef")

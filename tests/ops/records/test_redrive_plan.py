@@ -1,4 +1,4 @@
-"""What a redrive may cost, told before it is begun."""
+"""The plan of a redrive: what it may cost."""
 
 from functools import partial
 from io import StringIO
@@ -6,32 +6,23 @@ from io import StringIO
 from rich.console import Console
 
 from ops.records.redrive.plan import Plan, make_plan
-from ops.records.redrive.telling import tell_plan
+from ops.records.redrive.render import print_plan
 from shared.clients.http import Request
 from shared.errors import MaybeExecuted
-from shared.ledger import find
-from shared.processing.outputs import Outputs
-from shared.uploads.metadata import again_id
+from shared.ledger import Cause, Park, State, Status, find
+from shared.uploads.metadata import redrive_id
 from tests import fakes
-from tests.fakes import ENVIRONMENT, World
+from tests.fakes import World
 
 
 def plan(world: World, *ids: str) -> Plan:
-    runtime = world.runtime()
-    return make_plan(
-        ids,
-        partial(find, world.ledger),
-        lambda _: True,
-        ledger=world.ledger,
-        outputs=Outputs(runtime.imagex, ENVIRONMENT["VEIMAGEX_DOMAIN"]),
-        presets=runtime.settings.presets,
-        tell=lambda _: None,
-    )
+    read = partial(find, world.ledger)
+    return make_plan(ids, read, lambda _: True, runtime=world.runtime(), report=lambda _: None)
 
 
-def told(world: World, planned: Plan, cap: int | None = None) -> str:
+def rendered(world: World, planned: Plan, cap: int | None = None) -> str:
     text = StringIO()
-    tell_plan(Console(file=text, soft_wrap=True), planned, cap, world.clock.now())
+    print_plan(Console(file=text, soft_wrap=True), planned, cap, world.clock.now())
     return text.getvalue()
 
 
@@ -42,7 +33,8 @@ def in_doubt(world: World) -> str:
     return result.record or ""
 
 
-def test_an_image_that_cannot_be_looked_for_is_told_as_a_second_payment() -> None:
+def test_failing_probe() -> None:
+    """An image that cannot be probed for counts as a second payment."""
     with World() as world:
         record = in_doubt(world)
 
@@ -54,12 +46,13 @@ def test_an_image_that_cannot_be_looked_for_is_told_as_a_second_payment() -> Non
         planned = plan(world, record)
 
         assert (1, 0, 1) == (planned.unclear, planned.with_image, planned.generations)
-        text = told(world, planned)
-        assert "1 record may have made an image that cannot be looked for now" in text
-        assert "whether its image is there cannot be told: timed out" in text
+        text = rendered(world, planned)
+        assert "1 record may have an image that cannot be probed for now" in text
+        assert "whether its image is there is not known: timed out" in text
 
 
-def test_what_never_came_to_have_its_variants_is_told_with_all_of_them() -> None:
+def test_missing_variants() -> None:
+    """A record that never had its variants counts with all of them."""
     with World() as world:
         world.environment["REPAINT_PRESETS"] = '[{"prefix": "uploads/", "variants": 3}]'
         mistaken = world.deliver(world.cloud.upload(prompt="a cat", seed="abc"))
@@ -68,36 +61,40 @@ def test_what_never_came_to_have_its_variants_is_told_with_all_of_them() -> None
         planned = plan(world, mistaken.record or "", refused[0].record or "")
 
         assert 3 + 1 == planned.generations
-        assert "May be paid for again: 4 generations" in told(world, planned)
+        assert "May be paid for again: 4 generations" in rendered(world, planned)
 
 
-def test_what_can_be_looked_for_is_no_second_payment() -> None:
+def test_probe() -> None:
+    """An image that can be probed for is no second payment."""
     with World() as world:
         planned = plan(world, in_doubt(world))
 
         assert (0, 0, {"maybe": 3}) == (planned.unclear, planned.with_image, planned.attempts)
-        assert "no image is there" in told(world, planned)
+        assert "no image is there" in rendered(world, planned)
 
 
-def test_one_attempt_is_told_as_one() -> None:
+def test_one_attempt() -> None:
+    """One attempt is written in the singular."""
     with World() as world:
         world.cloud.reactions = [fakes.model_refuses(50412)]
         planned = plan(world, world.deliver(world.cloud.upload(prompt="a cat")).record or "")
 
-        assert "\n1 attempt was sent for 1 record: 0 charged" in told(world, planned)
+        assert "\n1 attempt was sent for 1 record: 0 charged" in rendered(world, planned)
 
 
-def test_the_daily_cap_and_what_was_run_again_before_are_told() -> None:
+def test_already_redriven() -> None:
+    """The daily cap and the records that were run again before are shown."""
     with World() as world:
         world.cloud.reactions = [fakes.model_refuses(50412)]
         old = world.deliver(world.cloud.upload(prompt="a cat")).record or ""
         record = world.ledger.finished(old)
         assert record is not None
-        new = record.changed(id=again_id(old), state="pending", parked="deferred")
+        park = Park(status=Status.DEFERRED, cause=Cause.TIME, due_at=0.0)
+        new = record.changed(id=redrive_id(old), state=State.PENDING, park=park)
         assert world.ledger.create(new) is not None
         planned = plan(world, old, new.id)
 
-        text = told(world, planned, cap=7)
-        assert ([new.id], 1) == (planned.ids, planned.already_count)
+        text = rendered(world, planned, cap=7)
+        assert ([new.id], 1) == (list(planned.records), planned.already_count)
         assert f"was run again already, as {new.id} (deferred): redrive that one" in text
         assert "At most 7 are paid a day (REPAINT_DAILY_CAP)." in text

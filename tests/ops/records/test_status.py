@@ -1,35 +1,28 @@
-"""`repaint status` and `repaint show`: what is where, told to people and to programs."""
+"""`repaint status` and `repaint show`: records, as text and as JSON."""
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
 from local.cloud import STATE_BUCKET, Cloud
-from shared.ledger import Attempt, Notice, Record
+from shared.ledger import Attempt, Cause, Lease, OutboxEntry, Record, State, Status
 from shared.uploads.instructions import Instructions
-from shared.uploads.metadata import again_id
+from shared.uploads.metadata import redrive_id
 from tests.ops.bucket import a_cloud, put
 from tests.ops.command import document, repaint
-from tests.ops.ledgers import a_record, in_doubt, ledger_of, write
-
-
-@pytest.fixture
-def cloud(tmp_path: Path) -> Iterator[Cloud]:
-    with a_cloud(tmp_path) as cloud:
-        yield cloud
+from tests.ops.ledgers import a_record, in_doubt, ledger_of, parked, write
 
 
 def pending() -> list[Record]:
-    """Return a record of each kind that can be pending."""
-    soon = time.time() + 600
+    """Return a pending record of each status."""
+    now = time.time()
     return [
-        a_record(1, owner="me", lease_until=soon),
-        a_record(2, owner="gone", lease_until=time.time() - 1),
-        a_record(3, parked="deferred", cause="cap", reason="The cap.", due_at=soon),
-        a_record(4, parked="deferred", cause="configuration", reason="No access.", due_at=soon),
+        a_record(1, lease=Lease(owner="me", until=now + 600)),
+        a_record(2, lease=Lease(owner="gone", until=now - 1)),
+        a_record(3, park=parked(Cause.CAP, seconds=600), reason="The cap."),
+        a_record(4, park=parked(Cause.CONFIGURATION, seconds=600), reason="No access."),
         in_doubt(5),
     ]
 
@@ -40,12 +33,11 @@ def ids(text: str) -> list[str]:
     return [head[0] for head in heads if len(head[0]) == 32]
 
 
-# What is pending
+# Pending records
 
 
-def test_what_is_pending_is_counted_by_kind_and_shown_from_the_oldest(
-    cloud: Cloud, tmp_path: Path
-) -> None:
+def test_pending(cloud: Cloud, tmp_path: Path) -> None:
+    """Pending records are counted by status and shown from the oldest."""
     with ledger_of(cloud) as ledger:
         write(ledger, *pending())
 
@@ -54,9 +46,9 @@ def test_what_is_pending_is_counted_by_kind_and_shown_from_the_oldest(
     assert (1, "") == (done.returncode, done.stderr)
     for line in (
         "pending    5",
-        "1  being worked on",
-        "1  left by an owner that is gone; the sweep looks at it next",
-        "2  parked: 1 at the daily cap, 1 until the configuration is mended",
+        "1  in progress",
+        "1  abandoned by its owner; the sweep takes it over",
+        "2  parked: 1 at the daily cap, 1 until the configuration is fixed",
         "1  in doubt: 1 after 3 attempts without an image",
         "oldest     begun 5 h ago: photos/uploads/5.png",
         "charges    not counted: REPAINT_DAILY_CAP is not set",
@@ -67,12 +59,11 @@ def test_what_is_pending_is_counted_by_kind_and_shown_from_the_oldest(
     assert ["5" * 32, "4" * 32, "3" * 32, "2" * 32, "1" * 32] == ids(done.stdout)
 
 
-def test_who_waits_for_an_output_name_that_another_has_is_shown_with_its_id(
-    cloud: Cloud, tmp_path: Path
-) -> None:
+def test_waiting_for_name(cloud: Cloud, tmp_path: Path) -> None:
+    """A record that waits for an output name is shown with the id of the record that has it."""
     reason = f"The upload {'2' * 32} is not done with the output name 'repaint/a.png'."
     with ledger_of(cloud) as ledger:
-        write(ledger, a_record(1, parked="deferred", cause="unsure", reason=reason), in_doubt(2))
+        write(ledger, a_record(1, park=parked(Cause.UNSURE), reason=reason), in_doubt(2))
 
     done = repaint("status", cloud=cloud, folder=tmp_path)
 
@@ -81,7 +72,8 @@ def test_who_waits_for_an_output_name_that_another_has_is_shown_with_its_id(
     assert f"  {reason}\n" in done.stdout
 
 
-def test_programs_get_the_same_as_json(cloud: Cloud, tmp_path: Path) -> None:
+def test_json(cloud: Cloud, tmp_path: Path) -> None:
+    """The JSON has the same counts and records."""
     with ledger_of(cloud) as ledger:
         write(ledger, *pending())
 
@@ -90,20 +82,21 @@ def test_programs_get_the_same_as_json(cloud: Cloud, tmp_path: Path) -> None:
     assert {
         "count": 5,
         "running": 1,
-        "left": 1,
+        "abandoned": 1,
         "deferred": 2,
         "in_doubt": 1,
         "unreadable": 0,
         "causes": {"deferred": {"cap": 1, "configuration": 1}, "in_doubt": {"exhausted": 1}},
     } == found["pending"]
     assert ("5" * 32, "in_doubt") == (found["oldest"]["id"], found["oldest"]["status"])
-    assert ["in_doubt", "deferred", "deferred", "left", "running"] == [
+    assert ["in_doubt", "deferred", "deferred", "abandoned", "running"] == [
         record["status"] for record in found["records"]
     ]
     assert [None, None] == [found["charges_today"][name] for name in ("counted", "cap")]
 
 
-def test_where_all_goes_on_by_itself_the_exit_code_says_so(cloud: Cloud, tmp_path: Path) -> None:
+def test_exit_code(cloud: Cloud, tmp_path: Path) -> None:
+    """The exit code is 0 if everything goes on by itself."""
     empty = repaint("status", cloud=cloud, folder=tmp_path)
     with ledger_of(cloud) as ledger:
         write(ledger, *pending()[:3])
@@ -114,9 +107,8 @@ def test_where_all_goes_on_by_itself_the_exit_code_says_so(cloud: Cloud, tmp_pat
     assert "pending    0" in empty.stdout
 
 
-def test_what_is_in_doubt_can_be_shown_alone_and_a_limit_says_what_it_hides(
-    cloud: Cloud, tmp_path: Path
-) -> None:
+def test_limit(cloud: Cloud, tmp_path: Path) -> None:
+    """Records in doubt can be shown alone, and a limit says how many it hides."""
     with ledger_of(cloud) as ledger:
         write(ledger, *pending(), in_doubt(6), in_doubt(7))
 
@@ -124,10 +116,11 @@ def test_what_is_in_doubt_can_be_shown_alone_and_a_limit_says_what_it_hides(
 
     assert ["7" * 32, "6" * 32] == ids(done.stdout)
     assert "pending    7" in done.stdout
-    assert "1 more are not shown: --limit says how many are." in done.stdout
+    assert "1 more are not shown: --limit sets how many are." in done.stdout
 
 
-def test_charges_of_today_stand_beside_the_cap(tmp_path: Path) -> None:
+def test_daily_cap(tmp_path: Path) -> None:
+    """Today's charges stand beside the cap."""
     with a_cloud(tmp_path, settings={"REPAINT_DAILY_CAP": "2"}) as cloud:
         put(cloud, "uploads/1.png", "uploads/2.png", "uploads/3.png")
         repaint("backfill", "photos", "--yes", cloud=cloud, folder=tmp_path)
@@ -140,27 +133,26 @@ def test_charges_of_today_stand_beside_the_cap(tmp_path: Path) -> None:
         assert (2, 2) == (today["counted"], today["cap"])
 
 
-def test_notices_that_wait_are_counted_where_there_is_a_receiver_or_some_wait(
-    cloud: Cloud, tmp_path: Path
-) -> None:
-    receiver = {
+def test_webhook_events(cloud: Cloud, tmp_path: Path) -> None:
+    """Undelivered webhook events are counted if there is a webhook, or are any."""
+    webhook = {
         "REPAINT_WEBHOOK_URL": "https://hooks.example.com/",
         "REPAINT_WEBHOOK_SECRET": "whsec_" + "A" * 32,
     }
 
-    def told(settings: dict[str, str]) -> tuple[list[str], int | None]:
-        """Return the summary's line, and what programs are told."""
+    def shown(settings: dict[str, str]) -> tuple[list[str], int | None]:
+        """Return the line in the summary, and the number in JSON."""
         text = repaint("status", cloud=cloud, folder=tmp_path, settings=settings).stdout
         as_json = repaint("status", "--json", cloud=cloud, folder=tmp_path, settings=settings)
-        lines = [line for line in text.splitlines() if line.startswith("notices")]
+        lines = [line for line in text.splitlines() if line.startswith("webhooks")]
         return lines, document(as_json)["notices_waiting"]
 
-    assert ([], None) == told({})
-    assert (["notices    0 waiting"], 0) == told(receiver)
+    assert ([], None) == shown({})
+    assert (["webhooks   0 to be sent"], 0) == shown(webhook)
     with ledger_of(cloud) as ledger:
         for number in "12":
-            ledger.put_notice(
-                Notice(
+            ledger.put_entry(
+                OutboxEntry(
                     id=f"{number * 32}-generated",
                     record=number * 32,
                     type="repaint.image.generated",
@@ -169,14 +161,13 @@ def test_notices_that_wait_are_counted_where_there_is_a_receiver_or_some_wait(
                     tries=1,
                 )
             )
-    assert (["notices    2 waiting"], 2) == told(receiver) == told({})
+    assert (["webhooks   2 to be sent"], 2) == shown(webhook) == shown({})
 
 
-def test_a_record_that_cannot_be_read_is_told_and_hides_no_other(
-    cloud: Cloud, tmp_path: Path
-) -> None:
+def test_unreadable_record(cloud: Cloud, tmp_path: Path) -> None:
+    """An unreadable record is reported and hides no other."""
     with ledger_of(cloud) as ledger:
-        write(ledger, a_record(1, parked="deferred", cause="time"))
+        write(ledger, a_record(1, park=parked()))
     cloud.store.put(STATE_BUCKET, "ledger/pending/broken.json", b"{", {})
 
     done = repaint("status", cloud=cloud, folder=tmp_path)
@@ -186,10 +177,11 @@ def test_a_record_that_cannot_be_read_is_told_and_hides_no_other(
     assert ["1" * 32] == ids(done.stdout)
 
 
-def test_a_ledger_in_a_file_is_as_good(cloud: Cloud, tmp_path: Path) -> None:
+def test_sqlite_ledger(cloud: Cloud, tmp_path: Path) -> None:
+    """A ledger in a file works as well."""
     settings = {"REPAINT_LEDGER": f"sqlite://{tmp_path}/ledger.sqlite"}
     with ledger_of(cloud, settings) as ledger:
-        write(ledger, *pending(), a_record(6, state="rejected", reason="No."))
+        write(ledger, *pending(), a_record(6, state=State.REJECTED, reason="No."))
 
     done = repaint("status", "--all", cloud=cloud, folder=tmp_path, settings=settings)
 
@@ -197,27 +189,30 @@ def test_a_ledger_in_a_file_is_as_good(cloud: Cloud, tmp_path: Path) -> None:
     assert "finished   1 rejected" in done.stdout
 
 
-# What has ended
+# End records
 
 
 def ended() -> list[Record]:
-    """Return records that ended so many hours ago, one of each kind twice."""
+    """Return end records of each state."""
     sent = time.time()
 
     def attempt(number: int, hours: float, outcome: str | None) -> Attempt:
         return Attempt(number=number, output="x", sent_at=sent - hours * 3600, outcome=outcome)
 
     return [
-        a_record(1, state="generated", attempts=(attempt(1, 1, "generated"),)),
-        a_record(2, state="generated", attempts=(attempt(1, 9, "absent"), attempt(2, 2, "found"))),
-        a_record(3, state="rejected", attempts=(attempt(1, 3, "refused"),), reason="50412: no"),
-        a_record(4, state="rejected", attempts=(attempt(1, 4, "reseed"),), reason="50511: no"),
-        a_record(5, state="skipped", reason="The object is gone."),
-        a_record(6, state="superseded", reason="The object was overwritten."),
+        a_record(1, state=State.GENERATED, attempts=(attempt(1, 1, "generated"),)),
+        a_record(
+            2, state=State.GENERATED, attempts=(attempt(1, 9, "absent"), attempt(2, 2, "found"))
+        ),
+        a_record(3, state=State.REJECTED, attempts=(attempt(1, 3, "refused"),), reason="50412: no"),
+        a_record(4, state=State.REJECTED, attempts=(attempt(1, 4, "reseed"),), reason="50511: no"),
+        a_record(5, state=State.SKIPPED, reason="The object is gone."),
+        a_record(6, state=State.SUPERSEDED, reason="The object was overwritten."),
     ]
 
 
-def test_what_was_rejected_is_listed_the_newest_first(cloud: Cloud, tmp_path: Path) -> None:
+def test_rejected(cloud: Cloud, tmp_path: Path) -> None:
+    """Rejected records are listed, the newest first."""
     with ledger_of(cloud) as ledger:
         write(ledger, *ended())
     # What a process leaves that died before it could write the end.
@@ -232,9 +227,8 @@ def test_what_was_rejected_is_listed_the_newest_first(cloud: Cloud, tmp_path: Pa
     assert 2 == found["ended"]["rejected"]
 
 
-def test_what_ended_since_a_moment_is_counted_with_what_it_cost(
-    cloud: Cloud, tmp_path: Path
-) -> None:
+def test_since(cloud: Cloud, tmp_path: Path) -> None:
+    """Records that ended since a moment are counted with their charges."""
     settings = {"REPAINT_LEDGER": f"sqlite://{tmp_path}/ledger.sqlite"}
     with ledger_of(cloud, settings) as ledger:
         write(ledger, *ended(), in_doubt(7))
@@ -253,7 +247,8 @@ def test_what_ended_since_a_moment_is_counted_with_what_it_cost(
     assert (1, 1) == (found["ended"]["skipped"], found["ended"]["superseded"])
 
 
-def test_all_that_ever_ended_is_counted_without_being_read(cloud: Cloud, tmp_path: Path) -> None:
+def test_all(cloud: Cloud, tmp_path: Path) -> None:
+    """All end records are counted without being read."""
     with ledger_of(cloud) as ledger:
         write(ledger, *ended())
     cloud.store.put(STATE_BUCKET, f"ledger/done/{'9' * 32}.json", b"not to be read", {})
@@ -264,10 +259,11 @@ def test_all_that_ever_ended_is_counted_without_being_read(cloud: Cloud, tmp_pat
     assert "finished   3 generated, 2 rejected, 1 skipped, 1 superseded" in done.stdout
 
 
-# One record, or an object's
+# One record, or those of an object
 
 
-def test_a_record_is_found_by_the_beginning_of_its_id(cloud: Cloud, tmp_path: Path) -> None:
+def test_beginning_of_id(cloud: Cloud, tmp_path: Path) -> None:
+    """A record is found by the beginning of its id."""
     with ledger_of(cloud) as ledger:
         write(ledger, *ended(), a_record(7, id="3" * 31 + "4"), in_doubt(8))
 
@@ -287,7 +283,8 @@ def test_a_record_is_found_by_the_beginning_of_its_id(cloud: Cloud, tmp_path: Pa
     assert (1, "There is no record abcd in this ledger.\n") == (none.returncode, none.stderr)
 
 
-def test_of_many_records_that_begin_alike_the_first_are_named(cloud: Cloud, tmp_path: Path) -> None:
+def test_ambiguous_beginning(cloud: Cloud, tmp_path: Path) -> None:
+    """Of many records with the same beginning the first are named."""
     with ledger_of(cloud) as ledger:
         write(ledger, *(a_record(n, id=f"{n}".rjust(32, "3")) for n in range(6)))
 
@@ -306,9 +303,8 @@ def test_of_many_records_that_begin_alike_the_first_are_named(cloud: Cloud, tmp_
         ("uploads/猫 1.png", "--bucket", "photos"),
     ],
 )
-def test_the_records_of_an_object_are_found_by_its_key(
-    cloud: Cloud, tmp_path: Path, asked: tuple[str, ...]
-) -> None:
+def test_key(cloud: Cloud, tmp_path: Path, asked: tuple[str, ...]) -> None:
+    """The records of an object are found by its key."""
     put(cloud, "uploads/猫 1.png", "uploads/other.png")
     repaint("backfill", "photos", "--yes", cloud=cloud, folder=tmp_path)
     put(cloud, "uploads/猫 1.png", metadata={"prompt": "y", "seed": "abc"})
@@ -318,10 +314,11 @@ def test_the_records_of_an_object_are_found_by_its_key(
 
     records = document(done)["records"]
     assert ["rejected", "generated"] == [record["status"] for record in records]
-    assert {"uploads/猫 1.png"} == {record["key"] for record in records}
+    assert {"uploads/猫 1.png"} == {record["source"]["key"] for record in records}
 
 
-def test_an_object_without_a_record_is_told(cloud: Cloud, tmp_path: Path) -> None:
+def test_unknown_key(cloud: Cloud, tmp_path: Path) -> None:
+    """An object without a record is reported."""
     done = repaint("status", "photos/uploads/a.png", cloud=cloud, folder=tmp_path)
 
     assert 1 == done.returncode
@@ -331,46 +328,33 @@ def test_an_object_without_a_record_is_told(cloud: Cloud, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--in-doubt", "--all"], "--in-doubt and --all: say one of them."),
-        (["abcd", "--rejected"], "--rejected and ID or KEY: say one of them."),
+        (["--in-doubt", "--all"], "--in-doubt and --all: give one of them."),
+        (["abcd", "--rejected"], "--rejected and ID or KEY: give one of them."),
         (["cat.png"], "'cat.png' is neither an id"),
         (["--since", "yesterday"], "--since 'yesterday' is neither a moment"),
     ],
 )
-def test_what_cannot_be_meant_is_told(
-    cloud: Cloud, tmp_path: Path, arguments: list[str], sentence: str
-) -> None:
+def test_wrong_options(cloud: Cloud, tmp_path: Path, arguments: list[str], sentence: str) -> None:
+    """Options that make no sense are refused."""
     done = repaint("status", *arguments, cloud=cloud, folder=tmp_path)
 
     assert (2, "") == (done.returncode, done.stdout)
     assert sentence in done.stderr
 
 
-def test_without_a_ledger_it_says_what_to_set_and_a_bucket_leads_to_its_own(
-    cloud: Cloud, tmp_path: Path
-) -> None:
-    put(cloud, "uploads/a.png")
-    settings = {"REPAINT_LEDGER": ""}
-    repaint("backfill", "photos", "--yes", cloud=cloud, folder=tmp_path, settings=settings)
+def test_no_ledger(cloud: Cloud, tmp_path: Path) -> None:
+    """Without a ledger the missing setting is named."""
+    done = repaint("status", cloud=cloud, folder=tmp_path, settings={"REPAINT_LEDGER": ""})
 
-    without = repaint("status", cloud=cloud, folder=tmp_path, settings=settings)
-    named = repaint(
-        "status", "--all", "--bucket", "photos", cloud=cloud, folder=tmp_path, settings=settings
-    )
-    by_key = repaint(
-        "status", "photos/uploads/a.png", cloud=cloud, folder=tmp_path, settings=settings
-    )
-
-    assert (2, "") == (without.returncode, without.stdout)
-    assert "REPAINT_LEDGER is not set" in without.stderr
-    assert "finished   1 generated" in named.stdout
-    assert 1 == len(ids(by_key.stdout))
+    assert (2, "") == (done.returncode, done.stdout)
+    assert "REPAINT_LEDGER is not set" in done.stderr
 
 
-# Everything about one
+# `show`
 
 
-def test_everything_about_a_record_is_shown(cloud: Cloud, tmp_path: Path) -> None:
+def test_show(cloud: Cloud, tmp_path: Path) -> None:
+    """Everything about a record is shown."""
     put(cloud, "uploads/a.png", metadata={"prompt": quote("水彩"), "seed": "7"})
     repaint("backfill", "photos", "--yes", cloud=cloud, folder=tmp_path)
     (record_id,) = ids(repaint("status", "photos/uploads/a.png", cloud=cloud).stdout)
@@ -383,29 +367,29 @@ def test_everything_about_a_record_is_shown(cloud: Cloud, tmp_path: Path) -> Non
         "of            photos/uploads/a.png",
         "prompt        水彩",
         "seed          7",
-        "made the image: charged",
+        "generated the image: charged",
         f"tos-cn-i-local/repaint/{record_id}-1",
     ):
         assert line in done.stdout
 
 
-def test_attempts_are_shown_with_what_is_known_of_their_being_charged(
-    cloud: Cloud, tmp_path: Path
-) -> None:
+def test_show_attempts(cloud: Cloud, tmp_path: Path) -> None:
+    """Attempts are shown with what is known of their charges."""
     attempts = (
         Attempt(number=1, output="o-1", sent_at=1e9, outcome="absent"),
         Attempt(number=2, output="o-2", sent_at=1e9, outcome="refused", code="50412", message="no"),
         Attempt(number=3, output="o-3", sent_at=1e9),
     )
+    park = parked(Cause.UNSURE, status=Status.IN_DOUBT)
     with ledger_of(cloud) as ledger:
-        write(ledger, a_record(1, parked="in_doubt", cause="unsure", attempts=attempts))
+        write(ledger, a_record(1, park=park, attempts=attempts))
 
     done = repaint("show", "1" * 32, cloud=cloud, folder=tmp_path)
 
     for line in (
         "no answer, and no image was found: it may have been charged",
         "refused (50412: no): not charged",
-        "nothing is known of it: it may have been charged",
+        "outcome not known: it may have been charged",
     ):
         assert line in done.stdout
 
@@ -414,23 +398,25 @@ def test_attempts_are_shown_with_what_is_known_of_their_being_charged(
     ("variant", "variants", "shown"),
     [(1, 1, []), (1, 3, ["variant       1 of 3"]), (3, 3, ["variant       3 of 3"])],
 )
-def test_a_variant_is_shown_as_one_of_how_many(
+def test_show_variant(
     cloud: Cloud, tmp_path: Path, variant: int, variants: int, shown: list[str]
 ) -> None:
+    """A variant is shown with the number of variants."""
     asked = Instructions(prompt="x", template="tplv-x.image", variant=variant, variants=variants)
     with ledger_of(cloud) as ledger:
-        write(ledger, a_record(1, state="generated", instructions=asked))
+        write(ledger, a_record(1, state=State.GENERATED, instructions=asked))
 
     lines = repaint("show", "1111", cloud=cloud, folder=tmp_path).stdout.splitlines()
 
     assert shown == [line for line in lines if line.startswith("variant")]
 
 
-def test_what_a_record_runs_again_and_is_run_again_as_is_shown(
-    cloud: Cloud, tmp_path: Path
-) -> None:
-    old = a_record(1, state="rejected", reason="No.")
-    new = a_record(2, id=again_id(old.id), again_of=old.id, note="seeds mended", state="generated")
+def test_show_redrive(cloud: Cloud, tmp_path: Path) -> None:
+    """The record that a record runs again is shown, and the one that runs it again."""
+    old = a_record(1, state=State.REJECTED, reason="No.")
+    new = a_record(
+        2, id=redrive_id(old.id), redrive_of=old.id, note="seeds fixed", state=State.GENERATED
+    )
     with ledger_of(cloud) as ledger:
         write(ledger, old, new)
 
@@ -438,19 +424,20 @@ def test_what_a_record_runs_again_and_is_run_again_as_is_shown(
     second = repaint("show", new.id, cloud=cloud, folder=tmp_path)
     as_json = document(repaint("show", old.id, "--json", cloud=cloud, folder=tmp_path))
 
-    assert f"again as      {new.id} (generated)" in first.stdout
-    assert f"again of      {old.id}" in second.stdout
-    assert "note          seeds mended" in second.stdout
-    assert (new.id, "rejected") == (as_json["again_as"], as_json["status"])
+    assert f"redriven as   {new.id} (generated)" in first.stdout
+    assert f"redrive of    {old.id}" in second.stdout
+    assert "note          seeds fixed" in second.stdout
+    assert (new.id, "rejected") == (as_json["redriven_as"], as_json["status"])
 
 
-def test_no_secret_and_no_control_character_is_shown(cloud: Cloud, tmp_path: Path) -> None:
+def test_no_secret(cloud: Cloud, tmp_path: Path) -> None:
+    """No secret and no control character is shown."""
     address = "https://pictures.example.com/a.png?X-Tos-Signature=hidden"
     with ledger_of(cloud) as ledger:
         write(
             ledger,
-            a_record(1, bucket="", key="", etag="", source=address, parked="deferred"),
-            a_record(2, key="uploads/\x1b[2J[bold].png", parked="deferred", reason="a\nb"),
+            a_record(1, address=address, park=parked()),
+            a_record(2, key="uploads/\x1b[2J[bold].png", park=parked(), reason="a\nb"),
         )
 
     for command in (["status"], ["status", "--json"], ["show", "1" * 32],
@@ -464,7 +451,8 @@ def test_no_secret_and_no_control_character_is_shown(cloud: Cloud, tmp_path: Pat
     assert "  a b\n" in shown
 
 
-def test_a_record_that_is_not_there_is_told(cloud: Cloud, tmp_path: Path) -> None:
+def test_show_unknown(cloud: Cloud, tmp_path: Path) -> None:
+    """A record that does not exist is reported."""
     done = repaint("show", "a" * 32, cloud=cloud, folder=tmp_path)
 
     assert (1, "") == (done.returncode, done.stdout)

@@ -213,8 +213,8 @@ def test_an_address_that_cannot_be_one_is_not_repeated_by_the_error(
             transport.send(look(f"http://{host}/?X-Tos-Signature=hush"), QUICK)
         assert "hush" not in str(caught.value)
 
-    with Lasting(per_connection=1) as served, pytest.raises(MaybeExecuted) as caught_later:
-        transport.send(look(f"http://127.0.0.1:{served.port}/ ?X-Tos-Signature=hush"), QUICK)
+    with pytest.raises(NotExecuted) as caught_later:
+        transport.send(look("http://127.0.0.1:1/ ?X-Tos-Signature=hush"), QUICK)
 
     assert "hush" not in str(caught_later.value)
 
@@ -251,3 +251,256 @@ def test_who_forgets_to_close_leaves_nothing_open() -> None:
         # An open socket that is forgotten is a warning, and that is an error here.
         del transport
         assert served.hung_up.wait(5)
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "x-tos-meta-作者",
+        "x-tos-meta-shot by",
+        "x-tos-meta-größe",
+        "x-tos-meta-a(b)",
+        "x-tos-meta-\x01",
+    ],
+)
+def test_odd_header_name(transport: PooledTransport, name: str) -> None:
+    """A header name that is not ASCII, or has a blank, hides none of the headers after it."""
+    reply = HEAD + f"{name}: me\r\nx-tos-meta-prompt: 猫\r\nContent-Length: 0\r\n\r\n".encode()
+    with server(lambda c: c.sendall(reply)) as url:
+        answer = transport.send(request(url), QUICK)
+
+    assert "猫" == answer.headers["x-tos-meta-prompt"].encode("latin-1").decode()
+
+
+def test_many_headers(transport: PooledTransport) -> None:
+    """Also the last of several hundred headers is read."""
+    lines = b"".join(b"x-tos-meta-%d: v\r\n" % n for n in range(500))
+    reply = HEAD + lines + b"x-tos-meta-prompt: a cat\r\nContent-Length: 0\r\n\r\n"
+    with server(lambda c: c.sendall(reply)) as url:
+        answer = transport.send(request(url), QUICK)
+
+    assert "a cat" == answer.headers["x-tos-meta-prompt"]
+
+
+@pytest.mark.parametrize("code", [100, 102, 103, 199])
+def test_interim_answer(transport: PooledTransport, code: int) -> None:
+    """News before the answer, 1xx, are not the answer."""
+    interim = b"HTTP/1.1 %d News\r\nLink: x\r\n\r\n" % code
+    reply = interim * 2 + b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\nok"
+    with server(lambda c: c.sendall(reply)) as url:
+        answer = transport.send(request(url), QUICK)
+
+    assert (201, b"ok") == (answer.status, answer.body)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        pytest.param(HEAD + b"x: " + b"y" * 2_000_000, id="endless line"),
+        pytest.param(HEAD + b"x: y\r\n" * 60_000, id="endless head"),
+        pytest.param(HEAD + b"no colon\r\n\r\n", id="no colon"),
+        pytest.param(HEAD + b"Content-Length: 9223372036854775808\r\n\r\n", id="huge length"),
+        pytest.param(HEAD + b"Content-Length: -1\r\n\r\n", id="negative length"),
+        pytest.param(HEAD + b"Content-Length: +1\r\n\r\nx", id="signed length"),
+        pytest.param(HEAD + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nxx", id="two lengths"),
+        pytest.param(HEAD + b"Transfer-Encoding: gzip\r\n\r\nx", id="unknown encoding"),
+        pytest.param(HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", id="no chunk size"),
+        pytest.param(HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\nab", id="cut chunk"),
+        pytest.param(HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\nabcd\r\n", id="long chunk"),
+        pytest.param(HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n", id="no last chunk"),
+        pytest.param(b"HTTP/1.1 20 OK\r\n\r\n", id="short status"),
+        pytest.param(b"HTTP/2 200\r\n\r\n", id="another version"),
+        pytest.param(HEAD, id="no end of the head"),
+    ],
+)
+def test_unreadable_answer(transport: PooledTransport, reply: bytes) -> None:
+    """An answer that was not read whole is an error, never a shorter answer."""
+
+    def answers(connection: socket.socket) -> None:
+        with suppress(OSError):
+            connection.sendall(reply)
+
+    with server(answers) as url, pytest.raises(MaybeExecuted):
+        transport.send(request(url), QUICK)
+
+
+def test_chunked_answer(transport: PooledTransport) -> None:
+    """Chunks are put together; their extensions and trailers are read over."""
+    reply = (
+        HEAD
+        + b"Transfer-Encoding: Chunked\r\n\r\n2;x=y\r\nab\r\nA\r\n0123456789\r\n0\r\nT: r\r\n\r\n"
+    )
+    with server(lambda c: c.sendall(reply)) as url:
+        answer = transport.send(request(url), QUICK)
+
+    assert b"ab0123456789" == answer.body
+
+
+def test_drip(transport: PooledTransport) -> None:
+    """An answer that comes byte by byte does not outlast the limit of the whole answer."""
+    slow = Timeouts(connect=1.0, read=5.0, whole=0.3)
+
+    def drip(connection: socket.socket) -> None:
+        with suppress(OSError):
+            connection.sendall(HEAD + b"Content-Length: 1000\r\n\r\n")
+            while True:
+                connection.sendall(b"x")
+                threading.Event().wait(0.05)
+
+    with server(drip) as url, pytest.raises(MaybeExecuted, match="took too long"):
+        transport.send(request(url), slow)
+
+
+def test_nothing_before_the_gate(transport: PooledTransport) -> None:
+    """What is raised once the connection is open comes out, and no byte was sent."""
+    received: list[bytes] = []
+
+    class TooLateError(Exception):
+        pass
+
+    def gate() -> None:
+        raise TooLateError
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(5.0)
+
+        def serve() -> None:
+            with suppress(TimeoutError):
+                connection, _ = listening.accept()
+                with connection:
+                    received.append(connection.recv(10))
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
+        with pytest.raises(TooLateError):
+            transport.send(Request("POST", url, {}, b"{}", before_first_byte=gate), QUICK)
+        thread.join()
+
+    assert [b""] == received
+
+
+def test_slow_resolver() -> None:
+    """A resolver that does not answer costs no more than the limit for connecting."""
+    held = threading.Event()
+
+    def resolve(_host: str, _port: int) -> list[tuple[int, tuple[str, int]]]:
+        held.wait(30.0)
+        return []
+
+    transport = PooledTransport(resolve=resolve)
+    with pytest.raises(NotExecuted, match=r"not resolved within 0\.2 seconds"):
+        transport.send(request("http://slow.example.com/"), Timeouts(connect=0.2))
+    held.set()
+
+
+def test_addresses_share_one_limit() -> None:
+    """Several addresses that do not answer have one time limit together."""
+    now = [0.0]
+
+    def resolve(_host: str, _port: int) -> list[tuple[int, tuple[str, int]]]:
+        now[0] += 3.5  # the time that connecting to one of them would take
+        return [(socket.AF_INET, ("127.0.0.1", 9))] * 10
+
+    transport = PooledTransport(monotonic=lambda: now[0], resolve=resolve)
+    with pytest.raises(NotExecuted, match="took too long"):
+        transport.send(request("http://slow.example.com/"), Timeouts(connect=3.0))
+
+
+def test_old_connections_are_not_used() -> None:
+    """After a long pause, such as a freeze, every idle connection of a host is closed unused."""
+    now = [0.0]
+    with Lasting(5) as peer:
+        transport = PooledTransport(monotonic=lambda: now[0])
+        url = f"http://127.0.0.1:{peer.port}/"
+        for _ in range(2):
+            transport.send(look(url), QUICK)
+        assert 1 == peer.connections
+        now[0] += 3600.0
+        transport.send(look(url), QUICK)
+        transport.close()
+
+    assert 2 == peer.connections
+
+
+class BlackHole:
+    """A server that answers on every connection, until the first eight fall silent."""
+
+    def __init__(self) -> None:
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}/"
+        self._accepted: list[socket.socket] = []
+        self.silent = threading.Event()
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self._listening.accept()
+                self._accepted.append(connection)
+                threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
+
+    def _answer(self, connection: socket.socket) -> None:
+        with suppress(OSError):
+            while connection.recv(65536):
+                if not (self.silent.is_set() and connection in self._accepted[:8]):
+                    connection.sendall(EMPTY)
+
+    @property
+    def connections(self) -> int:
+        return len(self._accepted)
+
+    def close(self) -> None:
+        self._listening.close()
+        for connection in self._accepted:
+            connection.close()
+
+
+def test_first_failure_drops_the_pool() -> None:
+    """Of many idle connections that went dead, one fails and none of the others is used."""
+    peer, transport, barrier = BlackHole(), PooledTransport(), threading.Barrier(8)
+
+    def warm() -> None:
+        barrier.wait()
+        transport.send(look(peer.url), Timeouts(connect=5.0, read=5.0))
+
+    threads = [threading.Thread(target=warm) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    peer.silent.set()
+    failures = 0
+    for _ in range(10):
+        try:
+            transport.send(look(peer.url), QUICK)
+        except MaybeExecuted:
+            failures += 1
+    transport.close()
+    peer.close()
+
+    assert failures <= 1
+
+
+def test_fresh_connection() -> None:
+    """A request that asks for one goes over a new connection."""
+    peer, transport = BlackHole(), PooledTransport()
+    transport.send(look(peer.url), QUICK)
+    transport.send(Request("GET", peer.url, {}, fresh=True), QUICK)
+    transport.close()
+    peer.close()
+
+    assert 2 == peer.connections
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"X": "a\r\nHost: evil.example"}, {"X\n": "a"}, {"X": "a\0"}, {"X": "猫"}],
+)
+def test_no_request_splitting(transport: PooledTransport, headers: dict[str, str]) -> None:
+    """A header cannot break out of its line; nothing is sent."""
+    with pytest.raises(NotExecuted, match="No request"):
+        transport.send(Request("GET", "http://127.0.0.1:1/", headers), QUICK)

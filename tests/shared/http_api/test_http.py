@@ -41,7 +41,7 @@ def event(method: str, path: str, body: Any = None, **headers: str) -> dict[str,
 def ask(world: World, sent: Any, runtime: Any = None, *, seconds: float = 120) -> dict[str, Any]:
     runtime = runtime or world.runtime()
     delivery = world.delivery(runtime, seconds=seconds)
-    answer: dict[str, Any] = runtime.http_api.answer(sent, request_id="r1", delivery=delivery)
+    answer: dict[str, Any] = runtime.http_api.handle(sent, request_id="r1", delivery=delivery)
     answer["document"] = json.loads(answer["body"])
     return answer
 
@@ -172,7 +172,7 @@ def test_the_canonical_form_of_an_address_is_sent_and_kept(
     assert [{"url": canonical, "text": "a:b"}] == sent["ReqJson"]["mask"]
     record = world.runtime().http_api._find(answer["document"]["id"])
     assert record is not None
-    assert canonical.partition("?")[0] == record.source
+    assert canonical.partition("?")[0] == record.source.address
 
 
 def test_without_a_key_identical_requests_are_not_merged(world: World) -> None:

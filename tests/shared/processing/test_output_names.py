@@ -59,7 +59,7 @@ def test_overwrite_waits(world: World) -> None:
     world.cloud.reactions = [nothing_while_another_comes]
     result = world.deliver(first)
 
-    assert [f"repaint/mine-{(result.record or '')[-8:]}-2.png"] == world.cloud.charges
+    assert [f"repaint/mine-{result.record}-2.png"] == world.cloud.charges
     world.finish()
     assert "repaint/mine.png" in world.cloud.charges
 
@@ -78,7 +78,7 @@ def test_later_attempt_name(world: World) -> None:
     world.cloud.reactions = [fakes.nothing_made]
     result = world.deliver(world.cloud.upload(prompt="a cat", output="a/mine.png"))
 
-    assert [f"repaint/a/mine-{(result.record or '')[-8:]}-2.png"] == world.cloud.charges
+    assert [f"repaint/a/mine-{result.record}-2.png"] == world.cloud.charges
 
 
 def test_later_attempt_names_differ(world: World) -> None:
@@ -109,7 +109,7 @@ def test_old_file_not_mistaken(world: World) -> None:
     result = world.deliver(world.cloud.upload(prompt="x", output="mine.png", overwrite="true"))
 
     assert result.status == "generated"
-    assert [f"repaint/mine-{(result.record or '')[-8:]}-2.png"] == world.cloud.charges
+    assert [f"repaint/mine-{result.record}-2.png"] == world.cloud.charges
 
 
 def test_changed_file(world: World) -> None:

@@ -330,23 +330,24 @@ def test_encoded_key_filtered(world: World) -> None:
 
 
 def test_missing_bucket(world: World) -> None:
-    """A bucket that does not exist is a configuration error."""
+    """A bucket that does not exist is a configuration error, and waits for an operator."""
     result = world.deliver(fakes.object_event("no-such-bucket", "a.png", None))
 
-    assert result.status == "incomplete"
+    assert ("deferred", "unread") == (result.status, result.cause)
     assert len(world.lines.named("configuration.refused")) == 1
 
 
 def test_access_denied(world: World) -> None:
-    """A denied request is logged as a configuration error, and delivered again."""
+    """A denied request is logged as a configuration error, and waits for an operator."""
     event = world.cloud.upload(prompt="a cat")
     denied = [fakes.refusal(403, "AccessDenied")]
     send = world.cloud._storage
     world.cloud.__dict__["_storage"] = lambda *a: denied.pop() if denied else send(*a)
 
-    assert world.deliver(event).status == "incomplete"
+    assert world.deliver(event).status == "deferred"
     assert len(world.lines.named("configuration.refused")) == 1
-    assert world.deliver(event).status == "generated"
+    world.finish()
+    assert len(world.cloud.charges) == 1
 
 
 def test_null_version(world: World) -> None:

@@ -544,7 +544,7 @@ def test_http_does_not_wait(tos_world: World) -> None:
         "headers": {"Authorization": "Bearer t", "Content-Type": "application/json"},
         "body": json.dumps({"image_url": "https://example.org/cat.png", "prompt": "a cat"}),
     }
-    answer = runtime.http_api.answer(
+    answer = runtime.http_api.handle(
         request_event, request_id="r1", delivery=world.delivery(runtime)
     )
 

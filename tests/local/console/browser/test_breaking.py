@@ -60,7 +60,7 @@ def test_every_slider_reaches_the_cloud_and_reset_puts_all_back(page: Page, clou
     page.get_by_label("Limit of calls a second").fill("9")
     for label in ("Lost answers", "Late commits", "Throttling", "Server errors", "Duplicate"):
         page.get_by_label(label).fill("10")
-    until(page, lambda: cloud.platform.events.settings.duplicate_probability == 0.1)
+    until(page, lambda: cloud.platform.queue.settings.duplicate_probability == 0.1)
     page.reload()
     expect(page.locator(".fault output")).to_have_text(
         ["0 s", "9 a second", "10 %", "10 %", "10 %", "10 %", "10 %"]
@@ -70,11 +70,11 @@ def test_every_slider_reaches_the_cloud_and_reset_puts_all_back(page: Page, clou
     assert 0.1 == settings.error_rates["50429"]
 
     page.get_by_role("button", name="Reset").click()
-    expect(page.locator("#toast")).to_have_text("Everything is as it was at the start.")
+    expect(page.locator("#toast")).to_have_text("All faults are as they were at the start.")
     expect(page.locator(".fault[data-on]")).to_have_count(0)
     assert 0.0 == sum(cloud.faults.settings.shares().values())
     assert cloud.faults.settings.qps is None
-    assert 0.0 == cloud.platform.events.settings.duplicate_probability
+    assert 0.0 == cloud.platform.queue.settings.duplicate_probability
 
 
 def test_a_slider_under_the_mouse_stays_there_when_news_come_in(page: Page, cloud: Cloud) -> None:
@@ -148,7 +148,7 @@ def test_the_queue_shows_what_is_in_flight_and_what_is_done(page: Page, cloud: C
     send(page, CAT, "油画")
 
     expect(page.locator("[data-list=in_flight]")).to_contain_text("chelsea.png")
-    expect(page.locator("[data-list=in_flight]")).to_contain_text("first try")
+    expect(page.locator("[data-list=in_flight]")).to_contain_text("first attempt")
     expect(page.locator("[data-count=in_flight] dd")).to_have_text("1")
     expect(page.locator("[data-count=done] dd")).to_have_text("1")
     expect(page.locator("[data-list=in_flight]")).to_be_hidden()
@@ -168,10 +168,10 @@ def test_an_event_is_retried_ten_times_and_then_shows_as_dropped(
         card = send(page, CAT, "油画")
         expect(page.locator("[data-list=delayed]")).to_contain_text(re.compile(r"retry \d of 10"))
         is_at(card, "retrying")
-        expect(card.locator(".reason")).to_contain_text("brings the event again by itself")
+        expect(card.locator(".reason")).to_contain_text("delivers the event again by itself")
 
         is_at(card, "dropped")
-        expect(card.locator(".reason")).to_contain_text("The platform gave this event up.")
+        expect(card.locator(".reason")).to_contain_text("The platform gave up on this event.")
         expect(card.locator(".reason")).to_contain_text("10 retries used up")
         expect(page.locator("[data-list=dropped]")).to_contain_text("retry 10 of 10")
         expect(page.locator("[data-count=dropped] dd")).to_have_text("1")

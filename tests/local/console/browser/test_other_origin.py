@@ -119,7 +119,7 @@ def test_a_form_that_it_submits_is_refused(elsewhere: Page, cloud: Cloud) -> Non
     assert navigated.value is not None
     assert 403 == navigated.value.status
     assert [] == cloud.book.charges()
-    assert 0 == cloud.platform.events.snapshot().done
+    assert 0 == cloud.platform.queue.snapshot().done
 
 
 def test_a_name_that_was_made_to_lead_here_opens_nothing(browser: Browser, cloud: Cloud) -> None:

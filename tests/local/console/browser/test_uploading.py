@@ -113,7 +113,7 @@ def test_a_picture_without_a_prompt_is_warned_about_sent_all_the_same_and_skippe
     is_at(card, "skipped")
     expect(card.locator(".reason p")).to_have_text(
         [
-            "Nothing is made without a prompt: write one, and add the picture again.",
+            "Nothing is generated without a prompt: write one, and add the picture again.",
             re.compile("^There is no prompt: set x-tos-meta-prompt"),
         ]
     )
