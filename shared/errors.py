@@ -16,7 +16,7 @@ RepaintError                everything this project raises on purpose
 ├── LeaseLost               the record is another owner's by now: neither pay nor write
 └── DeliveryIncomplete      an upload has to be delivered again; the platform takes it as an error
 
-The outcome of the paid call is none of these: it is a value (`outcome.Outcome`), because
+The outcome of the paid call is none of these: it is a value (`clients.imagex.Outcome`), because
 "unknown" is a state to act on and not a failure.
 """
 
@@ -36,8 +36,8 @@ class SettingsError(RepaintError):
     def __init__(self, problems: list[str]) -> None:
         self.problems = problems
         lines = "".join(f"\n  - {problem}" for problem in problems)
-        settings = "setting" if len(problems) == 1 else "settings"
-        super().__init__(f"{len(problems)} {settings} to mend:{lines}")
+        are = "setting is" if len(problems) == 1 else "settings are"
+        super().__init__(f"{len(problems)} {are} invalid:{lines}")
 
 
 class CredentialsError(RepaintError):
@@ -129,7 +129,7 @@ class RecordUnreadable(RepaintError):
 class ProbeFailed(RepaintError):
     """Whether an output exists could not be found out.
 
-    `misconfigured` tells that it was refused for what an operator has to mend.
+    `misconfigured` means that an operator has to fix the configuration.
     """
 
     def __init__(self, message: str, *, misconfigured: bool = False) -> None:

@@ -52,7 +52,7 @@ def log_configuration_refused(log: Log, reason: str, code: str = "") -> None:
         "configuration.refused",
         code=code,
         reason=reason,
-        mend="Check the function's role and its permissions, the veImageX service, its domain and "
+        fix="Check the function's role and its permissions, the veImageX service, its domain and "
         "template, that the model is activated, and the bucket's name and region.",
     )
 

@@ -18,7 +18,7 @@ class Verdict(StrEnum):
     REFUSED = "refused"  # permanent: this upload's own fault
     RESEED = "reseed"  # the output failed review: another seed may pass
     RETRY_ONCE = "retry_once"  # the review service failed: once more, then permanent
-    CONFIGURATION = "configuration"  # no upload's fault: an operator has to mend it
+    CONFIGURATION = "configuration"  # no upload's fault: an operator has to fix it
     THROTTLED = "throttled"  # refused for its pace, not executed
     NOT_EXECUTED = "not_executed"  # transient, nothing was made
     CLOCK = "clock"  # the signature's time is off

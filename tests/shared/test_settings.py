@@ -24,7 +24,7 @@ def test_everything_that_is_missing_is_named_in_one_error() -> None:
     ] == caught.value.problems[:2]
     assert caught.value.problems[2].startswith("VEIMAGEX_TEMPLATE is not set")
     assert caught.value.problems[3].startswith("REPAINT_LEDGER is not set")
-    assert "4 settings to mend" in str(caught.value)
+    assert "4 settings are invalid" in str(caught.value)
 
 
 def test_the_defaults_are_those_of_the_contract() -> None:

@@ -97,7 +97,7 @@ class ControlPlane:
         return bool(self.store.all(FunctionRecord))
 
     def find(self, function_id: str) -> FunctionRecord:
-        """Return a function by its id. Raises Refusal if there is none."""
+        """Return a function by its id. Raises ApiError if there is none."""
         found = self.store.get(FunctionRecord, function_id)
         if found is None:
             raise not_found(f"function {function_id!r}")

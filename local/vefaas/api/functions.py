@@ -119,7 +119,7 @@ def update_resource(plane: ControlPlane, request: requests.UpdateFunctionResourc
 
 
 def with_resource(function: FunctionRecord, given: dict[str, int]) -> FunctionRecord:
-    """Return a function with other numbers of instances. Raises Refusal if they are not valid."""
+    """Return a function with other numbers of instances. Raises ApiError if they are not valid."""
     resource = {**function.resource, **given}
     if resource["MinInstance"] > resource["MaxInstance"]:
         raise invalid("MinInstance", f"it is above MaxInstance, {resource['MaxInstance']}")

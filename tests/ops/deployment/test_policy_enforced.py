@@ -175,7 +175,7 @@ def over_the_cap(world: World) -> str:
 
 
 WAYS: dict[Callable[[World], object], object] = {
-    without_its_bucket: "incomplete",
+    without_its_bucket: "deferred",
     gone: "skipped",
     generated: "generated",
     delivered_again: "duplicate",
@@ -186,7 +186,7 @@ WAYS: dict[Callable[[World], object], object] = {
     parked: "deferred",
     listed: 200,
     shown: 404,
-    swept: {"pending": 1, "generated": 1},
+    swept: {"pending": 2, "generated": 1, "skipped": 1},
     asked_for: 200,
     of_a_version: "generated",
     over_the_cap: "deferred",
