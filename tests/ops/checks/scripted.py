@@ -1,4 +1,4 @@
-"""The checks' client on a transport that answers as a test says."""
+"""The checks' client on a transport whose answers a test defines."""
 
 import json
 from collections.abc import Callable, Mapping

@@ -70,7 +70,7 @@ def test_not_confirmed(cloud: Cloud) -> None:
 
 
 def test_no_function(tmp_path: Path) -> None:
-    """If nothing calls a function, the picture stays and the report says so."""
+    """If nothing calls a function, the picture stays, which is reported."""
     with Cloud(tmp_path, bare=True) as cloud:
         done = repaint(*LIVE, "--yes", "--seconds", "1", cloud=cloud, settings=EXPORTED)
         (key,) = keys_of(cloud, UPLOADS_BUCKET)

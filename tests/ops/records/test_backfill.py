@@ -250,7 +250,7 @@ def test_confirmation(cloud: Cloud, tmp_path: Path) -> None:
 
 def test_versioned_uploads(cloud: Cloud, tmp_path: Path) -> None:
     """If the listing cannot show what is done, a request for each object does."""
-    # A listing does not tell versions, and the records are those of versions.
+    # A listing shows no versions, and the records are those of versions.
     cloud.store.buckets.set_versioning(UPLOADS_BUCKET, "Enabled")
     put(cloud, *many(2))
     for key in many(2):
@@ -398,12 +398,12 @@ def test_two_at_once(tmp_path: Path) -> None:
             started(*BACKFILL, "--concurrency", "4", cloud=cloud, folder=tmp_path) as one,
             started(*BACKFILL, "--concurrency", "4", cloud=cloud, folder=tmp_path) as other,
         ):
-            told = [one.communicate(timeout=120), other.communicate(timeout=120)]
+            outputs = [one.communicate(timeout=120), other.communicate(timeout=120)]
 
-        assert (0, 0) == (one.returncode, other.returncode), told
+        assert (0, 0) == (one.returncode, other.returncode), outputs
         assert many(24) == charged(cloud)
         generated = Counter(
-            key for out, _ in told for key, status in ended(out).items() if status == "generated"
+            key for out, _ in outputs for key, status in ended(out).items() if status == "generated"
         )
         assert dict.fromkeys(many(24), 1) == generated
 

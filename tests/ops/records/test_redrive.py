@@ -185,13 +185,13 @@ def test_dry_run(cloud: Cloud, tmp_path: Path) -> None:
     refuse(cloud, tmp_path, "uploads/a.png")
     (tmp_path / "elsewhere").mkdir()
 
-    told = redrive(cloud, tmp_path / "elsewhere", "--rejected", "", "--dry-run")
+    shown = redrive(cloud, tmp_path / "elsewhere", "--rejected", "", "--dry-run")
     found = document(
         redrive(cloud, tmp_path / "elsewhere", "--rejected", "", "--dry-run", "--json")
     )
 
-    assert (0, "") == (told.returncode, told.stderr)
-    assert "May be paid for again: 1 generation;" in told.stdout
+    assert (0, "") == (shown.returncode, shown.stderr)
+    assert "May be paid for again: 1 generation;" in shown.stdout
     plan = found["plan"]
     assert (1, 1, 3) == tuple(plan[n] for n in ("records", "generations", "attempts_at_most"))
     assert {"charged": 0, "maybe": 0, "not": 1} == plan["attempts_sent"]

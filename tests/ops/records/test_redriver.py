@@ -314,11 +314,11 @@ def test_changed_object(change: Callable[[World], object], reason: str, tmp_path
 def test_fixed_metadata_with_record(world: World) -> None:
     """Fixed metadata with a record of its own is not paid for twice."""
     old = rejected(world)
-    mended = world.deliver(world.cloud.upload(prompt="a dog"))
+    fixed = world.deliver(world.cloud.upload(prompt="a dog"))
     done = redrive(world, old.id)
 
-    assert ("generated", "not_run") == (mended.status, done.status)
-    assert f"has a record of its own: {mended.record}" in (done.reason or "")
+    assert ("generated", "not_run") == (fixed.status, done.status)
+    assert f"has a record of its own: {fixed.record}" in (done.reason or "")
 
 
 def test_fixed_metadata(world: World) -> None:
