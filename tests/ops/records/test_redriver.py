@@ -1,7 +1,7 @@
 """Running one record again: wherever it dies, the old and the new one never both pay."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,33 +14,8 @@ from shared.ledger import Cause, Lease, Record, Source, State, Status, find
 from shared.uploads.metadata import redrive_id, variant_id
 from tests import fakes
 from tests.crash import interruption
-from tests.crash.interruption import Killed, Plan, process
-from tests.fakes import World
-
-LEASE_SECONDS = 47.0
-KILLS = {"before": interruption.killed_before, "after": interruption.killed_after}
-
-
-@pytest.fixture(params=["tos", "sqlite"])
-def worlds(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], World]]:
-    """Make worlds, each with a ledger of its own."""
-    made: list[World] = []
-
-    def make() -> World:
-        world = World()
-        if request.param == "sqlite":
-            world.environment["REPAINT_LEDGER"] = f"sqlite://{tmp_path}/{len(made)}.db"
-        made.append(world)
-        return world
-
-    yield make
-    for world in made:
-        world.__exit__()
-
-
-@pytest.fixture
-def world(worlds: Callable[[], World]) -> World:
-    return worlds()
+from tests.crash.interruption import KILLS, Killed, Plan, process
+from tests.fakes import LEASE_SECONDS, World
 
 
 def in_doubt(world: World, **metadata: Any) -> Record:
