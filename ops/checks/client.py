@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from typing_extensions import override
 
-from ops.context import Connection
+from ops.context import ServiceAccess
 from shared.clients.http import Request, Response, Timeouts, Transport
 from shared.clients.imagex import Imagex, StoredFile
 from shared.clients.tos import Tos
@@ -77,16 +77,14 @@ class CheckClient:
     services' clocks are ahead of this machine's.
     """
 
-    def __init__(self, settings: Settings, connection: Connection, seconds: float) -> None:
-        self.clock = connection.clock
+    def __init__(self, settings: Settings, access: ServiceAccess, seconds: float) -> None:
+        self.clock = access.clock
         self.offset = 0.0
         self.tos_region = settings.tos_region or DEFAULT_TOS_REGION
         self.tos_endpoint, self.tos_public_endpoint = settings.tos_endpoints(self.tos_region)
         self.imagex_endpoint = settings.imagex_endpoint()
-        self._credentials = connection.credentials
-        self._transport = TimeLimit(
-            connection.transport, self.clock, until=self.clock.now() + seconds
-        )
+        self._credentials = access.credentials
+        self._transport = TimeLimit(access.transport, self.clock, until=self.clock.now() + seconds)
         self._imagex = _Imagex(
             endpoint=self.imagex_endpoint,
             region=settings.region,

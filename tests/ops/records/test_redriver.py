@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ops.records.redrive.redrive import Outcome, Redriver
+from ops.records.redrive.redrive import RedriveOutcome, Redriver
 from shared.clients.http import Request
 from shared.errors import MaybeExecuted
 from shared.ledger import Cause, Lease, Record, Source, State, Status, find
@@ -58,7 +58,7 @@ def rejected(world: World, **metadata: Any) -> Record:
 
 def redrive(
     world: World, record_id: str, plan: Plan | None = None, *, later: bool = False
-) -> Outcome:
+) -> RedriveOutcome:
     """Run a record again, in a process that follows `plan`."""
     runtime = process(world, plan)
     engine = runtime.redrive(later=later)
