@@ -38,15 +38,17 @@ VARIANTS_AT_ONCE = 9
 # Object storage is taken to show an object within that long after its event.
 _YOUNG_SECONDS = 60.0
 _VISIBLE_SECONDS = 1.0
+# A permanent refusal to read an object ends its upload once it was parked as often as that.
+_UNREAD_PARKS = 2
 
 Found = TypeVar("Found")
 
 
 class Unread(NamedTuple):
-    """An object cannot be read; `is_final` if no retry can change that."""
+    """An object cannot be read; `is_permanent` if its refusal looks as if no retry helps."""
 
     reason: str
-    is_final: bool = False
+    is_permanent: bool = False
 
 
 @dataclass(slots=True)
@@ -193,9 +195,9 @@ class Pipeline:
         context = DeliveryContext(upload.bucket, upload.key)
         found = self._records(upload, delivery, context)
         if isinstance(found, Unread):
-            if not found.is_final:
-                return result_of(self._runner.park_unread(claim, found.reason))
-            return result_of(self._runner.finish(claim, State.REJECTED, found.reason))
+            if found.is_permanent and unread.park_count >= _UNREAD_PARKS:
+                return result_of(self._runner.finish(claim, State.REJECTED, found.reason))
+            return result_of(self._runner.park_unread(claim, found.reason))
         if isinstance(found, Result):
             is_later = found.status == "superseded"
             state: Unmade = State.SUPERSEDED if is_later else State.SKIPPED
@@ -233,16 +235,14 @@ class Pipeline:
     ) -> list[Record] | Result:
         """Return the upload's records to process, or its result.
 
-        An upload whose object cannot be read gets a record as well, so that it is not lost when the
-        platform drops its event: rejected if no retry can change it, else parked.
+        An upload whose object cannot be read is parked, so that it is not lost when the platform
+        drops its event. Also if the refusal looks permanent: one answer may be garbage.
         """
         found = self._records(upload, delivery, context)
         if not isinstance(found, Unread):
             return found
         record = unread_record(upload, found.reason)
         context.record = record.id
-        if found.is_final:
-            return [record]
         result = self._claims.defer(record, delivery, cause=Cause.UNREAD)
         if result.status == Status.DEFERRED.value:
             delivery.log.warning(
@@ -336,7 +336,7 @@ class Pipeline:
                     raise
                 if error.is_denied:
                     log_configuration_refused(delivery.log, str(error))
-                return Unread(str(error), is_final=error.is_permanent)
+                return Unread(str(error), is_permanent=error.is_permanent)
             else:
                 if upload.etag in (None, info.etag):
                     return key, info

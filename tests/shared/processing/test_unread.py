@@ -42,16 +42,33 @@ PERMANENT = [
 
 @pytest.mark.parametrize("answer", PERMANENT)
 def test_unreadable_for_good(world: World, answer: Response) -> None:
-    """A refusal that no retry can change ends the upload, with a record that says why."""
+    """A refusal that stays ends the upload after a few tries, with a record that says why."""
     event = world.cloud.upload(prompt="a cat")
     runtime = world.runtime(transport=answering(world, lambda _request: answer))
     result = world.deliver(event, runtime)
+    assert "deferred" == result.status
+    for _ in range(4):
+        world.clock.advance(3700.0)
+        world.sweep(runtime)
 
-    assert "rejected" == result.status
     record = world.ledger.finished(result.record or "")
     assert record is not None
     assert "HEAD" in (record.reason or "")
     assert [] == world.cloud.charges
+
+
+@pytest.mark.parametrize("answer", PERMANENT)
+def test_garbage_once(world: World, answer: Response) -> None:
+    """One answer that makes no sense rejects nothing: the object is read again."""
+    event = world.cloud.upload(prompt="a cat")
+    answers = [answer]
+    runtime = world.runtime(
+        transport=answering(world, lambda _request: answers.pop() if answers else None)
+    )
+    world.deliver(event, runtime)
+    world.finish()
+
+    assert 1 == len(world.cloud.charges)
 
 
 @pytest.mark.parametrize("status", [401, 403])
