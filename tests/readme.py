@@ -83,6 +83,7 @@ PAGES = (
     Page("docs/running.md", "docs/running.zh-CN.md", running),
     DEPLOYING,
     Page("docs/architecture.md", "docs/architecture.zh-CN.md"),
+    Page("docs/guarantees.md", "docs/guarantees.zh-CN.md"),
 )
 
 _BLOCK = re.compile(

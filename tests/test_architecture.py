@@ -1,4 +1,4 @@
-"""docs/architecture.md describes the code as it is, in both languages."""
+"""docs/architecture.md and docs/guarantees.md describe the code as it is, in both languages."""
 
 import re
 from pathlib import Path
@@ -11,6 +11,9 @@ from shared.ledger import Cause, State, Status
 ROOT = Path(__file__).parents[1]
 ENGLISH = (ROOT / "docs/architecture.md").read_text("utf-8")
 CHINESE = (ROOT / "docs/architecture.zh-CN.md").read_text("utf-8")
+GUARANTEES = [
+    (ROOT / name).read_text("utf-8") for name in ("docs/guarantees.md", "docs/guarantees.zh-CN.md")
+]
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
 
 in_both_languages = pytest.mark.parametrize("text", [ENGLISH, CHINESE], ids=["english", "chinese"])
@@ -68,12 +71,19 @@ def test_tables(text: str) -> None:
     assert {*Status, *Cause, *Verdict} <= explained
 
 
-@pytest.mark.parametrize(
-    "text", [ENGLISH, CHINESE, CONTRIBUTING], ids=["english", "chinese", "contributing"]
-)
+@pytest.mark.parametrize("text", [ENGLISH, CHINESE, *GUARANTEES, CONTRIBUTING])
 def test_paths(text: str) -> None:
     """A file or folder that is named is there; one without its folder is in `shared/`."""
     named = set(re.findall(r"`([\w.-]+(?:/[\w.-]+)*(?:/|\.(?:py|js|yml|toml|md)))`", text))
     inside = [ROOT, ROOT / "shared", ROOT / "local", ROOT / "ops"]
 
     assert [] == sorted(name for name in named if not any((f / name).exists() for f in inside))
+
+
+def test_cited_tests() -> None:
+    """Each test that the guarantees cite is in its file, and both languages cite the same."""
+    english, chinese = (re.findall(r"`(test_\w+)`\]\(\.\./([^)]+)\)", t) for t in GUARANTEES)
+
+    assert english == chinese
+    for name, file in english:
+        assert f"def {name}(" in (ROOT / file).read_text("utf-8"), f"{file}: {name}"
