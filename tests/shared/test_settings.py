@@ -24,7 +24,7 @@ def test_everything_that_is_missing_is_named_in_one_error() -> None:
     ] == caught.value.problems[:2]
     assert caught.value.problems[2].startswith("VEIMAGEX_TEMPLATE is not set")
     assert caught.value.problems[3].startswith("REPAINT_LEDGER is not set")
-    assert "4 settings to mend" in str(caught.value)
+    assert "4 settings are invalid" in str(caught.value)
 
 
 def test_the_defaults_are_those_of_the_contract() -> None:
@@ -82,7 +82,7 @@ def test_a_time_limit_that_is_no_number_is_not_blamed_on_a_setting() -> None:
         ("TOS_REGION", "evil.example/?", "TOS_REGION is wrong"),
         ("VEIMAGEX_TEMPLATE", "tplv~x", "without '~'"),
         ("REPAINT_OUTPUT_PREFIX", "/x", "begins or ends with '/'"),
-        ("REPAINT_OUTPUT_PREFIX", "x y/", "holds a space"),
+        ("REPAINT_OUTPUT_PREFIX", "x y/", "has a space"),
         ("REPAINT_OUTPUT_PREFIX", "x" * 150, "184 bytes of UTF-8"),
         ("REPAINT_SUFFIXES", ",", "REPAINT_SUFFIXES is wrong"),
         ("REPAINT_LEDGER", "tos://Not_A_Bucket/x/", "write tos://"),
@@ -99,8 +99,8 @@ def test_a_time_limit_that_is_no_number_is_not_blamed_on_a_setting() -> None:
         ("REPAINT_DAILY_CAP", "many", "REPAINT_DAILY_CAP is wrong"),
         ("REPAINT_LOG_LEVEL", "loud", "'debug', 'info', 'warning' or 'error'"),
         ("REPAINT_WEBHOOK_SECRET", "whsec_!", "it is not base64; make one: python -c"),
-        ("REPAINT_WEBHOOK_SECRET", "whsec_aHVzaA==", "stands for 4 bytes, and 24 to 64 are"),
-        ("REPAINT_WEBHOOK_SECRET", b64encode(b"x" * 65).decode(), "stands for 65 bytes"),
+        ("REPAINT_WEBHOOK_SECRET", "whsec_aHVzaA==", "has 4 bytes, and 24 to 64 are"),
+        ("REPAINT_WEBHOOK_SECRET", b64encode(b"x" * 65).decode(), "has 65 bytes"),
     ],
 )
 def test_a_wrong_value_is_told_with_what_is_wanted(name: str, value: str, sentence: str) -> None:
@@ -117,15 +117,15 @@ WEBHOOK_SECRET = f"whsec_{b64encode(b'x' * 32).decode()}"
 @pytest.mark.parametrize(
     ("url", "sentence"),
     [
-        ("hooks.example.com/x", "an address such as https://example.com/repaint is needed"),
-        ("https:///x", "an address such as"),
-        ("ftp://hooks.example.com/", "an address such as"),
-        ("https://hooks.example.com/a b", "an address such as"),
-        ("https://hooks.example.com/猫", "an address such as"),
-        ("https://u:hush/y@hooks.example.com/", "an address such as"),
-        ("https://[hush/", "an address such as"),
-        ("https://user:hush@hooks.example.com/", "it is an address without user, password"),
-        ("https://hooks.example.com/#hush", "it is an address without user, password"),
+        ("hooks.example.com/x", "a URL such as https://example.com/repaint is needed"),
+        ("https:///x", "a URL such as"),
+        ("ftp://hooks.example.com/", "a URL such as"),
+        ("https://hooks.example.com/a b", "a URL such as"),
+        ("https://hooks.example.com/猫", "a URL such as"),
+        ("https://u:hush/y@hooks.example.com/", "a URL such as"),
+        ("https://[hush/", "a URL such as"),
+        ("https://user:hush@hooks.example.com/", "it must have no user, password"),
+        ("https://hooks.example.com/#hush", "it must have no user, password"),
         ("http://hooks.example.com/?token=hush", "begin it with https://"),
     ],
 )
