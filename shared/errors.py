@@ -1,9 +1,9 @@
 """The error tree.
 
 RepaintError                everything this project raises on purpose
-├── SettingsError           settings are missing or wrong; names every one of them
+├── SettingsError           settings are missing or invalid; has every problem
 ├── CredentialsError        no access key was found anywhere
-├── RejectedUpload          this upload can never be generated as it is; carries every reason
+├── RejectedUpload          an upload can never be generated as it is; has every problem
 ├── NoAnswer                a request got no whole answer
 │   ├── NotExecuted         …and cannot have been executed: nothing was sent
 │   └── MaybeExecuted       …and may have been executed: something was sent
@@ -11,10 +11,10 @@ RepaintError                everything this project raises on purpose
 │   ├── ObjectMissing       …there is no such object (404)
 │   └── ConditionFailed     …somebody else was first (409, 412)
 ├── LedgerFailed            the ledger's file cannot be read or written
-├── RecordUnreadable        a stored record is not one of ours, or damaged
-├── ProbeFailed             whether an output exists could not be found out
-├── LeaseLost               the record is another owner's by now: neither pay nor write
-└── DeliveryIncomplete      an upload has to be delivered again; the platform takes it as an error
+├── RecordUnreadable        a stored record is damaged, or not a record
+├── ProbeFailed             a probe did not show whether an output exists
+├── LeaseLost               another owner has the record now: neither pay nor write
+└── DeliveryIncomplete      an upload has to be delivered again; an error for the platform
 
 The outcome of the paid call is none of these: it is a value (`clients.imagex.Outcome`), because
 "unknown" is a state to act on and not a failure.
@@ -24,14 +24,11 @@ from typing import NamedTuple
 
 
 class RepaintError(Exception):
-    """Everything this project raises on purpose."""
+    """The base of every error that this project raises on purpose."""
 
 
 class SettingsError(RepaintError):
-    """Settings are missing or wrong.
-
-    `problems` has a sentence for each.
-    """
+    """Settings are missing or invalid; `problems` has a sentence for each."""
 
     def __init__(self, problems: list[str]) -> None:
         self.problems = problems
@@ -47,8 +44,8 @@ class CredentialsError(RepaintError):
 class Problem(NamedTuple):
     """A reason to reject an upload.
 
-    `message` goes on after the name of `field`, a key of the metadata; if that is "", it is a
-    whole sentence.
+    `message` continues after the name of `field`, a metadata key; if that is "", it is a whole
+    sentence.
     """
 
     field: str
@@ -123,11 +120,11 @@ class LedgerFailed(RepaintError):
 
 
 class RecordUnreadable(RepaintError):
-    """A stored record is not one of ours, or damaged."""
+    """A stored record is damaged, or not a record."""
 
 
 class ProbeFailed(RepaintError):
-    """Whether an output exists could not be found out.
+    """A probe did not show whether an output exists.
 
     `misconfigured` means that an operator has to fix the configuration.
     """
@@ -138,14 +135,14 @@ class ProbeFailed(RepaintError):
 
 
 class LeaseLost(RepaintError):
-    """The record is another owner's by now: this one may neither pay nor write."""
+    """Another owner has the record now: this one may neither pay nor write."""
 
 
 class DeliveryIncomplete(RepaintError):
     """An upload has to be delivered again.
 
-    Raised out of the handler so that the platform counts an error and comes back. `results` holds
-    what became of every upload of the delivery.
+    Raised out of the handler so that the platform counts an error and delivers again. `results` has
+    the result of every upload of the delivery.
     """
 
     def __init__(self, message: str, results: list[dict[str, object]]) -> None:

@@ -1,15 +1,15 @@
-"""Read JSON that somebody else wrote, with suspicion."""
+"""Read foreign JSON, with suspicion."""
 
 import json
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-_ADDRESS = re.compile(r"\s*[a-z][a-z0-9+.-]*://", re.ASCII | re.IGNORECASE)
+_URL = re.compile(r"\s*[a-z][a-z0-9+.-]*://", re.ASCII | re.IGNORECASE)
 
 
 def as_object(value: Any) -> dict[str, Any] | None:
-    """Return the JSON object that `value` is or, as text or bytes, holds; else None."""
+    """Return the JSON object that `value` is or, as text or bytes, contains; else None."""
     if isinstance(value, (str, bytes, bytearray)):
         try:
             value = json.loads(value)
@@ -19,17 +19,17 @@ def as_object(value: Any) -> dict[str, Any] | None:
 
 
 def as_text(value: Any) -> str | None:
-    """Return `value` where it is a text that is not empty; else None."""
+    """Return `value` if it is a text that is not empty; else None."""
     return value if isinstance(value, str) and value else None
 
 
-def is_address(text: str) -> bool:
-    """Tell whether a text begins as an absolute address does, whatever its scheme."""
-    return _ADDRESS.match(text) is not None
+def is_url(text: str) -> bool:
+    """Return whether a text begins like an absolute URL of any scheme."""
+    return _URL.match(text) is not None
 
 
 def pointer_to(*places: str | int) -> str:
-    """Return the JSON pointer (RFC 6901) of what lies at `places`, one inside the other."""
+    """Return the JSON pointer (RFC 6901) of `places`, one inside the other."""
     return "".join(f"/{str(place).replace('~', '~0').replace('/', '~1')}" for place in places)
 
 
@@ -73,7 +73,7 @@ def depth_of(value: Any) -> int:
 
 
 def is_utf8(text: str) -> bool:
-    """Tell whether `text` can be written as UTF-8: JSON can smuggle in half characters."""
+    """Return whether `text` can be encoded as UTF-8: JSON can have half of a surrogate pair."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""structlog, set up: one JSON object a line on stdout, readable on a terminal, no secret ever."""
+"""Set up structlog: one JSON object a line on stdout, readable on a terminal, no secrets."""
 
 import logging
 import sys
@@ -13,8 +13,8 @@ from shared.redaction import redact
 
 Log = FilteringBoundLogger
 
-# What the SDK's credential chain sends with logs whole addresses when an answer is odd, and an
-# address can hold a signature. What it has to say comes as exceptions as well.
+# The HTTP client of the SDK's credential chain logs whole URLs if an answer is odd, and a URL can
+# have a signature. Its problems are raised as exceptions as well.
 logging.getLogger("urllib3").addHandler(logging.NullHandler())
 logging.getLogger("urllib3").propagate = False
 
@@ -22,7 +22,7 @@ _LEADING = ("timestamp", "level", "event")
 
 
 def build_log(stream: TextIO, level: str = "info") -> Log:
-    """Return a logger that writes to `stream`: JSON, or readable where it is a terminal."""
+    """Return a logger that writes to `stream`: JSON, or readable text to a terminal."""
     render: Processor = (
         structlog.dev.ConsoleRenderer()
         if stream.isatty()
@@ -35,7 +35,7 @@ def build_log(stream: TextIO, level: str = "info") -> Log:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             _hide_secrets,
-            _lead_with_the_event,
+            _order_fields,
             render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(
@@ -47,7 +47,7 @@ def build_log(stream: TextIO, level: str = "info") -> Log:
 
 
 def log_configuration_refused(log: Log, reason: str, code: str = "") -> None:
-    """Log an error that no upload is to blame for, and how to fix it."""
+    """Log that a service refused the deployment's configuration, and how to fix it."""
     log.error(
         "configuration.refused",
         code=code,
@@ -69,9 +69,9 @@ def _hide_secrets(
     return {name: redact(value, name) for name, value in event.items()}
 
 
-def _lead_with_the_event(
+def _order_fields(
     _logger: Any, _method: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
-    """Put first what a reader looks for first."""
+    """Put the fields first that a reader needs first."""
     leading = {name: event[name] for name in _LEADING}
     return leading | {name: value for name, value in event.items() if name not in leading}

@@ -1,11 +1,11 @@
-"""Take secrets out of text and of structures before anybody sees them."""
+"""Remove secrets from texts and structures before they are logged or stored."""
 
 import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs, quote
 
-from shared.json_utils import as_object, is_address, texts_in
+from shared.json_utils import as_object, is_url, texts_in
 
 HIDDEN = "•••"
 _SECRET_LENGTH = 20
@@ -13,8 +13,7 @@ _SECRET_LENGTH = 20
 _SECRET_NAMES = re.compile(
     r"secret|token|authorization|signature|password|credential|access.?key", re.IGNORECASE
 )
-# What gives the holder of an address or a header power, wherever it stands in a text, and however
-# often the text was escaped on its way.
+# The secrets in URLs and headers, anywhere in a text, however often the text was escaped.
 _SECRET_TEXTS = re.compile(
     r"(?P<before>(?<![A-Za-z])"
     r"(?:(?:X-)?(?:Tos-)?(?:Signature|Security-?Token|Credential)"
@@ -24,21 +23,21 @@ _SECRET_TEXTS = re.compile(
     r"(?:(?!%(?:25)*26|\\u0026)[^&\s,\"'\\<>])+",
     re.IGNORECASE,
 )
-_USER_IN_ADDRESS = re.compile(r"(?<=://)[^/\s@]+:[^/\s@]+@")
+_USER_IN_URL = re.compile(r"(?<=://)[^/\s@]+:[^/\s@]+@")
 
 
 def redact_text(text: str) -> str:
     """Replace signatures, tokens, keys and passwords in `text` by `•••`.
 
-    Half characters, which no encoding can write, are spelled out as well.
+    Lone surrogates, which cannot be encoded, are escaped as well.
     """
     text = text.encode("utf-8", "backslashreplace").decode()
     text = _SECRET_TEXTS.sub(lambda found: found["before"] + HIDDEN, text)
-    return _USER_IN_ADDRESS.sub(f"{HIDDEN}@", text)
+    return _USER_IN_URL.sub(f"{HIDDEN}@", text)
 
 
 def redact(value: Any, name: str = "") -> Any:
-    """Replace what is secret in a value of JSON's types, by its name and by what it looks like."""
+    """Replace the secrets in a value of JSON's types, by their names and by their form."""
     if name and _SECRET_NAMES.search(name) and value is not None:
         return HIDDEN
     if isinstance(value, str):
@@ -51,10 +50,10 @@ def redact(value: Any, name: str = "") -> Any:
 
 
 def shape_of(value: Any, levels: int = 20) -> Any:
-    """Return a value of JSON's types with the name of its type in the place of each value.
+    """Return a value of JSON's types with each value replaced by the name of its type.
 
-    Of a list only the first item is shown. Text that holds a JSON object is shown as
-    `{"JSON text": <its shape>}`. What is nested deeper than `levels` is shown as `…`.
+    Of a list only the first item is shown. Text that is a JSON object is shown as
+    `{"JSON text": <its shape>}`, everything deeper than `levels` as `…`.
     """
     if levels == 0:
         return "…"
@@ -69,17 +68,17 @@ def shape_of(value: Any, levels: int = 20) -> Any:
 
 
 def hide_queries(text: str, value: Any) -> str:
-    """Replace, in `text`, the queries of every address in a value of JSON's types."""
-    for address in texts_in(value):
-        if is_address(address):
-            text = hide_query(text, address)
+    """Replace, in `text`, the queries of every URL in a value of JSON's types."""
+    for url in texts_in(value):
+        if is_url(url):
+            text = hide_query(text, url)
     return text
 
 
 def without_queries(value: Any) -> Any:
-    """Return a value of JSON's types whose addresses have lost their queries."""
+    """Return a value of JSON's types with the queries of its URLs removed."""
     if isinstance(value, str):
-        return value.partition("?")[0] if is_address(value) else value
+        return value.partition("?")[0] if is_url(value) else value
     if isinstance(value, dict):
         return {name: without_queries(inner) for name, inner in value.items()}
     if isinstance(value, list):
@@ -87,9 +86,9 @@ def without_queries(value: Any) -> Any:
     return value
 
 
-def hide_query(text: str, address: str) -> str:
-    """Replace, in `text`, an address's query, and its values that are long enough to be secrets."""
-    query = address.partition("?")[2].partition("#")[0]
+def hide_query(text: str, url: str) -> str:
+    """Replace, in `text`, a URL's query, and its values that are long enough to be secrets."""
+    query = url.partition("?")[2].partition("#")[0]
     if query:
         for form in (f"?{query}", quote(f"?{query}", safe="")):
             text = text.replace(form, HIDDEN)

@@ -1,4 +1,4 @@
-"""Settings from the environment, checked once, every problem reported together."""
+"""Settings from the environment, checked once; every problem is reported at once."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,28 +40,28 @@ _MAKE_ONE = (
 
 def _check_endpoint(value: str) -> str:
     parts = urlsplit(value if "://" in value else f"https://{value}")
-    _ = parts.port  # raises ValueError for one that is none
+    _ = parts.port  # raises ValueError if it is invalid
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("an address such as https://tos-cn-beijing.volces.com is needed")
+        raise ValueError("a URL such as https://tos-cn-beijing.volces.com is needed")
     if parts.username or parts.password or parts.query or parts.path not in ("", "/"):
-        raise ValueError("it is a scheme and a host, without path, user or query")
+        raise ValueError("it must be a scheme and a host, without path, user or query")
     return f"{parts.scheme}://{parts.netloc}"
 
 
 def _check_webhook_url(value: SecretStr) -> SecretStr:
-    address = value.get_secret_value()
+    url = value.get_secret_value()
     try:
-        parts = urlsplit(address)
-        is_one = parts.port != 0 and parts.scheme in ("http", "https") and bool(parts.hostname)
+        parts = urlsplit(url)
+        is_url = parts.port != 0 and parts.scheme in ("http", "https") and bool(parts.hostname)
     except ValueError:
-        # Its text would repeat a part of the address, and that may be a password.
-        is_one = False
-    if not (is_one and address.isascii() and address.isprintable()) or " " in address:
-        raise ValueError("an address such as https://example.com/repaint is needed")
+        # The error's text would repeat a part of the URL, which may be a password.
+        is_url = False
+    if not (is_url and url.isascii() and url.isprintable()) or " " in url:
+        raise ValueError("a URL such as https://example.com/repaint is needed")
     if parts.username or parts.password or parts.fragment:
-        raise ValueError("it is an address without user, password and fragment")
-    if parts.scheme == "http" and not is_loopback_or_address(address):
-        raise ValueError("begin it with https://; http:// goes to localhost or an IP address only")
+        raise ValueError("it must have no user, password or fragment")
+    if parts.scheme == "http" and not is_loopback_or_address(url):
+        raise ValueError("begin it with https://; http:// is for localhost or an IP address only")
     return value
 
 
@@ -108,7 +108,7 @@ Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Settings(BaseModel):
-    """Everything that can be set. Each alias is the environment variable's name."""
+    """All settings. Each alias is the environment variable's name."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -149,7 +149,7 @@ class Settings(BaseModel):
     )
     http_allow_http: bool = Field(default=False, alias="REPAINT_HTTP_ALLOW_HTTP")
     http_image_hosts: Words = Field(default=(), alias="REPAINT_HTTP_IMAGE_HOSTS")
-    # The address may hold a token: it is as secret as the secret.
+    # The URL may have a token: it is as secret as the secret.
     webhook_url: Annotated[SecretStr, AfterValidator(_check_webhook_url)] | None = Field(
         default=None, alias="REPAINT_WEBHOOK_URL"
     )
@@ -162,14 +162,14 @@ class Settings(BaseModel):
     )
 
     def imagex_endpoint(self) -> str:
-        """Return the address of veImageX: what is set, else that of the region."""
+        """Return veImageX's endpoint: the configured one, else the region's."""
         return self.endpoint or IMAGEX_ENDPOINTS[self.region]
 
     def tos_endpoints(self, region: str) -> tuple[str, str]:
-        """Return where object storage is called, and where veImageX reads the source from.
+        """Return object storage's endpoint for our calls, and the one for veImageX's downloads.
 
-        A region's internal endpoint (`ivolces.com`) is out of veImageX's reach; its public one
-        differs in that one letter.
+        veImageX cannot reach a region's internal endpoint (`ivolces.com`); the public one differs
+        in that letter.
         """
         endpoint = self.tos_endpoint or f"https://tos-{region}.volces.com"
         public = self.tos_public_endpoint or endpoint.replace("ivolces.com", "volces.com")
@@ -183,14 +183,14 @@ class Settings(BaseModel):
 
     @property
     def defaults(self) -> Defaults:
-        """What applies to an upload whose metadata is silent."""
+        """The values that apply if an upload's metadata does not give them."""
         return Defaults(self.presets, self.default_prompt, self.template, self.output_prefix)
 
 
 def load_settings(environment: Mapping[str, str]) -> Settings:
     """Read the settings from `environment`; a variable that is empty counts as not set.
 
-    Raises SettingsError with a sentence for every variable that is missing or wrong.
+    Raises SettingsError with a sentence for every variable that is missing or invalid.
     """
     names = {field.alias for field in Settings.model_fields.values()}
     given: dict[str, str] = {k: v for k, v in environment.items() if k in names and v.strip()}
@@ -206,8 +206,8 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         )
     if "REPAINT_WEBHOOK_URL" in given and "REPAINT_WEBHOOK_SECRET" not in given:
         problems.append(
-            "REPAINT_WEBHOOK_SECRET is not set: what is sent to REPAINT_WEBHOOK_URL is signed with "
-            f"it; {_MAKE_ONE}."
+            "REPAINT_WEBHOOK_SECRET is not set: it signs the events that are sent to "
+            f"REPAINT_WEBHOOK_URL; {_MAKE_ONE}."
         )
     try:
         settings = Settings.model_validate(given)
@@ -219,7 +219,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
 
 
 def _sentences(error: ValidationError) -> list[str]:
-    """Write what pydantic found as sentences, without the values: one may be a secret."""
+    """Return pydantic's errors as sentences, without the values: one may be a secret."""
     sentences = []
     for problem in error.errors(include_url=False, include_input=False, include_context=False):
         name, *inside = (str(part) for part in problem["loc"])

@@ -1,12 +1,12 @@
-"""Sign requests: the OpenAPI signature, the TOS signature, the TOS presigned address, a webhook's.
+"""Sign requests: the OpenAPI signature, the TOS signature, presigned TOS URLs, webhooks.
 
 The first three have one shape: a canonical request is hashed into a string to sign, which is
 signed with a key derived from secret, date, region and service. They differ in the algorithm's
-name, in the headers that are signed, and in where the signature goes. The fourth is the scheme of
-Standard Webhooks, by which who receives a request can tell who sent it.
+name, in the headers that are signed, and in the place of the signature. The fourth is the scheme of
+Standard Webhooks, with which a receiver verifies the sender.
 
-The official signers read the system's clock; these take the time, so that a clock that is off
-can be corrected (`InvalidTimestamp`) and a test can hold it still.
+The official signers read the system's clock; these functions take the time, so that a wrong clock
+can be corrected (`InvalidTimestamp`) and a test can stop it.
 
 Sources: document 6369/67269 (OpenAPI); the official packages `volcenginesdkcore.signv4` and
 `tos.auth`, and the published `standardwebhooks`, to which the tests compare every result.
@@ -38,19 +38,19 @@ class Credentials:
 
 
 def timestamp(now: float) -> str:
-    """Write `now` (seconds since the epoch) as signatures do: `20250101T000000Z`."""
+    """Format `now` (seconds since the epoch) for signatures: `20250101T000000Z`."""
     return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
 
 
 def object_path(key: str) -> str:
-    """Encode an object's key as the path of its address: `/` and `~` stay as they are."""
+    """Encode an object's key as the path of its URL: `/` and `~` are not escaped."""
     return "/" + quote(key, safe="/~")
 
 
 def canonical_query(query: Mapping[str, str]) -> str:
     """Encode query parameters in the sorted form that both signatures hash.
 
-    The names are the services' own and ASCII; for others the two official signers sort differently.
+    The names must be ASCII: others are sorted differently by the two official signers.
     """
     return "&".join(
         f"{quote(name, safe=_UNRESERVED)}={quote(query[name], safe=_UNRESERVED)}"
@@ -83,7 +83,7 @@ def openapi_headers(
     if credentials.session_token:
         headers["X-Security-Token"] = credentials.session_token
     signed = {name.lower(): value for name, value in headers.items()}
-    # The official signers leave a default port out of the signed host, whatever the scheme.
+    # The official signers remove a default port from the signed host, whatever the scheme.
     signed["host"] = host.removesuffix(":80").removesuffix(":443")
     canonical = canonical_request(method, path, query, signed, payload)
     headers["Authorization"] = _authorization(
@@ -104,10 +104,10 @@ def tos_headers(
     now: float,
     payload_sha256: str = UNSIGNED_PAYLOAD,
 ) -> dict[str, str]:
-    """Return `headers` and those that sign a TOS request.
+    """Return `headers` and the headers that sign a TOS request.
 
-    `key` is the object's key as it is, not encoded; empty for the bucket itself. Signed are
-    `host`, `content-type` and everything that begins with `x-tos-`.
+    `key` is the object's key, not encoded; empty for the bucket itself. Signed are `host`,
+    `content-type` and every header that begins with `x-tos-`.
     """
     date = timestamp(now)
     result = {
@@ -143,9 +143,9 @@ def tos_presigned_url(
     now: float,
     expires_seconds: int,
 ) -> str:
-    """Return an address that lets anyone who holds it make one kind of request, for a while.
+    """Return a URL with which anybody can send one kind of request, for `expires_seconds`.
 
-    It is a secret for as long as it is valid: never stored, never logged.
+    It is a secret while it is valid: never stored, never logged.
     """
     date = timestamp(now)
     parameters = {
@@ -169,9 +169,9 @@ def tos_presigned_url(
 
 
 def webhook_key(secret: str) -> bytes:
-    """Return the key that a webhook's secret stands for: base64, with or without `whsec_` before.
+    """Return the key of a webhook's secret, which is base64 with or without `whsec_` before it.
 
-    Raises ValueError, which repeats nothing of it, where that is not 24 to 64 bytes.
+    Raises ValueError, which does not repeat the secret, unless it has 24 to 64 bytes.
     """
     encoded = secret.removeprefix("whsec_").rstrip("=")
     try:
@@ -179,12 +179,12 @@ def webhook_key(secret: str) -> bytes:
     except (binascii.Error, ValueError):
         raise ValueError("it is not base64") from None
     if not 24 <= len(key) <= 64:
-        raise ValueError(f"it stands for {len(key)} bytes, and 24 to 64 are needed")
+        raise ValueError(f"it has {len(key)} bytes, and 24 to 64 are needed")
     return key
 
 
 def webhook_headers(*, message_id: str, body: bytes, key: bytes, now: float) -> dict[str, str]:
-    """Return the headers that sign a webhook; a receiver takes them for some minutes from `now`."""
+    """Return the headers that sign a webhook; a receiver accepts them for some minutes."""
     moment = str(int(now))
     signed = hmac.digest(key, f"{message_id}.{moment}.".encode() + body, "sha256")
     return {
@@ -197,7 +197,7 @@ def webhook_headers(*, message_id: str, body: bytes, key: bytes, now: float) -> 
 def canonical_request(
     method: str, path: str, query: Mapping[str, str], signed: Mapping[str, str], payload: str
 ) -> str:
-    """Write a request in the form that is signed; `signed` are the headers that count."""
+    """Return the canonical form of a request; `signed` are the signed headers."""
     names = sorted(signed)
     lines = "".join(f"{name}:{signed[name]}\n" for name in names)
     return "\n".join([method, path, canonical_query(query), lines, ";".join(names), payload])
@@ -222,7 +222,7 @@ def _authorization(
 def signature(
     algorithm: str, canonical: str, secret_key: str, date: str, region: str, service: str
 ) -> str:
-    """Sign a canonical request; `date` as `timestamp` writes it. Returns hexadecimal digits."""
+    """Return a canonical request's signature in hexadecimal; `date` as from `timestamp`."""
     hashed = hashlib.sha256(canonical.encode()).hexdigest()
     to_sign = "\n".join([algorithm, date, _scope(date, region, service), hashed])
     key = secret_key.encode()

@@ -1,7 +1,7 @@
 """Find the access key: the role's file, the environment, the event's headers, the SDK's chain.
 
-The platform refreshes the role's file, so it is looked at again for every request. (The file and
-the headers are documented for other runtimes than Python's events: the order is safe either way.)
+The platform refreshes the role's file, so it is read again for every request. (The file and the
+headers are documented for other runtimes than Python's events: the order is safe either way.)
 """
 
 import json
@@ -13,6 +13,8 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Protocol
 
+from typing_extensions import override
+
 from shared.errors import CredentialsError
 from shared.signing import Credentials
 
@@ -22,14 +24,14 @@ _from_headers: ContextVar[Credentials | None] = ContextVar("credentials of the e
 
 
 class CredentialSource(Protocol):
-    """Where the access key comes from."""
+    """Returns the access key."""
 
     def get(self) -> Credentials:
-        """Return the access key that is valid now. Raises CredentialsError where there is none."""
+        """Return the access key that is valid now. Raises CredentialsError if there is none."""
         ...
 
 
-class FunctionCredentials:
+class FunctionCredentials(CredentialSource):
     """The access key of a function, on the platform or on a laptop."""
 
     def __init__(self, role_file: Path = ROLE_FILE) -> None:
@@ -37,12 +39,9 @@ class FunctionCredentials:
         self._lock = threading.Lock()
         self._chain: Any = None
 
+    @override
     def get(self) -> Credentials:
-        """Return the access key that is valid now.
-
-        Raises CredentialsError, naming every place that was looked at, where there is none.
-        """
-        # Behind a gateway it is the caller who writes headers: whose key signs is not his choice.
+        # Behind a gateway the caller writes the headers: he must not choose the key that signs.
         from_headers = None if os.environ.get("VOLCENGINE_ACCESS_KEY") else _from_headers.get()
         return self._from_file() or from_headers or _from_environment() or self._from_sdk()
 
@@ -51,12 +50,12 @@ class FunctionCredentials:
             document = json.loads(self._role_file.read_text("utf-8"))
             keys = document["access_key_id"], document["secret_access_key"]
             if not all(isinstance(key, str) and key for key in keys):
-                raise ValueError  # noqa: TRY301 - told below, with every other damage
+                raise ValueError  # noqa: TRY301 - reported below, like any other damage
             return Credentials(*keys, document.get("session_token") or None)
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            # The text of a JSON error would not show the file's content, that of others may.
+            # Not the error's text: it may repeat the file's content.
             raise CredentialsError(
                 f"The role's credential file {self._role_file} cannot be read "
                 f"({type(error).__name__}): it should be a JSON object with access_key_id, "
@@ -66,8 +65,7 @@ class FunctionCredentials:
     def _from_sdk(self) -> Credentials:
         with self._lock:
             if self._chain is None:
-                # Takes a while to import, and is not needed where the key was found already.
-                from volcenginesdkcore.auth.providers.default_provider import (  # noqa: PLC0415
+                from volcenginesdkcore.auth.providers.default_provider import (  # noqa: PLC0415 - slow
                     DefaultCredentialProvider,
                 )
 
@@ -75,17 +73,17 @@ class FunctionCredentials:
         try:
             found = self._chain.get_credentials()
         except RuntimeError:
-            # The chain's message repeats what the places answered: it may hold anything.
+            # Not the chain's message: it repeats answers, which may have anything in them.
             raise CredentialsError(
                 f"No access key was found: there is no {self._role_file}, the event's headers "
-                "carry none, and neither does the SDK's default chain. Give the function a role, "
+                "have none, and neither has the SDK's default chain. Give the function a role, "
                 "or set VOLCENGINE_ACCESS_KEY and VOLCENGINE_SECRET_KEY."
             ) from None
         return Credentials(found.ak, found.sk, found.session_token or None)
 
 
 def _from_environment() -> Credentials | None:
-    """Return the key that the SDK's chain would find first, without its import."""
+    """Return the key that the SDK's chain finds first, without importing the SDK."""
     access_key, secret_key, session_token = (
         os.environ.get(f"VOLCENGINE_{name}")
         for name in ("ACCESS_KEY", "SECRET_KEY", "SESSION_TOKEN")
@@ -97,7 +95,7 @@ def _from_environment() -> Credentials | None:
 
 @contextmanager
 def credentials_of_event(headers: Mapping[str, Any] | None) -> Iterator[None]:
-    """Use, within the context, the temporary key that the platform put into an event's headers."""
+    """Use the temporary key in an event's headers within the context."""
     lowered = {str(name).lower(): str(value) for name, value in (headers or {}).items()}
     access_key = lowered.get("x-faas-access-key-id")
     secret_key = lowered.get("x-faas-secret-access-key")

@@ -1,11 +1,11 @@
-"""Send one HTTP request, and state of a failed one whether it may have been executed.
+"""Send one HTTP request; an error states whether the request may have been executed.
 
 Nothing is sent twice here, no redirect is followed: the sender of a request that costs money
 decides whether it goes out again.
 
 The answer's head is read here and not by `http.client`: that one silently drops every header after
-a name that it does not like (one that is not ASCII or has a blank), and an object's prompt would be
-lost with them. An answer that was not read whole is an error, never a shorter answer.
+a name that it does not accept (one that is not ASCII or has a blank), and an object's prompt would
+be lost with them. A truncated answer is an error, never a shorter answer.
 """
 
 import ipaddress
@@ -22,12 +22,14 @@ from selectors import EVENT_READ, DefaultSelector
 from typing import NamedTuple, Protocol
 from urllib.parse import SplitResult, urlsplit
 
+from typing_extensions import override
+
 from shared.errors import MaybeExecuted, NotExecuted
 
 _MAX_LINE_BYTES = 64 * 1024
 _MAX_HEAD_BYTES = 256 * 1024
 _MAX_BODY_BYTES = 256 * 1024 * 1024
-# An idle connection is closed by the other side sooner or later; after that long it is not used.
+# The other end closes an idle connection sooner or later; after that time it is not used.
 _IDLE_SECONDS = 20.0
 _CHUNK = 64 * 1024
 _NO_BODY = (204, 304)
@@ -39,7 +41,7 @@ def _nothing() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request, ready to be sent. Its headers hold a signature: never log them.
+    """A request, ready to be sent. Its headers have a signature: never log them.
 
     `before_first_byte` is called once the connection is open, with nothing that can wait between
     its return and the first byte; what it raises comes out of `send`, and nothing is sent. `sent`
@@ -81,7 +83,7 @@ def time_of(answer: Response) -> float | None:
 
 
 def last_modified_of(answer: Response) -> float | None:
-    """Return when the object of an answer was changed (seconds since the epoch), if it has that."""
+    """Return when the object was last changed (seconds since the epoch), if the answer has it."""
     return _moment(answer.headers.get("last-modified"))
 
 
@@ -109,7 +111,7 @@ class Transport(Protocol):
 
 
 class _Connection:
-    """An open connection, with what of the next answer was read ahead."""
+    """An open connection, with the bytes of the next answer that were read ahead."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
@@ -128,7 +130,7 @@ class _Connection:
         self._deadline = monotonic() + timeouts.whole
 
     def line(self) -> bytes:
-        """Return the next line without its end."""
+        """Return the next line without its line end."""
         while (end := self._read.find(b"\n")) < 0:
             if len(self._read) > _MAX_LINE_BYTES:
                 raise _AnswerError("a line of its head is too long")
@@ -180,18 +182,18 @@ class _Connection:
 
 
 class _AnswerError(Exception):
-    """An answer that is no HTTP, or that cannot be read whole."""
+    """An answer that is not HTTP, or that cannot be read whole."""
 
 
 class _EndOfStreamError(_AnswerError):
     """The other end closed the connection."""
 
 
-class PooledTransport:
-    """Sends over connections that stay open for the next request. Thread-safe.
+class PooledTransport(Transport):
+    """Sends over connections that stay open for the next request.
 
-    Of our own, because importing an HTTP client takes an eighth of a cold start, and because a path
-    goes out as it was signed, where others tidy it first. Time and name resolution are passed in.
+    Written here because importing an HTTP client takes an eighth of a cold start, and because other
+    clients normalise the path that was signed. Time and name resolution are passed in.
     """
 
     def __init__(
@@ -204,14 +206,14 @@ class PooledTransport:
         self._resolve = resolve or _resolve
         self._lock = threading.Lock()
         self._idle: defaultdict[tuple[str, str], list[_Connection]] = defaultdict(list)
-        # One that nobody closed closes with its last user.
+        # Without a call of `close`, the connections are closed with the last reference.
         weakref.finalize(self, _close, self._idle)
 
+    @override
     def send(self, request: Request, timeouts: Timeouts) -> Response:
-        """Send `request` once; see `Transport`."""
         url = urlsplit(request.url)
         place = (url.scheme, url.netloc)
-        # Built before the connection is open: nothing may wait behind `before_first_byte`.
+        # Built before the connection is open: nothing may wait after `before_first_byte`.
         data = _written(request, url)
         connection = None if request.fresh else self._take_idle(place)
         connection = connection or self._connect(url, timeouts.connect)
@@ -227,7 +229,7 @@ class PooledTransport:
             answer, reusable = _read_answer(connection, request.method)
         except (OSError, _AnswerError, ValueError) as error:
             connection.close()
-            # What broke this connection, such as a restart at the other end, broke the idle ones.
+            # The cause, such as a restart at the other end, broke the idle connections as well.
             self._drop_idle(place)
             raise MaybeExecuted(f"No whole answer from {_place(url)}: {_why(error)}") from error
         except BaseException:
@@ -250,8 +252,8 @@ class PooledTransport:
         """Take the connection that was used last, if it is young and still open.
 
         A process may be frozen for hours between two requests, and its connections are dropped
-        meanwhile without a word: trusting them would cost a time limit, or a call of unknown
-        outcome, for each.
+        meanwhile without notice: trusting them would cost a timeout, or a call of unknown outcome,
+        for each.
         """
         now = self._monotonic()
         with self._lock:
@@ -281,12 +283,12 @@ class PooledTransport:
             if url.scheme == "https":
                 sock.settimeout(self._left(until))
                 sock = self._tls.wrap_socket(sock, server_hostname=host)
-        except (OSError, ValueError) as error:  # the last: no host is called that
+        except (OSError, ValueError) as error:  # the last: the host is not valid
             raise NotExecuted(f"No connection to {_place(url)}: {_why(error)}") from error
         return _Connection(sock)
 
     def _addresses(self, host: str, port: int, seconds: float) -> list[tuple[int, tuple[str, int]]]:
-        """Resolve a host's name, for at most `seconds`: the system's resolver has no limit."""
+        """Resolve a host's name, for at most `seconds`: the system's resolver has no timeout."""
         found: list[list[tuple[int, tuple[str, int]]]] = []
         failed: list[Exception] = []
 
@@ -308,14 +310,14 @@ class PooledTransport:
     def _open(
         self, addresses: Iterable[tuple[int, tuple[str, int]]], until: float
     ) -> socket.socket:
-        """Connect to the first address that accepts, all within one time limit."""
+        """Connect to the first address that accepts, before `until` (monotonic)."""
         problem: OSError = OSError("the name has no address")
         for family, address in addresses:
             sock = socket.socket(family, socket.SOCK_STREAM)
             try:
                 sock.settimeout(self._left(until))
                 sock.connect(address)
-                # Requests are written in one piece: waiting for more would only delay them.
+                # Requests are written in one piece: waiting for more data would only delay them.
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             except OSError as error:
                 sock.close()
@@ -352,7 +354,7 @@ def _resolve(host: str, port: int) -> list[tuple[int, tuple[str, int]]]:
 
 
 def _written(request: Request, url: SplitResult) -> bytes:
-    """Return a request's bytes. Raises NotExecuted for what would break out of its lines."""
+    """Return a request's bytes. Raises NotExecuted if a part would break out of its line."""
     target = (url.path or "/") + (f"?{url.query}" if url.query else "")
     given = {name.lower() for name in request.headers}
     lines = [f"{request.method} {target} HTTP/1.1"]
@@ -363,9 +365,9 @@ def _written(request: Request, url: SplitResult) -> bytes:
         lines.append(f"Content-Length: {len(request.body)}")
     lines.append("Accept-Encoding: identity")
     if not target.isascii() or any(c <= " " or c == "\x7f" for c in target):
-        raise NotExecuted(f"No request to {_place(url)}: its path holds a blank or is not ASCII.")
+        raise NotExecuted(f"No request to {_place(url)}: its path has a blank or is not ASCII.")
     if any("\r" in line or "\n" in line or "\0" in line for line in lines):
-        raise NotExecuted(f"No request to {_place(url)}: a header holds a line end.")
+        raise NotExecuted(f"No request to {_place(url)}: a header has a line end.")
     try:
         head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
     except UnicodeEncodeError:
@@ -377,7 +379,7 @@ def _read_answer(connection: _Connection, method: str) -> tuple[Response, bool]:
     """Read a whole answer; return it, and whether the connection can be used again."""
     while True:
         version, status, headers = _read_head(connection)
-        # 1xx are news before the answer: 100 Continue, 102 Processing, 103 Early Hints.
+        # 1xx come before the answer: 100 Continue, 102 Processing, 103 Early Hints.
         if status >= 200:
             break
     tokens = {t.strip().lower() for t in headers.get("connection", "").split(",")}
@@ -387,7 +389,7 @@ def _read_answer(connection: _Connection, method: str) -> tuple[Response, bool]:
     if headers.get("transfer-encoding", "").strip().lower() == "chunked":
         return Response(status, headers, _read_chunks(connection)), keeps
     if "transfer-encoding" in headers:
-        raise _AnswerError("its transfer encoding is not known")
+        raise _AnswerError("its transfer encoding is unknown")
     length = headers.get("content-length")
     if length is None:
         return Response(status, headers, connection.rest()), False
@@ -398,7 +400,7 @@ def _read_head(connection: _Connection) -> tuple[bytes, int, dict[str, str]]:
     version, _, rest = connection.line().partition(b" ")
     code = rest[:3]
     if not version.startswith(b"HTTP/1.") or not code.isdigit() or rest[3:4] not in (b"", b" "):
-        raise _AnswerError("it does not begin as an answer of HTTP/1.1 does")
+        raise _AnswerError("it does not begin like an HTTP/1.1 answer")
     headers: dict[str, str] = {}
     total = 0
     while line := connection.line():
@@ -410,7 +412,7 @@ def _read_head(connection: _Connection) -> tuple[bytes, int, dict[str, str]]:
             raise _AnswerError("a line of its head has no colon")
         key, value = name.strip().lower(), value.strip(" \t")
         if key == "content-length" and headers.get(key, value) != value:
-            raise _AnswerError("it names two lengths")
+            raise _AnswerError("it has two lengths")
         headers[key] = (
             f"{headers[key]}, {value}" if key in headers and key != "content-length" else value
         )
@@ -424,21 +426,21 @@ def _read_chunks(connection: _Connection) -> bytes:
         if len(body) > _MAX_BODY_BYTES:
             raise _AnswerError("it is too long")
         if connection.line():
-            raise _AnswerError("a chunk does not end where it should")
+            raise _AnswerError("a chunk is longer than its length")
     while connection.line():  # trailers
         pass
     return bytes(body)
 
 
 def _size(text: str, base: int) -> int:
-    """Read a length: digits only, where int() takes signs, blanks and underscores as well."""
+    """Parse a length, which is digits only: int() accepts signs, blanks and underscores as well."""
     digits = text.strip(" \t")
     if not digits.isascii() or not digits.isalnum():
-        raise _AnswerError("a length in it is no number")
+        raise _AnswerError("a length in it is not a number")
     try:
         size = int(digits, base)
     except ValueError:
-        raise _AnswerError("a length in it is no number") from None
+        raise _AnswerError("a length in it is not a number") from None
     if size > _MAX_BODY_BYTES:
         raise _AnswerError("it is too long")
     return size
@@ -451,7 +453,7 @@ def _close(idle: Mapping[tuple[str, str], list[_Connection]]) -> None:
 
 
 def _place(url: SplitResult) -> str:
-    """Name a request's target without its query: that may hold a signature."""
+    """Return a request's URL without its query, which may have a signature."""
     return f"{url.scheme}://{url.netloc}{url.path}"
 
 

@@ -1,4 +1,4 @@
-"""veImageX: generate, find an output, address of an output."""
+"""veImageX: generate, find an output, get an output's URL."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -25,14 +25,14 @@ _GENERATED = "10000"
 
 
 class StoredFile(NamedTuple):
-    """A file of the service, as its listing shows it."""
+    """A file in the service's listing."""
 
     store_uri: str
     last_modified: str
 
 
 class Generated(NamedTuple):
-    """The call made an image. Addresses come in more than one form: never parse them."""
+    """The call generated an image. URLs come in more than one form: never parse them."""
 
     image_urls: list[str]
     store_uris: list[str]
@@ -40,7 +40,7 @@ class Generated(NamedTuple):
 
 
 class Failed(NamedTuple):
-    """The call did not say that it made an image; `verdict` says what to do about it."""
+    """The call did not report an image; `verdict` decides what to do next."""
 
     verdict: Verdict
     code: str
@@ -55,7 +55,7 @@ Outcome = Generated | Failed
 
 
 class Imagex:
-    """One veImageX service in one region; safe to use from several threads."""
+    """One veImageX service in one region."""
 
     def __init__(
         self,
@@ -87,10 +87,10 @@ class Imagex:
     ) -> Outcome:
         """Make the paid call `GetCVImageGenerateResult` (508/1359436), once.
 
-        It is signed and sent a second time only where the gateway refused the first for its
-        clock or its session token, and so executed nothing. Each time `before_first_byte` is called
-        once the connection is open and nothing is left that could wait; what it raises comes out of
-        here, with nothing sent after it. `sent` is called once the request is written.
+        It is signed and sent a second time only if the gateway refused the first for its clock or
+        its session token, and so executed nothing. Each time `before_first_byte` is called once the
+        connection is open and nothing is left that could wait; an exception of it ends the call
+        before anything is sent. `sent` is called once the request is written.
         """
 
         def once() -> Outcome:
@@ -105,16 +105,16 @@ class Imagex:
         return outcome
 
     def find_output(self, name: str) -> StoredFile | None:
-        """Look for the output `name`; None if it does not exist.
+        """Return the stored output `name`, None if it does not exist.
 
-        Through `GetImageStorageFiles`, whose answer for "absent" is an empty list. Raises
-        ProbeFailed where the answer is anything else than a clear yes or no.
+        `GetImageStorageFiles` answers with an empty list for "absent". Raises ProbeFailed if the
+        answer is anything but a clear yes or no.
         """
         wanted = f"tos-cn-i-{self._service_id}/{name}"
         query = {"Prefix": name, "Limit": "1000"}
         # Whether the listing is sorted is not documented: read on until the name is found.
         for _ in range(_MAX_PAGES):
-            result = self._look_up("GetImageStorageFiles", "2018-08-01", query)
+            result = self._read("GetImageStorageFiles", "2018-08-01", query)
             items = result.get("Items")
             if not isinstance(items, list) or not all(isinstance(i, dict) for i in items):
                 raise ProbeFailed("GetImageStorageFiles answered without a list of Items.")
@@ -127,12 +127,12 @@ class Imagex:
             query["Marker"] = str(result.get("Marker") or "")
         raise ProbeFailed(f"Too many files of the service begin with {name!r}.")
 
-    def address_of(self, store_uri: str, *, domain: str, template: str) -> str:
-        """Return the address of a stored image under a template (`GetResourceURL`).
+    def url_of(self, store_uri: str, *, domain: str, template: str) -> str:
+        """Return the URL of a stored image under a template (`GetResourceURL`).
 
-        Raises ProbeFailed where there is no answer with one.
+        Raises ProbeFailed if the answer has none.
         """
-        result = self._look_up(
+        result = self._read(
             "GetResourceURL",
             "2023-05-01",
             {"Domain": domain, "URI": store_uri, "Tpl": template, "Proto": "http"},
@@ -154,8 +154,8 @@ class Imagex:
             )
         except CredentialsError as error:
             return Failed(Verdict.CONFIGURATION, "", str(error))
-        # On a connection of its own: an idle one may have died without a word, and then the outcome
-        # of a call that never left would be unknown.
+        # On a connection of its own: an idle one may have been dropped without notice, and the
+        # outcome of a call that was never sent would be unknown.
         request = replace(request, before_first_byte=before_first_byte, sent=sent, fresh=True)
         try:
             answer = self._send(request, read_timeout)
@@ -164,7 +164,7 @@ class Imagex:
             return Failed(Verdict.UNKNOWN if executed else Verdict.NOT_EXECUTED, "", str(error))
         return read_outcome(answer)
 
-    def _look_up(self, action: str, version: str, query: Mapping[str, str]) -> dict[str, Any]:
+    def _read(self, action: str, version: str, query: Mapping[str, str]) -> dict[str, Any]:
         """Return the `Result` of a read-only call, tried up to three times."""
         problem = ""
         for tries in range(_TRIES):
@@ -220,10 +220,10 @@ class Imagex:
 
 
 def read_outcome(answer: Response) -> Outcome:
-    """Tell what an answer of `GetCVImageGenerateResult` says about the generation.
+    """Read an answer of `GetCVImageGenerateResult`.
 
-    A success is HTTP 200 without an error, both lists filled, and the model's code 10000 if it
-    gave one.
+    A success is HTTP 200 without an error, both lists filled, and the model's code 10000 if it has
+    one.
     """
     document = as_object(answer.body)
     if document is None:
@@ -236,7 +236,7 @@ def read_outcome(answer: Response) -> Outcome:
     urls, uris = _texts(result.get("ImageUrls")), _texts(result.get("StoreUris"))
     error, model = error_of(document, answer.status), as_object(result.get("RespJson"))
     if uris and (error or (model and str(model.get("code")) != _GENERATED)):
-        # It says both that it made an image and that it did not: look.
+        # It reports both an image and a failure: probe.
         return Failed(Verdict.UNKNOWN, "", "The answer contradicts itself.", request_id)
     if model and str(model.get("code")) != _GENERATED:
         code = str(model.get("code") or "")
@@ -260,14 +260,14 @@ def read_outcome(answer: Response) -> Outcome:
 
 
 def verdict_of(error: Mapping[str, Any]) -> Verdict:
-    """Return what a gateway's error means."""
+    """Return the verdict of a gateway's error."""
     return verdict_of_error(
         str(error.get("Code") or ""), error.get("CodeN"), str(error.get("Message") or "")
     )
 
 
 def error_of(document: dict[str, Any] | None, status: int) -> dict[str, Any] | None:
-    """Return the gateway's error, if it reports one; under HTTP 200 `CodeN` 0 is none."""
+    """Return the gateway's error, if there is one; under HTTP 200 `CodeN` 0 is none."""
     metadata = (document or {}).get("ResponseMetadata")
     error = metadata.get("Error") if isinstance(metadata, dict) else None
     if not isinstance(error, dict) or not error:

@@ -1,9 +1,9 @@
-"""What each error code of the model, the gateway and veImageX means for an upload.
+"""The verdict for each error code of the model, the gateway and veImageX.
 
-How veImageX surfaces a model's failure is not documented: the code may stand in `RespJson` under
+How veImageX reports a model's failure is not documented: the code may stand in `RespJson` under
 HTTP 200, or inside an error's message under HTTP 4xx or 5xx. So codes decide, not statuses, and
-the code of the model, being the more exact, comes first. A code that is not listed means that the
-outcome is unknown.
+the code of the model, which is more exact, comes first. The outcome of a call with an unlisted code
+is unknown.
 
 veImageX's own list (document 508/66156) is incomplete.
 """
@@ -13,17 +13,17 @@ from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """What to do after a call that did not generate."""
+    """The next step after a call that did not generate."""
 
     REFUSED = "refused"  # permanent: this upload's own fault
     RESEED = "reseed"  # the output failed review: another seed may pass
     RETRY_ONCE = "retry_once"  # the review service failed: once more, then permanent
     CONFIGURATION = "configuration"  # no upload's fault: an operator has to fix it
-    THROTTLED = "throttled"  # refused for its pace, not executed
-    NOT_EXECUTED = "not_executed"  # transient, nothing was made
+    THROTTLED = "throttled"  # over the rate limit, not executed
+    NOT_EXECUTED = "not_executed"  # transient, nothing was generated
     CLOCK = "clock"  # the signature's time is off
     TOKEN = "token"  # noqa: S105 - a verdict; the session token was refused
-    UNKNOWN = "unknown"  # may have been executed: look before paying again
+    UNKNOWN = "unknown"  # may have been executed: probe before paying again
 
 
 def _table(*rows: tuple[Verdict, str]) -> dict[str, Verdict]:
@@ -75,22 +75,22 @@ NUMBERED = _table(
     (Verdict.UNKNOWN, "100014 100016 600006 600007 600010 600011 601006"),
 )
 
-_ADDRESS = re.compile(r"\S+://\S+")
-# A number at the beginning, in brackets or as a value; not one among words, in an address, a
-# file's name or an id.
+_URL = re.compile(r"\S+://\S+")
+# A number at the beginning, in brackets or as a value; not one among words, in a URL, a file name
+# or an id.
 _NUMBER = re.compile(
     r"""(?:^|[\[({<:=,"'：，（【]\s*)([0-9]{5})(?=$|[\s\])}>,:;"'：，。）】]|\.(?:\s|$))"""
 )
 
 
 def verdict_of_model(code: int | str) -> Verdict:
-    """Return what a code of the model's own answer (`RespJson.code`) means."""
+    """Return the verdict of a code in the model's own answer (`RespJson.code`)."""
     return MODEL.get(str(code), Verdict.UNKNOWN)
 
 
 def verdict_of_error(code: str, number: int | str | None, message: str) -> Verdict:
-    """Return what an `Error{Code, CodeN, Message}` means."""
-    for found in _NUMBER.findall(_ADDRESS.sub(" ", message)):
+    """Return the verdict of an `Error{Code, CodeN, Message}`."""
+    for found in _NUMBER.findall(_URL.sub(" ", message)):
         if found in MODEL:
             return MODEL[found]
     for name in (code.partition(".")[0], code):

@@ -25,15 +25,15 @@ MODEL = "i2i_xl_sft"
 MODEL_ACTION = "Img2ImgXLSft"
 MODEL_VERSION = "2022-08-31"
 MAX_OUTPUT_BYTES = 180
-MAX_DEPTH = 32  # far below what the libraries that write and read it again can take
+MAX_DEPTH = 32  # far below the limit of the libraries that write and read it again
 MAX_IMAGE_BYTES = 35 * 1024 * 1024
 
-# What of ReqJson has a key of its own, and which.
+# The parameters of ReqJson that have a metadata key of their own, and that key.
 OWN_KEYS = {"prompt": "prompt", "seed": "seed", "ddim_step": "steps", "scale": "scale"}
 
 
 def _as_whole(value: Any) -> Any:
-    """Take 7.0 for 7, as JSON Schema does."""
+    """Accept 7.0 as 7, as JSON Schema does."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -58,7 +58,7 @@ Template = Annotated[Text, AfterValidator(check_template)]
 
 
 STRICT = ConfigDict(extra="forbid", frozen=True)
-"""What is unknown is an error, so that a typing mistake is found."""
+"""Unknown fields are errors, so that a typing mistake is found."""
 
 
 class ControlnetArgs(BaseModel):
@@ -98,12 +98,12 @@ class LogoInfo(BaseModel):
 
 
 class ReqJsonParts(BaseModel):
-    """What of `i2i_xl_sft`'s request has no key of its own in metadata.
+    """The parameters of `i2i_xl_sft` that have no metadata key of their own.
 
     `return_url` has no effect through veImageX.
     """
 
-    # Built when it is first used, which is by the HTTP door only: that saves the others time.
+    # Built at its first use, which is in the HTTP API only: that saves the other functions time.
     model_config = ConfigDict(**STRICT, defer_build=True)
 
     req_key: Literal["i2i_xl_sft"] = "i2i_xl_sft"
@@ -115,10 +115,10 @@ class ReqJsonParts(BaseModel):
 
 
 class ReqJson(ReqJsonParts):
-    """What `i2i_xl_sft` takes.
+    """The parameters of `i2i_xl_sft`.
 
     `image_urls[0]` is the picture to repaint; further ones serve controlnet and style by their
-    index. `seed` −1 draws one at random.
+    index. A `seed` of -1 stands for a random one.
     """
 
     model_config = ConfigDict(defer_build=False)
@@ -143,7 +143,7 @@ OutputName = Annotated[str, AfterValidator(_check_output_name)]
 class CallBody(BaseModel):
     """The body of `GetCVImageGenerateResult`; its fields are spelled `Domain`, `ReqJson`, ….
 
-    `image_url` is a public address or a StoreUri of the same service. `req_json` is sent as a
+    `image_url` is a public URL or a StoreUri of the same service. `req_json` is sent as a
     JSON object, not as a string: the typed one of `i2i_xl_sft`, or another model's as it is.
     """
 
@@ -161,12 +161,12 @@ class CallBody(BaseModel):
     req_json: ReqJson | dict[str, Any]
 
     def to_json(self) -> bytes:
-        """Write the body as it is sent: fields that were not given are left out."""
+        """Return the body as it is sent: fields that were not given are left out."""
         return self.model_dump_json(by_alias=True, exclude_none=True).encode()
 
 
 def merge_problems(fragment: dict[str, Any]) -> list[str]:
-    """Say what keeps a JSON object from being merged into `ReqJson`, a sentence for each.
+    """Return why a JSON object cannot be merged into `ReqJson`, a sentence for each reason.
 
     `image_urls` in it are further pictures; they follow the uploaded one, which has index 0.
     """
@@ -177,12 +177,12 @@ def merge_problems(fragment: dict[str, Any]) -> list[str]:
     ]
     if "binary_data_base64" in fragment:
         problems.append(
-            "'binary_data_base64' cannot be given: name further pictures by addresses in "
+            "'binary_data_base64' cannot be given: give the URLs of further pictures in "
             "'image_urls'; they follow the uploaded one, which has index 0."
         )
     further = fragment.get("image_urls", [])
     if not isinstance(further, list) or not all(isinstance(url, str) and url for url in further):
-        problems.append("'image_urls' is not a list of addresses.")
+        problems.append("'image_urls' is not a list of URLs.")
     try:
         json.dumps(fragment, ensure_ascii=False).encode()
         if depth_of(fragment) > MAX_DEPTH:
@@ -193,7 +193,7 @@ def merge_problems(fragment: dict[str, Any]) -> list[str]:
 
 
 def model_problems(fragment: dict[str, Any]) -> list[str]:
-    """Say what of a fragment of `ReqJson` its model does not take; of other models nothing."""
+    """Return why our model refuses a fragment of `ReqJson`; nothing is known of other models."""
     if fragment.get("req_key", MODEL) != MODEL:
         return []
     try:
@@ -208,9 +208,9 @@ def model_problems(fragment: dict[str, Any]) -> list[str]:
 
 
 def output_name_problem(name: str) -> str | None:
-    """Say in a sentence why `name` cannot be an output's, or return None where it can.
+    """Return why `name` cannot be an output's, None if it can be.
 
-    The service's rules, and `~`, which separates an address from its template.
+    The service's rules, and `~`, which separates a URL from its template.
     """
     size = len(name.encode("utf-8", "surrogatepass"))
     if not name:
@@ -218,9 +218,9 @@ def output_name_problem(name: str) -> str | None:
     if size > MAX_OUTPUT_BYTES:
         return f"is {size} bytes of UTF-8, at most {MAX_OUTPUT_BYTES} are allowed"
     if any(character.isspace() or not character.isprintable() for character in name):
-        return "holds a space or a control character"
+        return "has a space or a control character"
     if name.startswith("/") or name.endswith("/") or "//" in name:
         return "begins or ends with '/', or has it doubled"
     if "~" in name:
-        return "holds '~', which separates an address from its template"
+        return "has '~', which separates a URL from its template"
     return None

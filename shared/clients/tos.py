@@ -1,7 +1,7 @@
 """Object storage: head, get, put (create-only, compare-and-swap), delete, list, presign.
 
-Every request is tried up to three times, also a conditional write: whether a refused repetition
-was in truth the first one's success is for the caller to find out, by reading what is there.
+Every request is tried up to three times, also a conditional write: the caller has to find out, by
+reading the object, whether a refused retry was in fact the first try's success.
 """
 
 import hashlib
@@ -56,7 +56,7 @@ class ObjectInfo(NamedTuple):
 
 
 class ListedObject(NamedTuple):
-    """One entry of a listing; `metadata` as `ObjectInfo` has it, empty where it was not asked for.
+    """One entry of a listing; `metadata` as in `ObjectInfo`, empty if it was not requested.
 
     `last_modified` is in ISO 8601.
     """
@@ -76,7 +76,7 @@ class Page(NamedTuple):
 
 
 class Tos:
-    """Object storage in one region; safe to use from several threads."""
+    """Object storage in one region."""
 
     def __init__(
         self,
@@ -105,7 +105,7 @@ class Tos:
         etag = answer.headers.get("etag", "").strip('"')
         size = answer.headers.get("content-length", "")
         if not (etag and size.isascii() and size.isdigit() and len(size) < 20):
-            # Read on as it is, it would look like an object without metadata.
+            # Otherwise it would pass for an object without metadata.
             raise TosError(
                 f"The answer to HEAD {bucket}/{key} has no ETag or no Content-Length.",
                 status=answer.status,
@@ -116,7 +116,7 @@ class Tos:
             size=int(size),
             last_modified=last_modified_of(answer),
             content_type=answer.headers.get("content-type", ""),
-            # Where versioning was suspended, every version of an object is called "null".
+            # If versioning was suspended, every version of an object is called "null".
             version_id=None if version == "null" else version,
             metadata={
                 name.removeprefix(META): _as_utf8(value)
@@ -126,7 +126,7 @@ class Tos:
         )
 
     def has_bucket(self, bucket: str) -> bool:
-        """Tell whether a bucket exists; one that may not be looked at is taken to."""
+        """Return whether a bucket exists; one that denies access counts as existing."""
         try:
             self._send("HEAD", bucket, "")
         except ObjectMissing:
@@ -158,7 +158,7 @@ class Tos:
     ) -> str:
         """Write an object and return its new ETag.
 
-        With `create_only` it must not exist yet, with `if_match` it must have that ETag still:
+        With `create_only` it must not exist yet, with `if_match` it must still have that ETag:
         raises ConditionFailed otherwise. Metadata values are ASCII. Raises TosError, NoAnswer.
         """
         headers = {"content-type": content_type}
@@ -175,7 +175,7 @@ class Tos:
         return etag
 
     def delete(self, bucket: str, key: str) -> None:
-        """Remove an object; one that does not exist already is. Raises TosError, NoAnswer."""
+        """Remove an object, if it exists. Raises TosError, NoAnswer."""
         try:
             self._send("DELETE", bucket, key)
         except ObjectMissing:
@@ -193,9 +193,9 @@ class Tos:
     ) -> Page:
         """Return up to `limit` (1–1000) objects below `prefix` in the order of their keys.
 
-        From where the page before ended with its `token`, or behind the key `start_after`. The
-        official SDK can ask for metadata, the API's documents do not tell of it: with
-        `with_metadata` what is there is right, but what is missing may be there all the same.
+        The page begins at the `token` of the page before, or after the key `start_after`. The
+        official SDK can request metadata, the API's documents do not mention it: with
+        `with_metadata` the metadata in the listing is right, but some may be missing.
         """
         query = {"list-type": "2", "prefix": prefix, "max-keys": str(limit)}
         if with_metadata:
@@ -223,7 +223,7 @@ class Tos:
     def presign(
         self, bucket: str, key: str, *, version_id: str | None, expires_seconds: int
     ) -> str:
-        """Return a public address that lets its holder read one object, for a while.
+        """Return a URL with which anybody can read one object, for `expires_seconds`.
 
         It is a secret: never stored, never logged. Raises CredentialsError.
         """
@@ -256,7 +256,7 @@ class Tos:
                 self._clock.sleep(_BACKOFF.pause(tries, self._rng))
             try:
                 request = self._signed(method, bucket, key, query or {}, headers or {}, body)
-                # What broke the last try may have broken every idle connection.
+                # The failure of the last try may have broken every idle connection.
                 answer = self._transport.send(
                     replace(request, fresh=problem is not None), Timeouts()
                 )
@@ -295,7 +295,7 @@ class Tos:
             now=self._clock.now() + self._clock_offset,
             payload_sha256=hashlib.sha256(body).hexdigest(),
         )
-        # No DNS knows <bucket>.127.0.0.1: connect to the address, the Host header names the bucket.
+        # <bucket>.127.0.0.1 is not in DNS: connect to the address; Host has the bucket's name.
         connect_to = parts.netloc if is_loopback_or_address(self._endpoint) else host
         url = f"{parts.scheme}://{connect_to}{object_path(key)}"
         return Request(method, f"{url}?{canonical_query(query)}" if query else url, signed, body)
@@ -323,7 +323,7 @@ def _listed_metadata(pairs: object) -> dict[str, str]:
 
 
 def _as_utf8(value: str) -> str:
-    """Undo HTTP's reading of header bytes as latin-1, for clients that send raw UTF-8."""
+    """Return a latin-1 header value as UTF-8, for clients that send raw UTF-8."""
     try:
         return value.encode("latin-1").decode("utf-8")
     except UnicodeError:

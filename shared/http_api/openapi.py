@@ -35,13 +35,13 @@ def openapi_document(service_id: str, allow_http: bool) -> dict[str, Any]:
         ],
         ref_template=_SCHEMAS + "{model}",
     )
-    asked = schemas["$defs"]["GenerationRequest"]["properties"]
+    properties = schemas["$defs"]["GenerationRequest"]["properties"]
     # Hosts of internal networks are refused as well, which no pattern can express.
     image_url = IMAGE_URL if allow_http else IMAGE_URL.replace("https?", "https", 1)
     store_uri = f"tos-cn-i-{re.escape(service_id)}{STORE_PATH}"
     # Not the model's own limit: it sees the canonical form, which may be longer.
-    asked["image_url"] |= {"pattern": f"^{image_url}$", "maxLength": MAX_URL_CHARACTERS}
-    asked["store_uri"]["pattern"] = f"^{store_uri}$"
+    properties["image_url"] |= {"pattern": f"^{image_url}$", "maxLength": MAX_URL_CHARACTERS}
+    properties["store_uri"]["pattern"] = f"^{store_uri}$"
     further = {"type": "string", "pattern": f"^({image_url}|{store_uri})$"}
     of_own_model = schemas["$defs"]["OwnModel"]["properties"]["image_urls"]
     of_own_model["anyOf"][0]["items"] = further

@@ -452,7 +452,7 @@ class AttemptRunner:
         is_chosen = attempt.output != record.default_output(self._output_prefix, attempt.number)
         if is_chosen and not _is_attempts_own(attempt, stored.last_modified):
             return None
-        url = self._imagex.address_of(
+        url = self._imagex.url_of(
             stored.store_uri,
             domain=self._domain,
             template=record.instructions.template if record.instructions else "",

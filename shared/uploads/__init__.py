@@ -1,1 +1,1 @@
-"""What is asked for: from an event and an object's metadata to instructions."""
+"""From an event and an object's metadata to the instructions for its generation."""

@@ -16,7 +16,7 @@ SUPPORTED_TYPES = frozenset(
         "x-icon", "vnd.microsoft.icon",
     )
 )  # fmt: skip
-# What clients send that do not know the type: the key's suffix decides then.
+# Types that clients send if they do not know the type: the key's suffix decides.
 _UNKNOWN_TYPES = frozenset(
     ("", "application/octet-stream", "binary/octet-stream", "application/x-www-form-urlencoded")
 )
@@ -50,14 +50,14 @@ def head_problems(key: str, info: ObjectInfo) -> list[str]:
         problems.append("The object is empty (0 bytes).")
     if info.size > MAX_IMAGE_BYTES:
         problems.append(
-            f"The object is {info.size} bytes; at most {MAX_IMAGE_BYTES} (35 MB) are possible."
+            f"The object is {info.size} bytes; at most {MAX_IMAGE_BYTES} (35 MB) are allowed."
         )
     kind = info.content_type.partition(";")[0].strip().lower()
     suffix = PurePosixPath(key).suffix.lower()
     known = suffix in SUPPORTED_SUFFIXES if kind in _UNKNOWN_TYPES else kind in SUPPORTED_TYPES
     if not known:
         problems.append(
-            f"The object's type is {kind or suffix or 'not known'!r}; jpeg, png, webp, bmp, heic, "
+            f"The object's type is {kind or suffix or 'unknown'!r}; jpeg, png, webp, bmp, heic, "
             "apng, ico and avif are supported."
         )
     return problems

@@ -1,8 +1,8 @@
-"""Platform events → typed values.
+"""Parse the platform's events.
 
 An event is read with suspicion: any field may be missing, `data` may be a dict, a JSON string or
-bytes, and one event can carry several uploads. What cannot be read becomes an `Unreadable` with
-the reason, so that it does not hide the others.
+bytes, and one event can have several uploads. A part that cannot be read becomes an `Unreadable`
+with the reason, so that it does not hide the others.
 """
 
 from datetime import UTC, datetime
@@ -16,10 +16,10 @@ CREATED = "tos:ObjectCreated:"
 
 
 class Upload(NamedTuple):
-    """One object event: what happened to which object.
+    """One event of one object.
 
-    `etag` is without quotes, `size` in bytes, `at` when it happened (seconds since the epoch); each
-    of these, `version_id` and `region` is None if the event does not have it.
+    `etag` is without quotes, `size` in bytes, `at` in seconds since the epoch; each of these,
+    `version_id` and `region` is None if the event does not have it.
     """
 
     bucket: str
@@ -33,12 +33,12 @@ class Upload(NamedTuple):
 
     @property
     def is_creation(self) -> bool:
-        """Tell whether an object was made, as opposed to removed, restored and so on."""
+        """Return whether the object was created, and not removed, restored and so on."""
         return self.name.startswith(CREATED)
 
 
 class Unreadable(NamedTuple):
-    """A part of an event that is not an upload, with a sentence that says why."""
+    """A part of an event that is not an upload, and the reason in a sentence."""
 
     reason: str
     bucket: str | None = None
@@ -46,7 +46,7 @@ class Unreadable(NamedTuple):
 
 
 def parse_uploads(event: object) -> list[Upload | Unreadable]:
-    """Return what an object storage event carries, in its order.
+    """Return the uploads of an object storage event, in its order.
 
     Source of the shape: veFaaS documentation of object storage triggers.
     """
@@ -79,8 +79,8 @@ def _parse_entry(number: int, entry: object) -> Upload | Unreadable:
     object_part = as_object(tos.get("object")) or {}
     bucket, key = as_text(bucket_part.get("name")), as_text(object_part.get("key"))
     if bucket and not BUCKET_NAME.fullmatch(bucket):
-        # It becomes part of the host that a signed request goes to.
-        return Unreadable(f"events[{number}] names {bucket[:80]!r}, which cannot be a bucket.")
+        # It becomes a part of the host that signed requests are sent to.
+        return Unreadable(f"events[{number}] has the bucket {bucket[:80]!r}, not a valid name.")
     if key and not is_utf8(key):
         return Unreadable(f"events[{number}] has a key that is not valid UTF-8.", bucket=bucket)
     if not bucket or not key:
@@ -90,7 +90,7 @@ def _parse_entry(number: int, entry: object) -> Upload | Unreadable:
     return Upload(
         bucket=bucket,
         key=key,
-        # An event without a name is taken for a creation: it costs a look at the object.
+        # An event without a name counts as a creation: that costs a HEAD request.
         name=as_text(outer.get("eventName")) or CREATED,
         etag=(as_text(object_part.get("eTag")) or "").strip('"') or None,
         version_id=as_text(object_part.get("versionId")),
@@ -101,7 +101,7 @@ def _parse_entry(number: int, entry: object) -> Upload | Unreadable:
 
 
 def _moment(value: object) -> float | None:
-    """Return a moment in ISO 8601 in seconds since the epoch, None if it is none."""
+    """Return an ISO 8601 time in seconds since the epoch, None if it is none."""
     if not isinstance(value, str):
         return None
     try:

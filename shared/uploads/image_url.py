@@ -1,4 +1,4 @@
-"""The URL of a caller's picture, checked and made canonical before veImageX fetches it.
+"""Check the URL of a caller's picture and make it canonical, before veImageX fetches it.
 
 It is parsed as browsers do (WHATWG; the `url` crate behind pydantic), and its canonical form is
 checked *and sent*: of that form there is one reading only. Nothing is fetched or resolved here,
@@ -43,7 +43,7 @@ def image_url(url: str, *, allow_http: bool = False, allowed_hosts: tuple[str, .
 
     `allowed_hosts` are host names and addresses; one that begins with a dot, as `.example.com`,
     stands for every subdomain. If there are none, every public host is allowed. Raises ValueError
-    with a sentence, which repeats no path and no query: they may hold a signature.
+    with a sentence, which repeats neither path nor query: they may have a signature.
     """
     if len(url) > MAX_URL_CHARACTERS:
         raise ValueError(

@@ -30,7 +30,7 @@ from shared.uploads.presets import Preset, preset_for, values_for
 
 
 class Defaults(NamedTuple):
-    """What applies to an upload whose metadata is silent."""
+    """The values that apply if an upload's metadata does not give them."""
 
     presets: tuple[Preset, ...]
     prompt: str | None
@@ -39,9 +39,9 @@ class Defaults(NamedTuple):
 
 
 class Instructions(BaseModel):
-    """What to make of an upload. Stored in its record, so that a later attempt asks the same.
+    """The parameters of an upload's generation, stored in its record for every attempt.
 
-    `variant` is which one of how many `variants` this is, counted from 1.
+    `variant` is the number of this one among `variants`, counted from 1.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -61,15 +61,15 @@ class Instructions(BaseModel):
 
     @property
     def seed_is_free(self) -> bool:
-        """Tell whether another attempt may draw another seed."""
+        """Return whether another attempt may have another seed."""
         return self.seed == -1
 
     def seed_for(self, output: str) -> int:
-        """Return the seed of the attempt that stores its output as `output`, -1 to have it drawn.
+        """Return the seed of the attempt that stores its output as `output`, -1 for a random one.
 
-        A given one is counted up from variant to variant. Free ones of several variants are not
-        left to the provider, which may draw the same twice: they follow from the output's name,
-        another one for each attempt of each variant.
+        A given seed is incremented for each variant. The provider may choose the same random seed
+        for two variants; so those of several variants follow from the output's name, which differs
+        for each attempt of each variant.
         """
         if not self.seed_is_free:
             return self.seed + self.variant - 1
@@ -107,7 +107,7 @@ def resolve(key: str, metadata: Metadata, defaults: Defaults) -> Instructions | 
     """
     requested, prefix = metadata.requested, defaults.output_prefix
     if requested.skip:
-        return f"{META}skip asks for it."
+        return f"{META}skip is set."
     problems = [*metadata.problems, *_problems_of(requested, prefix)]
     preset = preset_for(key, defaults.presets) if defaults.presets else None
     values = values_for(key, metadata.texts, defaults.prompt) if preset else {}

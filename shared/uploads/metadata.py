@@ -20,7 +20,7 @@ _NON_ASCII_ESCAPES = re.compile(r"(?:%[89A-Fa-f][0-9A-Fa-f])+")
 
 
 class Requested(NamedTuple):
-    """The values that an upload's metadata, or a request over HTTP, gives; None for none."""
+    """The typed values of an upload's metadata, or of an HTTP request; None if not given."""
 
     prompt: str | None = None
     seed: int | None = None
@@ -34,9 +34,9 @@ class Requested(NamedTuple):
 
 
 class Metadata(NamedTuple):
-    """An object's metadata: all texts by their key, decoded, and the typed values among them.
+    """An object's metadata: every text by its key, decoded, and the typed values.
 
-    `problems` are those of texts that have no valid value.
+    `problems` are those of texts without a valid value.
     """
 
     texts: Mapping[str, str]
@@ -45,10 +45,10 @@ class Metadata(NamedTuple):
 
 
 def read_metadata(metadata: Mapping[str, str]) -> Metadata:
-    """Read an object's metadata; key names are without the prefix."""
+    """Read an object's metadata, which is not decoded yet; keys are without the prefix."""
     texts, values, problems = decoded(metadata), {}, []
     for key, (read, wanted) in _READERS.items():
-        # An output's name is used as it is: a space at its end is an error and not trimmed.
+        # An output's name is not stripped: a space at its end is an error.
         text = texts.get(key, "") if key == "output" else texts.get(key, "").strip()
         field = key.replace("-", "_")
         try:
@@ -61,7 +61,7 @@ def read_metadata(metadata: Mapping[str, str]) -> Metadata:
 
 
 def shortened(value: str) -> str:
-    """Quote a value for a message, at most 60 characters of it."""
+    """Return a value in quotes, cut to 60 characters."""
     return repr(value if len(value) <= 60 else value[:57] + "…")
 
 
@@ -87,7 +87,7 @@ _FLAGS |= dict.fromkeys(("false", "0", "no", "off"), False)
 _SEED: TypeAdapter[int] = TypeAdapter(Seed)
 _STEPS: TypeAdapter[int] = TypeAdapter(Steps)
 _SCALE: TypeAdapter[float] = TypeAdapter(Scale)
-# How each key's text becomes a value, and the message if it does not; without one, the error's.
+# For each key, the conversion of its text, and the message if that fails; else the error's own.
 _READERS: dict[str, tuple[Callable[[str], Any], str]] = {
     "prompt": (str, ""),
     "seed": (
@@ -112,12 +112,11 @@ KEYS = tuple(_READERS)
 
 
 def decode_value(raw: str) -> str:
-    """Undo the percent-encoding of a metadata value, where it was encoded.
+    """Return a metadata value without its percent-encoding, if it has one.
 
-    What an encoder leaves has no space, and no `%` that is not an escape: such a value is decoded
-    whole. In any other ASCII text only escapes of non-ASCII characters are decoded (a client that
-    encodes just those), and a `%20` stays what it says. Text that holds non-ASCII characters was
-    not encoded at all.
+    An encoded value has no space, and no `%` that is not an escape: it is decoded whole. In any
+    other ASCII text only escapes of non-ASCII characters are decoded, because some clients encode
+    only these, and a `%20` is kept. Text with non-ASCII characters was not encoded at all.
     """
     if "%" not in raw or not raw.isascii():
         return raw
@@ -127,25 +126,25 @@ def decode_value(raw: str) -> str:
 
 
 def decoded(metadata: Mapping[str, str]) -> dict[str, str]:
-    """Return all metadata decoded; key names without the prefix."""
+    """Return all metadata decoded; keys are without the prefix."""
     return {key: decode_value(value) for key, value in metadata.items()}
 
 
 def recognised(metadata: Mapping[str, str]) -> dict[str, str]:
-    """Return the metadata in `KEYS`, decoded; key names without the prefix."""
+    """Return the metadata in `KEYS`, decoded; keys are without the prefix."""
     return {key: decode_value(metadata[key]) for key in KEYS if key in metadata}
 
 
 def object_id(bucket: str, key: str) -> str:
-    """Return what the ids of all uploads under this key begin with: 20 hexadecimal digits.
+    """Return the 20 hexadecimal digits with which the ids of all uploads to a key begin.
 
-    So the records of an object can be listed, also those of contents that were overwritten.
+    So the records of an object can be listed, also those of overwritten contents.
     """
     return _digest([bucket, key], OBJECT_DIGITS)
 
 
 def identity(bucket: str, key: str, version: str, metadata: Mapping[str, str]) -> str:
-    """Return the id of an upload: the same for every delivery of it, 32 hexadecimal digits.
+    """Return the id of an upload, 32 hexadecimal digits: the same for every delivery of it.
 
     `version` is the object's version id or ETag, `metadata` is decoded. Neither keys that are not
     in `KEYS`, which a preset's placeholders may name, nor the configuration are part of it: a new
@@ -156,9 +155,9 @@ def identity(bucket: str, key: str, version: str, metadata: Mapping[str, str]) -
 
 
 def variant_id(record_id: str, variant: int) -> str:
-    """Return the id of an upload's variant: the first has the upload's own, `record_id`.
+    """Return the id of an upload's variant: the first one has the upload's own, `record_id`.
 
-    The others' follow from that alone: who has an upload's record can find them all.
+    The other ids follow from that alone, so that an upload's record leads to all of them.
     """
     if variant == 1:
         return record_id
@@ -166,9 +165,9 @@ def variant_id(record_id: str, variant: int) -> str:
 
 
 def redrive_id(record_id: str) -> str:
-    """Return the id of the record that runs this one again; it begins as all of its object's do.
+    """Return the id of the record that redrives this one, with the same object id.
 
-    It follows from the old one alone: however often that is asked for, there is one.
+    It follows from the old id alone: there is one redrive, however often it is requested.
     """
     return record_id[:OBJECT_DIGITS] + _digest(["redrive", record_id], 12)
 

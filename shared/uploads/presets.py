@@ -1,6 +1,6 @@
-"""Presets: what applies to every upload whose key begins so, where its metadata is silent.
+"""Presets: values for every upload whose key has a prefix, unless its metadata gives them.
 
-They are JSON, in the setting itself or in a file, and all of it is checked on start.
+They are JSON, in the setting itself or in a file, and are checked when the process starts.
 """
 
 import json
@@ -37,10 +37,10 @@ from shared.clients.tos import META
 from shared.errors import Problem
 from shared.json_utils import is_utf8
 
-# The folder that holds `shared/`: in a deployed function the root of its zip.
+# The parent folder of `shared/`: in a deployed function the root of its zip.
 ROOT = Path(__file__).resolve().parents[2]
 MAX_VARIANTS = 16
-# Alike enough to be what was meant.
+# How similar a field's name must be to be suggested.
 _LIKENESS = 0.55
 _INSTRUCTIONS = {"seed", "steps", "scale", "template", "overwrite", "variants"}
 
@@ -93,13 +93,13 @@ def _check_output(pattern: str) -> str:
 
 
 class Logo(LogoInfo):
-    """A logo text on the picture: who names one wants it."""
+    """A logo text on the picture; naming one adds it."""
 
     add_logo: StrictBool = True
 
 
 class Model(BaseModel):
-    """Another model: its name in the request, and the action and version that call it."""
+    """Another model: its name in the request, and the action and version of its call."""
 
     model_config = STRICT
 
@@ -109,10 +109,10 @@ class Model(BaseModel):
 
 
 class Preset(BaseModel):
-    """What applies to every upload whose key begins with `prefix`, where its metadata is silent.
+    """Values for every upload whose key begins with `prefix`, unless its metadata gives them.
 
     `prompt` and `output` may have placeholders. A prompt with `{prompt}` in it does not give way
-    to the object's own, but wraps it. `variants` is how many pictures are made of one upload.
+    to the object's own, but wraps it. `variants` is the number of pictures for each upload.
     """
 
     model_config = STRICT
@@ -139,8 +139,8 @@ class Preset(BaseModel):
         if "req_key" in value:
             problems.append("'req_key' has a field of its own: use model.")
         if "logo_info" in value and info.data.get("logo") is not None:
-            problems.append("'logo_info' is what logo says already: leave one of them out.")
-        # A model that is wrong itself tells nothing of what it takes.
+            problems.append("'logo_info' is set by logo as well: leave one of them out.")
+        # The parameters of a model are not known if the model itself is invalid.
         if not problems and "model" in info.data:
             problems += model_problems({**value, **_request_key(info.data["model"])})
         if problems:
@@ -149,7 +149,7 @@ class Preset(BaseModel):
 
     @property
     def wraps_prompt(self) -> bool:
-        """Tell whether the prompt is made of the object's own."""
+        """Return whether the prompt has the object's own in it."""
         return self.prompt is not None and "prompt" in names_in(self.prompt)
 
     def filled(
@@ -169,7 +169,7 @@ class Preset(BaseModel):
 
     @property
     def instructions(self) -> dict[str, Any]:
-        """The fields of `Instructions` that are set, without the texts and the request's parts."""
+        """The fields of `Instructions` that are set, except prompt, output and `req_json`."""
         fields = self.model_dump(exclude_none=True, include=_INSTRUCTIONS)
         if self.model is not None:
             fields |= {"model_action": self.model.action, "model_version": self.model.version}
@@ -177,7 +177,7 @@ class Preset(BaseModel):
 
     @property
     def request_parts(self) -> dict[str, Any]:
-        """Return what goes into the model's request as it is."""
+        """The parts of the model's request that are set."""
         logo = {} if self.logo is None else {"logo_info": self.logo.model_dump(exclude_none=True)}
         return {**self.req_json, **logo, **_request_key(self.model)}
 
@@ -188,7 +188,7 @@ def preset_for(key: str, presets: Iterable[Preset]) -> Preset | None:
 
 
 def read_presets(value: object) -> object:
-    """Return the list that a text holds as JSON, or that is in the `.json` file it names.
+    """Return the list in a JSON text, or in the `.json` file that the text names.
 
     A relative path begins at the function's root. Raises ValueError with a sentence.
     """
@@ -198,7 +198,7 @@ def read_presets(value: object) -> object:
     what, content = "it", text.encode("utf-8", "surrogateescape")
     if not text.startswith(("[", "{")):
         if not text.endswith(".json"):
-            # Not shown: whatever was put there by mistake may be a secret.
+            # Not shown: a text that was put there by mistake may be a secret.
             raise ValueError("it is neither a list in JSON nor the path of a .json file")
         path = ROOT / text
         what = f"the file {path}"
@@ -212,18 +212,18 @@ def read_presets(value: object) -> object:
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{what} is not JSON ({error})") from None
     if not is_whole:
-        raise ValueError(f"{what} holds half a character (\\ud800 to \\udfff)")
+        raise ValueError(f"{what} has half of a surrogate pair (\\ud800 to \\udfff)")
     if not isinstance(found, list):
-        raise ValueError(  # noqa: TRY004 - pydantic makes a sentence of a ValueError only
+        raise ValueError(  # noqa: TRY004 - pydantic reports a ValueError only
             f"{what} is not a list: put the presets between [ and ]"
         )
     return found
 
 
 def unknown_field(place: Sequence[str]) -> str:
-    """Say that there is no such field, and which one may have been meant.
+    """Return the message for an unknown field, with the most similar one.
 
-    `place` is where it stands in the list of presets, such as `0`, `logo`, `positon`.
+    `place` is its place in the list of presets, such as `0`, `logo`, `positon`.
     """
     from difflib import get_close_matches  # noqa: PLC0415 - only a mistake needs it
 
@@ -239,10 +239,7 @@ def _request_key(model: Model | None) -> dict[str, str]:
 
 
 def values_for(key: str, metadata: Mapping[str, str], default_prompt: str | None) -> dict[str, str]:
-    """Return what placeholders stand for; what is empty is not there.
-
-    `metadata` as `metadata.decoded` returns it.
-    """
+    """Return the values of placeholders, without empty ones; `metadata` is decoded."""
     filename = key.rpartition("/")[2]
     values = {name: value.strip() for name, value in metadata.items()}
     values |= {

@@ -253,7 +253,7 @@ def test_imagex(cloud: PolicyCloud) -> None:
 
     assert runtime.imagex.find_output("nothing") is None
     with pytest.raises(RepaintError) as caught:
-        runtime.imagex.address_of("tos-cn-i-local/nothing", domain=DOMAIN, template=TEMPLATE)
+        runtime.imagex.url_of("tos-cn-i-local/nothing", domain=DOMAIN, template=TEMPLATE)
 
     assert "AccessDenied" in str(caught.value)
     runtime.close()

@@ -17,7 +17,7 @@ from urllib3.util import Retry
 
 from shared.clients.imagex_model import MAX_IMAGE_BYTES
 from shared.errors import ObjectMissing, RepaintError
-from shared.json_utils import is_address
+from shared.json_utils import is_url
 from shared.ledger import Record
 from shared.redaction import redact_text
 from shared.runtime import Runtime
@@ -80,7 +80,7 @@ class RecordPictures:
         source = record.source
         if source.bucket is None or source.key is None:
             # A caller's URL can be any: veImageX fetches it, this machine does not.
-            where = "at its caller's URL" if is_address(source.address or "") else "in veImageX"
+            where = "at its caller's URL" if is_url(source.address or "") else "in veImageX"
             raise NoPicture(f"The picture is {where}, from where it is not fetched.")
         storage = self._runtime.storage(source.region)
         try:

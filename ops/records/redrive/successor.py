@@ -3,7 +3,7 @@
 from ops.records.render import source_of
 from shared.clients.tos import ObjectInfo
 from shared.errors import ObjectMissing, RejectedUpload
-from shared.json_utils import is_address, texts_in
+from shared.json_utils import is_url, texts_in
 from shared.ledger import Ledger, Record, State, find
 from shared.processing.attempts import ABSENT
 from shared.processing.output_names import redriven_name, variant_name
@@ -45,7 +45,7 @@ def lost_query(old: Record) -> bool:
     if old.state == State.PENDING or not old.fingerprint:
         return False
     texts = [old.source.address or "", old.instructions.req_json if old.instructions else {}]
-    return any(is_address(text) for text in texts_in(texts))
+    return any(is_url(text) for text in texts_in(texts))
 
 
 def _head(old: Record, runtime: Runtime) -> ObjectInfo:

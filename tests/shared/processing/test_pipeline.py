@@ -141,7 +141,7 @@ def test_redeployed(world: World) -> None:
     [
         ({}, "There is no prompt"),
         ({"prompt": "  \n"}, "There is no prompt"),
-        ({"prompt": "a cat", "skip": "true"}, "x-tos-meta-skip asks for it"),
+        ({"prompt": "a cat", "skip": "true"}, "x-tos-meta-skip is set"),
         ({"prompt": "a cat", "repaint_generated": "x"}, "is an output of Repaint"),
     ],
 )
@@ -183,7 +183,7 @@ def test_outside_filters(key: str, environment: dict[str, Any], reason: str) -> 
         ({"content_type": "text/plain", "prompt": "a cat"}, ["'text/plain'"]),
         ({"prompt": "a cat", "seed": "abc"}, ["x-tos-meta-seed is 'abc'", "whole number"]),
         ({"prompt": "a cat", "output": "x" * 181}, ["189 bytes of UTF-8"]),
-        ({"prompt": "a cat", "output": "a b"}, ["holds a space"]),
+        ({"prompt": "a cat", "output": "a b"}, ["has a space"]),
         ({"prompt": "a cat", "output": "a//b"}, ["doubled"]),
         ({"prompt": "a cat", "output": "a~b"}, ["'~'"]),
         ({"prompt": "a cat", "seed": "x", "steps": "51", "scale": "0"}, ["seed", "steps", "scale"]),

@@ -52,7 +52,7 @@ def test_what_cannot_be_a_bucket_is_not_taken_into_an_address(bucket: str) -> No
     (unreadable,) = parse_uploads({"events": [entry]})
 
     assert isinstance(unreadable, Unreadable)
-    assert "cannot be a bucket" in unreadable.reason
+    assert "not a valid name" in unreadable.reason
 
 
 def test_a_region_that_is_none_is_left_out_and_half_a_character_in_a_key_is_told() -> None:

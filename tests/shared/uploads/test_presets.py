@@ -67,7 +67,7 @@ def test_what_is_neither_json_nor_a_json_files_path_is_not_shown() -> None:
         (b'{"prefix": ""}', "is not a list: put the presets between [ and ]."),
         (b"[", "is not JSON (Expecting value: line 1 column 2 (char 1))."),
         (b"[\xff]", "is not JSON ('utf-8' codec"),
-        (b'[{"prefix": "\\ud800"}]', "holds half a character"),
+        (b'[{"prefix": "\\ud800"}]', "has half of a surrogate pair"),
         (b"[" * 100_000, "is not JSON (maximum recursion depth"),
     ],
 )
@@ -122,14 +122,14 @@ def test_one_preset_that_is_no_list_is_told() -> None:
         ({"output": "{stem"}, "at 0.output is wrong: a '{' stands alone"),
         (
             {"output": "{stem} anime.png"},
-            "at 0.output is wrong: an output's name made from it holds a space",
+            "at 0.output is wrong: an output's name made from it has a space",
         ),
         ({"output": "/{stem}"}, "begins or ends with '/'"),
         ({"output": ""}, "at 0.output is wrong"),
         ({"logo": {"opacity": 2}}, "at 0.logo.opacity is wrong"),
         (
             {"logo": {}, "req_json": {"logo_info": {"add_logo": True}}},
-            "at 0.req_json is wrong: 'logo_info' is what logo says already: leave one of them out.",
+            "at 0.req_json is wrong: 'logo_info' is set by logo as well: leave one of them out.",
         ),
         (
             {"req_json": {"req_key": "other"}},
@@ -259,8 +259,8 @@ def test_an_output_is_named_by_a_pattern(world: World) -> None:
 @pytest.mark.parametrize(
     ("style", "reason"),
     [
-        ("oil painting", "it holds a space or a control character."),
-        ("a~b", "it holds '~'"),
+        ("oil painting", "it has a space or a control character."),
+        ("a~b", "it has '~'"),
         ("x" * 200, "are allowed."),
         ("a/", "has it doubled."),
     ],
