@@ -5,7 +5,7 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
-import yaml
+from ruamel.yaml import YAML
 
 from ops.deployment.serverless_yml import schema
 from tests.ops.command import ROOT
@@ -15,7 +15,7 @@ from tests.ops.deployment.serverless_shapes import SHAPES
 
 def problems(text: str) -> list[str]:
     validator = jsonschema_rs.validator_for(schema.schema())
-    return [error.message for error in validator.iter_errors(yaml.safe_load(text))]
+    return [error.message for error in validator.iter_errors(YAML(typ="safe").load(text))]
 
 
 def test_the_schema_in_the_repository_is_what_the_model_makes() -> None:
