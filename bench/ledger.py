@@ -111,7 +111,7 @@ def _claims(ledger: Ledger) -> Samples:
         ledger.finished(record.id)
         samples.append(1000 * (_cpu() - began))
         if entry is None:
-            raise AssertionError("nobody else has that id")
+            raise AssertionError("the id is new")
         ledger.finish(entry, record.changed(state=State.SKIPPED))
     return tuple(samples)
 
@@ -149,5 +149,5 @@ def _park(ledger: Ledger) -> None:
 def _end(ledger: Ledger, record: Record) -> None:
     entry = ledger.create(record.changed(state=State.PENDING))
     if entry is None:
-        raise AssertionError("nobody else has that id")
+        raise AssertionError("the id is new")
     ledger.finish(entry, record)

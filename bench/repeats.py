@@ -44,6 +44,6 @@ def measure(run: Run) -> list[Figure]:
 def _counted(
     services: Services, process: FunctionProcess, event: dict[str, object]
 ) -> tuple[Samples, Samples]:
-    asked, (charges, _) = services.requests(), services.billing.totals()
+    requests, (charges, _) = services.requests(), services.billing.totals()
     process.handle(event)
-    return (services.requests() - asked,), (services.billing.totals()[0] - charges,)
+    return (services.requests() - requests,), (services.billing.totals()[0] - charges,)

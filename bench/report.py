@@ -96,7 +96,7 @@ class Measured:
 
     @classmethod
     def load(cls, folder: Path, part: str) -> "Measured | None":
-        """Return what was saved, None if there is nothing."""
+        """Return the saved results, None if there are none."""
         path = folder / f"{part}.json"
         if not path.exists():
             return None

@@ -76,7 +76,7 @@ def serve(
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
     with cloud:
-        if not cloud.book.charges():
+        if not cloud.billing.charges():
             local_invoke.put_samples(cloud)
         typer.echo(f"open {cloud.console.address}/ in a browser: drop a picture on it, break it\n")
         note = f"uploads below {UPLOAD_PREFIX} are repainted"

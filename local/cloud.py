@@ -43,7 +43,7 @@ from shared.signing import Credentials
 __all__ = [
     "DOMAIN", "HTTP_FUNCTION", "REGION", "ROOT", "SERVICE_ID", "STATE_BUCKET", "SWEEP_FUNCTION",
     "SWEEP_TIMER", "TEMPLATE", "UPLOADS_BUCKET", "UPLOAD_FUNCTION", "UPLOAD_PREFIX", "Cloud",
-    "Fixed", "Ports", "Scale", "assemble",
+    "FixedCredentials", "Ports", "Scale", "assemble",
 ]  # fmt: skip
 
 SERVICE_ID = "local"
@@ -69,11 +69,12 @@ class Cloud:
 
     `environment` adds to the functions' settings or overrides them. `on_log` is called with a
     function's name and each of its lines. `scale` is that of the upload function and the sweep.
-    `book` is veImageX's instead of one in `folder`, `paint` its model. A `bare` cloud runs deployed
-    functions only; `plane` are the settings of its control plane. `authorizer` decides what roles
-    may do: a function works with the role that it was deployed with, a built-in one with a role of
-    its own name. Raises OSError if a port is taken, RuntimeError if another cloud runs in `folder`,
-    or if functions are deployed there and it is not bare.
+    `billing` are veImageX's records instead of those in `folder`, `paint` is its model. A `bare`
+    cloud runs deployed functions only; `control_plane` are the settings by which they are deployed.
+    `authorizer` decides what roles may do: a function works with the role that it was deployed
+    with, a built-in one with a role of its own name. Raises OSError if a port is taken,
+    RuntimeError if another cloud runs in `folder`, or if functions are deployed there and it is
+    not bare.
     """
 
     def __init__(
@@ -86,10 +87,10 @@ class Cloud:
         environment: Mapping[str, str] | None = None,
         on_log: Callable[[str, str], None] | None = None,
         scale: Scale = Scale(),  # noqa: B008 (it has no state)
-        book: imagex.BillingRecords | None = None,
+        billing: imagex.BillingRecords | None = None,
         paint: Painter = restyle,
         bare: bool = False,
-        plane: vefaas.PlaneSettings | None = None,
+        control_plane: vefaas.ControlPlaneSettings | None = None,
         authorizer: Authorizer | None = None,
     ) -> None:
         self.folder = folder.resolve()
@@ -98,22 +99,22 @@ class Cloud:
         key_file = self.folder / "credentials.json"
         self.credentials = self.keys.add(load_or_create_credentials(key_file))
         self.store = tos.ObjectStore(self.folder / "tos")
-        self.book = book or imagex.BillingRecords(self.folder / "imagex")
+        self.billing = billing or imagex.BillingRecords(self.folder / "imagex")
         self.faults = imagex.Faults(faults)
         self.platform = Platform(
             self.folder / "faas", keys=self.keys, settings=delivery, on_log=on_log
         )
-        self.plane = vefaas.ControlPlane(
+        self.control_plane = vefaas.ControlPlane(
             self.folder / "vefaas",
             self.platform,
-            settings=plane,
+            settings=control_plane,
             environment=self._endpoints,
             rules=self.store.buckets.rules,
         )
         self._bare = bare
-        if self.plane.is_used and not bare:
+        if self.control_plane.is_used and not bare:
             # No server is open yet.
-            for part in (self.plane, self.platform.queue, self.store, self.book):
+            for part in (self.control_plane, self.platform.queue, self.store, self.billing):
                 part.close()
             raise RuntimeError(
                 f"Functions are deployed in {self.folder}: start a bare cloud there, which runs "
@@ -135,7 +136,7 @@ class Cloud:
         )
         self.imagex = Server(
             imagex.application(
-                self.book,
+                self.billing,
                 self.keys,
                 self.faults,
                 service_id=SERVICE_ID,
@@ -147,7 +148,7 @@ class Cloud:
             ports.imagex,
         )
         self.vefaas = Server(
-            vefaas.application(self.plane, self.keys, region=REGION, authorizer=authorizer),
+            vefaas.application(self.control_plane, self.keys, region=REGION, authorizer=authorizer),
             ports.vefaas,
         )
         self.http_token = load_or_create(self.folder / "http-token", secrets.token_urlsafe(24))
@@ -160,7 +161,7 @@ class Cloud:
         self._console = console.Console(
             console.Backend(
                 platform=self.platform,
-                book=self.book,
+                billing=self.billing,
                 faults=self.faults,
                 runtime=self.runtime,
                 logs=self.folder / "faas" / "logs",
@@ -203,24 +204,24 @@ class Cloud:
 
     def runtime(self) -> Runtime:
         """Return a runtime as the functions have it, for use outside of them."""
-        return Runtime(self.settings, credentials=Fixed(self.credentials))
+        return Runtime(self.settings, credentials=FixedCredentials(self.credentials))
 
     def __enter__(self) -> Self:
         for bucket in (UPLOADS_BUCKET, STATE_BUCKET):
             self.store.create_bucket(bucket)
         with ExitStack() as stack:
             stack.callback(self.store.close)
-            stack.callback(self.book.close)
-            stack.callback(self.plane.close)
+            stack.callback(self.billing.close)
+            stack.callback(self.control_plane.close)
             # Functions are deployed before the storage starts, which then delivers the events of an
             # earlier one; the platform starts last, so that the functions stop first at the end.
             self._start_builtin_functions()
-            self.plane.start()
+            self.control_plane.start()
             stack.enter_context(self.imagex)
             stack.enter_context(self.tos)
             stack.enter_context(self.vefaas)
             stack.enter_context(self.platform)
-            stack.callback(self.plane.stop)
+            stack.callback(self.control_plane.stop)
             stack.enter_context(self.gateway)
             stack.enter_context(self.console)
             # Its streams never end by themselves, and the server waits for open ones.
@@ -249,12 +250,12 @@ class Cloud:
         self.platform.enqueue(function_id, event)
 
 
-class Fixed:
-    """One access key for everything."""
+class FixedCredentials:
+    """One access key, for every call."""
 
     def __init__(self, credentials: Credentials) -> None:
         self._credentials = credentials
 
     def get(self) -> Credentials:
-        """Return it."""
+        """Return the key."""
         return self._credentials

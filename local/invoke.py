@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from local.cloud import ROOT, UPLOAD_PREFIX, UPLOADS_BUCKET, Cloud, Fixed, assemble
+from local.cloud import ROOT, UPLOAD_PREFIX, UPLOADS_BUCKET, Cloud, FixedCredentials, assemble
 from local.running import SERVED, running_cloud
 from local.samples import SAMPLE_PROMPTS, SAMPLES
 from local.vefaas.runtime import FunctionSpec, Invocation, Platform
@@ -64,7 +64,7 @@ def upload(picture: Path, prompt: str) -> str | None:
     if settings is None:
         return None
     keys = Credentials(settings["VOLCENGINE_ACCESS_KEY"], settings["VOLCENGINE_SECRET_KEY"])
-    runtime = Runtime(settings, credentials=Fixed(keys))
+    runtime = Runtime(settings, credentials=FixedCredentials(keys))
     key = put_picture(runtime, picture, prompt)
     runtime.close()
     return key

@@ -11,7 +11,6 @@ from typing import Annotated
 import typer
 
 from ops.checks.doctor import doctor
-from ops.context import Choice
 from ops.deployment.commands import deploy, package, policy, print_, remove, rollback
 from ops.records.backfill.backfill import backfill
 from ops.records.gallery.gallery import gallery
@@ -48,7 +47,7 @@ def repaint(
     Exit codes: 0 done; 1 something needs you; 2 a setting or an argument is wrong; 3 not
     confirmed; 130 interrupted.
     """
-    context.obj = Choice(local=local)
+    context.obj = local  # see `ops.context.environment_of`
 
 
 for command in (doctor, preview, backfill, status, show, redrive, gallery, package, policy):

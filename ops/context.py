@@ -1,4 +1,4 @@
-"""What commands work on: the environment, a connection to the services, the functions' runtime.
+"""What commands work on: the environment, access to the services, the functions' runtime.
 
 Here alone `ops` reaches into `local`: `--local` stands for the local cloud that is running.
 """
@@ -21,32 +21,24 @@ from shared.logs import build_log
 from shared.runtime import Runtime
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """The options that all commands share."""
-
-    local: bool = False
-
-    def environment(self) -> Mapping[str, str]:
-        """Return the settings to work with. Raises Refused if `--local` finds no local cloud."""
-        if not self.local:
-            return os.environ
-        found = running_cloud(SERVED)
-        if found is None:
-            raise Refused("No local cloud is running here: start one with 'make local'.")
-        # The SDK's credential chain reads the process's own environment.
-        os.environ.update({k: v for k, v in found.items() if k.startswith("VOLCENGINE_")})
-        return {**os.environ, **found}
-
-
 def environment_of(context: typer.Context) -> Mapping[str, str]:
-    """Return the settings that a command works with; see `Choice`."""
-    choice: Choice = context.obj
-    return choice.environment()
+    """Return the settings of a command: the environment's, or with `--local` the local cloud's.
+
+    Raises Refused if `--local` finds no local cloud.
+    """
+    is_local: bool = context.obj
+    if not is_local:
+        return os.environ
+    found = running_cloud(SERVED)
+    if found is None:
+        raise Refused("No local cloud is running here: start one with 'make local'.")
+    # The SDK's credential chain reads the process's own environment.
+    os.environ.update({k: v for k, v in found.items() if k.startswith("VOLCENGINE_")})
+    return {**os.environ, **found}
 
 
 @dataclass(frozen=True, slots=True)
-class Connection:
+class ServiceAccess:
     """What requests to the services need: an access key, a transport, a clock."""
 
     credentials: CredentialSource
@@ -55,11 +47,11 @@ class Connection:
 
 
 @contextmanager
-def connect(credential_file: Path = ROLE_FILE) -> Iterator[Connection]:
-    """Open a connection; close it at the end."""
+def service_access(credential_file: Path = ROLE_FILE) -> Iterator[ServiceAccess]:
+    """Yield access to the services; close its connections at the end."""
     transport = PooledTransport()
     try:
-        yield Connection(FunctionCredentials(credential_file), transport, SystemClock())
+        yield ServiceAccess(FunctionCredentials(credential_file), transport, SystemClock())
     finally:
         transport.close()
 

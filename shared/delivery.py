@@ -1,15 +1,14 @@
 """A delivery: one invocation for uploads, and its means to process them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from shared.clients.tos import Tos
 from shared.ledger import Ledger
 from shared.logs import Log
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """One invocation's means to process uploads: the ledger, object storage, its time, its log.
 
     `storage` returns object storage in a region; `deadline` is in seconds since the epoch.
@@ -22,4 +21,4 @@ class Delivery:
 
     def bind(self, **fields: object) -> "Delivery":
         """Return the delivery with more fields on each line of its log."""
-        return Delivery(self.ledger, self.storage, self.deadline, self.log.bind(**fields))
+        return self._replace(log=self.log.bind(**fields))

@@ -23,7 +23,7 @@ import urllib3
 
 from local.cloud import Cloud
 from local.invoke import put_samples
-from local.vefaas.api import PlaneSettings
+from local.vefaas.api import ControlPlaneSettings
 from tests.local.console.browser import chromium, screenshot
 from tests.ops.command import environment
 from tests.ops.deployment.deploying import deploying, this_project
@@ -72,7 +72,7 @@ class Page:
 
 def _deploying(folder: Path) -> AbstractContextManager[Setup]:
     # Long enough to see that a release is under way.
-    return deploying(folder, this_project, PlaneSettings(release_seconds=0.5))
+    return deploying(folder, this_project, ControlPlaneSettings(release_seconds=0.5))
 
 
 README = Page("README.md", "README.zh-CN.md")

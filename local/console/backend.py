@@ -23,7 +23,7 @@ class Backend:
     """
 
     platform: Platform
-    book: imagex.BillingRecords
+    billing: imagex.BillingRecords
     faults: imagex.Faults
     runtime: Callable[[], Runtime]
     logs: Path

@@ -36,7 +36,7 @@ class StateReader:
         self._last_sweep: dict[str, Any] | None = None
 
     def read(self) -> State:
-        """Return the state now. A part that did not change may be the same object as before."""
+        """Return the state now."""
         backend, now = self._backend, time.time()
         with self._lock:
             self._refresh()
@@ -47,7 +47,7 @@ class StateReader:
                     "pending": [_pending(record) for record in self._ledger.pending()],
                     "sweep": self._sweep(),
                 },
-                "charges": dict(zip(("charges", "images"), backend.book.totals(), strict=True)),
+                "charges": dict(zip(("charges", "images"), backend.billing.totals(), strict=True)),
                 "faults": faults.read(backend).model_dump(),
                 "functions": [asdict(state) for state in backend.platform.states],
                 "cloud": {"bucket": backend.bucket, "prefix": backend.prefix, **backend.addresses},

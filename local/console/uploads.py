@@ -33,7 +33,6 @@ class Uploads:
         self._of_event: dict[str, UploadCard | None] = {}
         self._of_record: dict[str, UploadCard] = {}
         self._touched: set[str] = set()
-        self._views: dict[str, dict[str, Any]] = {}
 
     def find(self, upload_id: str) -> UploadCard | None:
         """Return an upload by its id."""
@@ -85,19 +84,11 @@ class Uploads:
         return touched
 
     def views(self, now: float) -> list[dict[str, Any]]:
-        """Return the cards as the page gets them, newest first.
-
-        A view that did not change is the same object as before.
-        """
+        """Return the cards as the page gets them, newest first."""
         newest = sorted(self._cards.values(), key=lambda each: each.uploaded_at, reverse=True)
         for card in newest[_MAX_UPLOADS:]:
             self._forget(card)
-        views = {}
-        for card in newest[:_MAX_UPLOADS]:
-            view, known = card.view(now), self._views.get(card.id)
-            views[card.id] = known if known == view and known is not None else view
-        self._views = views
-        return list(views.values())
+        return [card.view(now) for card in newest[:_MAX_UPLOADS]]
 
     def _card_of(self, event: QueuedEvent, records: Mapping[str, str]) -> UploadCard | None:
         """Return the card of an event's upload, a new one if it is not known yet."""

@@ -25,7 +25,7 @@ from local.imagex.request import NORMAL, ServiceProfile
 from local.imagex.restyle import restyle
 from local.imagex.source import SourceFetcher
 from local.keys import KeyRing
-from local.openapi import Received, Refusal, envelope, new_request_id, verify
+from local.openapi import ApiError, Received, envelope, new_request_id, verify
 from local.permissions import Authorizer, RequestedAction, denial
 from shared.clock import Clock, SystemClock
 
@@ -106,7 +106,7 @@ class _ImagexApi:
         at = self.clock.now()
         request_id = new_request_id(at)
 
-        def wrapped(result: Any = None, error: Refusal | None = None) -> dict[str, Any]:
+        def wrapped(result: Any = None, error: ApiError | None = None) -> dict[str, Any]:
             return envelope(
                 request_id, action, version, SERVICE, self.region, result=result, error=error
             )
@@ -117,7 +117,7 @@ class _ImagexApi:
             self._authorize(key, query)
             result = await self._dispatch(request, query, received.body, request_id)
             outcome, response = "OK", JSONResponse(wrapped(result))
-        except Refusal as refusal:
+        except ApiError as refusal:
             is_imagex = refusal.number in IMAGEX_CODES
             outcome = str(refusal.number) if is_imagex else refusal.code
             response = JSONResponse(wrapped(error=refusal), refusal.status)
@@ -144,7 +144,7 @@ class _ImagexApi:
         action = f"ImageX:{query.get('Action', 'Unknown')}"
         requested = [RequestedAction.of(action, self.region, resource)]
         if denied := denial(self.authorizer, self.keys, access_key, requested):
-            raise Refusal("AccessDenied", denied)
+            raise ApiError("AccessDenied", denied)
 
     async def _dispatch(
         self, request: Request, query: Mapping[str, str], body: bytes, request_id: str
@@ -152,16 +152,16 @@ class _ImagexApi:
         name = (query.get("Action", ""), query.get("Version", ""))
         expected = "POST" if name == GENERATE else "GET"
         if name != GENERATE and name not in ACTIONS:
-            raise Refusal(
+            raise ApiError(
                 "InvalidActionOrVersion", f"There is no action {name[0]!r}, version {name[1]!r}."
             )
         if request.method != expected:
-            raise Refusal("MethodNotAllowed", f"{name[0]} is called by {expected}.")
+            raise ApiError("MethodNotAllowed", f"{name[0]} is called by {expected}.")
         host = request.headers["host"]
         if name == GENERATE:
             return await self.generator.generate(body, query.get("ServiceId"), request_id, host)
         if self.faults.is_probe_failing():
-            raise Refusal("InternalError", "Injected by the local stand-in's settings.")
+            raise ApiError("InternalError", "Injected by the local stand-in's settings.")
         read = ReadRequest(self.billing, self.service, self.region, host, query)
         return await run_in_threadpool(read.answer, name)
 

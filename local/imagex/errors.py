@@ -6,7 +6,7 @@ Sources: document 508/66156 (veImageX), document 6791/1330203 (the model).
 import json
 from typing import Any
 
-from local.openapi import Refusal
+from local.openapi import ApiError
 
 IMAGEX_CODES: dict[int, tuple[str, str]] = {
     # CodeN: (the case's name in document 508/66156, its message)
@@ -56,10 +56,10 @@ MODEL_CODES: dict[int, str] = {
 MODEL_SUCCESS = 10000
 
 
-def imagex_error(number: int, message: str = "") -> Refusal:
+def imagex_error(number: int, message: str = "") -> ApiError:
     """Return the error that document 508/66156 lists under `number`."""
     name, text = IMAGEX_CODES.get(number, ("ERR_UNLISTED", "unlisted error"))
-    return Refusal(name, f"{text}: {message}" if message else text, number=number)
+    return ApiError(name, f"{text}: {message}" if message else text, number=number)
 
 
 class ModelError(Exception):
@@ -75,10 +75,10 @@ class ModelError(Exception):
         """Return the model's own response."""
         return model_response(self.code, self.message, request_id)
 
-    def as_gateway_error(self) -> Refusal:
+    def as_gateway_error(self) -> ApiError:
         """Return the other form that a model's error may take: its code inside a message."""
         inner = {"code": self.code, "data": None, "message": self.message}
-        return Refusal("UndefinedError", f"model error: {json.dumps(inner)}", status=400)
+        return ApiError("UndefinedError", f"model error: {json.dumps(inner)}", status=400)
 
 
 def model_response(code: int, message: str, request_id: str) -> dict[str, Any]:

@@ -13,10 +13,10 @@ from local.imagex.billing import BillingRecords, Charge, NameTakenError
 from local.imagex.errors import MODEL_SUCCESS, ModelError, imagex_error, model_response
 from local.imagex.fault_responses import BrokenResponse
 from local.imagex.faults import Faults
-from local.imagex.request import GenerationRequest, ServiceProfile, parse_body
+from local.imagex.request import ImageRequest, ServiceProfile, parse_body
 from local.imagex.restyle import NotAPictureError
 from local.imagex.source import SourceFetcher
-from local.openapi import CODES, Refusal
+from local.openapi import CODES, ApiError
 from shared.clock import Clock
 
 Painter = Callable[[bytes, str, int], bytes]
@@ -38,7 +38,7 @@ class Generator:
     async def generate(
         self, body: bytes, service_id: str | None, request_id: str, host: str
     ) -> dict[str, Any]:
-        """Return `Result`; raises Refusal, ModelError, BrokenResponse."""
+        """Return `Result`; raises ApiError, ModelError, BrokenResponse."""
         throttled = self.faults.admit(self.clock.now())
         if throttled is not None:
             raise _error(throttled)
@@ -63,13 +63,13 @@ class Generator:
         await asyncio.gather(*self.late, return_exceptions=True)
 
     async def _execute(
-        self, request: GenerationRequest, fault: str, request_id: str, host: str
+        self, request: ImageRequest, fault: str, request_id: str, host: str
     ) -> dict[str, Any]:
         try:
             source = await self._prepare(request)
             await self._wait()
             await run_in_threadpool(self._make, request, source, fault, request_id)
-        except (Refusal, ModelError) as refusal:
+        except (ApiError, ModelError) as refusal:
             if fault == "lose_answer":  # also the answer that is an error
                 raise BrokenResponse(fault) from refusal
             raise
@@ -77,25 +77,25 @@ class Generator:
         if fault == "none":
             return result
         if fault == "charge_without_storing":
-            raise Refusal("InternalError", "Something went wrong after the image was made.")
+            raise ApiError("InternalError", "Something went wrong after the image was made.")
         if fault in ("lose_answer", "garbage", "truncated"):
             raise BrokenResponse(fault, result)
         raise _error(fault)
 
-    def _execute_later(self, request: GenerationRequest, request_id: str) -> None:
+    def _execute_later(self, request: ImageRequest, request_id: str) -> None:
         async def later() -> None:
             try:
                 source = await self._prepare(request)
                 await asyncio.sleep(self.faults.settings.commit_late_seconds)
                 await run_in_threadpool(self._make, request, source, "none", request_id)
-            except (Refusal, ModelError):
+            except (ApiError, ModelError):
                 pass  # The connection is closed: no client gets the error.
 
         task = asyncio.create_task(later())
         self.late.add(task)
         task.add_done_callback(self.late.discard)
 
-    async def _prepare(self, request: GenerationRequest) -> bytes:
+    async def _prepare(self, request: ImageRequest) -> bytes:
         moderation.review_input(request.prompt)
         return await run_in_threadpool(self._read, request.source)
 
@@ -104,7 +104,7 @@ class Generator:
         # Waiting occupies no thread: hundreds of calls may wait at once.
         await asyncio.sleep(min(latency, limit))
         if latency > limit:
-            raise Refusal(
+            raise ApiError(
                 "InternalServiceTimeout", f"The model did not answer within {limit} seconds."
             )
 
@@ -118,7 +118,7 @@ class Generator:
             return self.billing.picture(file)
         return self.sources.fetch(source)
 
-    def _make(self, request: GenerationRequest, source: bytes, fault: str, request_id: str) -> None:
+    def _make(self, request: ImageRequest, source: bytes, fault: str, request_id: str) -> None:
         settings = self.faults.settings
         seed = self.faults.seed() if request.seed == -1 else request.seed
         try:
@@ -152,12 +152,12 @@ class Generator:
                 clash_is_charged=settings.charge_name_clash,
             )
         except NameTakenError as error:
-            raise Refusal(
+            raise ApiError(
                 "InvalidParameter.Outputs",
                 f"Outputs: the file {request.output} exists already and may not be overwritten.",
             ) from error
 
-    def _result(self, request: GenerationRequest, request_id: str, host: str) -> dict[str, Any]:
+    def _result(self, request: ImageRequest, request_id: str, host: str) -> dict[str, Any]:
         uri = f"{self.service.bucket}/{request.output}"
         empty = self.faults.settings.empty_resp_json
         return {
@@ -176,7 +176,7 @@ def _error(fault: str) -> Exception:
     if fault.startswith("http_"):
         return BrokenResponse(fault)
     if fault in CODES:
-        return Refusal(fault, "Injected by the local stand-in's settings.")
+        return ApiError(fault, "Injected by the local stand-in's settings.")
     number = int(fault)
     return ModelError(number) if number < 100_000 else imagex_error(number)
 

@@ -12,7 +12,7 @@ from local.imagex.billing import BillingRecords
 from local.imagex.errors import imagex_error
 from local.imagex.generate import picture_address
 from local.imagex.request import ServiceProfile, check_service
-from local.openapi import Refusal
+from local.openapi import ApiError
 
 _CHINA_OFFSET_SECONDS = 8 * 3600
 _PATTERN = re.compile(r"[a-zA-Z0-9_-]*")
@@ -33,7 +33,7 @@ class ReadRequest:
     query: Mapping[str, str]
 
     def answer(self, action: tuple[str, str]) -> dict[str, Any]:
-        """Return the `Result` of an action (name, version). Raises Refusal."""
+        """Return the `Result` of an action (name, version). Raises ApiError."""
         if action[0] != "GetAllImageServices":
             check_service(self.query.get("ServiceId"), self.service)
         return ACTIONS[action](self)
@@ -72,7 +72,7 @@ class ReadRequest:
         uri = self._required("StoreUri")
         file = self.billing.find_uri(uri)
         if file is None:
-            raise Refusal("FileNotFound", f"There is no file {uri}.")
+            raise ApiError("FileNotFound", f"There is no file {uri}.")
         return {
             "ServiceId": self.service.id,
             "StoreUri": file.store_uri,
@@ -143,7 +143,7 @@ class ReadRequest:
 
     def _required(self, name: str) -> str:
         if not self.query.get(name):
-            raise Refusal(f"MissingParameter.{name}", f"The query has no {name}.")
+            raise ApiError(f"MissingParameter.{name}", f"The query has no {name}.")
         return self.query[name]
 
     def _number(self, name: str, default: int) -> int:
@@ -170,8 +170,8 @@ def local_time(moment: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S+08:00", beijing)
 
 
-def _invalid(name: str, problem: str) -> Refusal:
-    return Refusal(f"InvalidParameter.{name}", f"{name} {problem}.")
+def _invalid(name: str, problem: str) -> ApiError:
+    return ApiError(f"InvalidParameter.{name}", f"{name} {problem}.")
 
 
 def _from_marker(marker: str) -> str:

@@ -23,7 +23,7 @@ from pydantic.alias_generators import to_pascal
 from pydantic_core import ErrorDetails
 
 from local.imagex.errors import ModelError, imagex_error
-from local.openapi import Refusal
+from local.openapi import ApiError
 
 MAX_NAME_BYTES = 180
 MAX_BODY_BYTES = 10 * 1024 * 1024
@@ -51,7 +51,7 @@ class ServiceProfile:
 
 
 @dataclass(frozen=True, slots=True)
-class GenerationRequest:
+class ImageRequest:
     """A valid request; `source` is a URL, a StoreUri, or the bytes."""
 
     output: str
@@ -122,7 +122,7 @@ class StyleReference(_Strict):
     binary_data_index: Index = 0
 
 
-class Logo(_Strict):
+class LogoInfo(_Strict):
     """`logo_info`."""
 
     add_logo: bool = False
@@ -146,7 +146,7 @@ class ModelRequest(_Strict):
     binary_data_base64: list[Annotated[bytes, BeforeValidator(_decoded), Field(min_length=1)]] = []
     controlnet_args: list[ControlNet] = []
     style_reference_args: StyleReference = StyleReference()
-    logo_info: Logo = Logo()
+    logo_info: LogoInfo = LogoInfo()
 
     def sources(self) -> list[str | bytes]:
         """Return the input images, URLs before embedded ones."""
@@ -174,10 +174,8 @@ _REQUIRED = [field.alias for field in Body.model_fields.values() if field.is_req
 _REQUIRED += [f"ReqJson.{n}" for n, f in ModelRequest.model_fields.items() if f.is_required()]
 
 
-def parse_body(
-    content: bytes, service_id: str | None, service: ServiceProfile
-) -> GenerationRequest:
-    """Validate the body. Raises Refusal, whose message names the invalid field, or ModelError."""
+def parse_body(content: bytes, service_id: str | None, service: ServiceProfile) -> ImageRequest:
+    """Validate the body. Raises ApiError, whose message names the invalid field, or ModelError."""
     check_service(service_id, service)
     if len(content) > MAX_BODY_BYTES:
         raise ModelError(50206, f"the body is over {MAX_BODY_BYTES} bytes")
@@ -187,7 +185,7 @@ def parse_body(
     except ValidationError as error:
         raise _refusal(error.errors(include_url=False)[0]) from error
     except ValueError as error:
-        raise Refusal("InvalidParameter.Body", f"The body is not JSON: {error}.") from error
+        raise ApiError("InvalidParameter.Body", f"The body is not JSON: {error}.") from error
     if body.domain != service.domain:
         raise imagex_error(601000, f"Domain {body.domain!r} is not bound to service {service.id}.")
     if body.template != service.template:
@@ -202,12 +200,12 @@ def parse_body(
         if index >= max(1, len(sources)):
             raise _invalid(f"ReqJson.{name}.binary_data_index", "is not the index of an image")
     if not address and not sources:
-        raise Refusal(
+        raise ApiError(
             "MissingParameter.ImageUrl",
             "There is no input: neither ImageUrl nor ReqJson.image_urls nor "
             "ReqJson.binary_data_base64.",
         )
-    return GenerationRequest(
+    return ImageRequest(
         output=body.outputs[0],
         overwrite=body.overwrite,
         source=address or sources[0],
@@ -217,24 +215,24 @@ def parse_body(
 
 
 def check_service(service_id: str | None, service: ServiceProfile) -> None:
-    """Raise Refusal unless the query's ServiceId is that of `service`."""
+    """Raise ApiError unless the query's ServiceId is that of `service`."""
     if not service_id:
         raise imagex_error(600008, "the query has no ServiceId.")
     if service_id != service.id:
         raise imagex_error(601002, f"there is no service {service_id!r}.")
 
 
-def _invalid(name: str, problem: str) -> Refusal:
-    return Refusal(f"InvalidParameter.{name}", f"{name} {problem}.")
+def _invalid(name: str, problem: str) -> ApiError:
+    return ApiError(f"InvalidParameter.{name}", f"{name} {problem}.")
 
 
-def _refusal(error: ErrorDetails) -> Refusal:
+def _refusal(error: ErrorDetails) -> ApiError:
     path = [part for part in error["loc"] if isinstance(part, str)]
     if error["type"] == "extra_forbidden" and len(path) == 1:
         path = ["Body", *path]
     name = ".".join(path) or "Body"
     if error["type"] == "missing" or (error["input"] is None and name in _REQUIRED):
-        return Refusal(f"MissingParameter.{name}", f"{name} is missing.")
+        return ApiError(f"MissingParameter.{name}", f"{name} is missing.")
     if error["type"] == "model_type":
         return _invalid(name, "is not a JSON object")
     problem = error["msg"].removeprefix("Value error, ")

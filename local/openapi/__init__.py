@@ -1,6 +1,6 @@
 """The parts that the platform's OpenAPI services share: signature, envelope, gateway errors."""
 
-from local.openapi.responses import CODES, Refusal, envelope, new_request_id
+from local.openapi.responses import CODES, ApiError, envelope, new_request_id
 from local.openapi.signature import Received, verify
 
-__all__ = ["CODES", "Received", "Refusal", "envelope", "new_request_id", "verify"]
+__all__ = ["CODES", "ApiError", "Received", "envelope", "new_request_id", "verify"]

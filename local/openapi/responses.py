@@ -39,7 +39,7 @@ CODES: dict[str, tuple[int, int]] = {
 }
 
 
-class Refusal(Exception):
+class ApiError(Exception):
     """An error of the gateway or of the service behind it: `ResponseMetadata.Error`.
 
     `number` and `status` default to those of the gateway's `code`.
@@ -69,7 +69,7 @@ def envelope(
     region: str,
     *,
     result: Any = None,
-    error: Refusal | None = None,
+    error: ApiError | None = None,
 ) -> dict[str, Any]:
     """Wrap a result or an error in `ResponseMetadata`."""
     metadata: dict[str, Any] = {

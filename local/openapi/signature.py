@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, quote
 from starlette.requests import Request
 
 from local.keys import KeyRing
-from local.openapi.responses import Refusal
+from local.openapi.responses import ApiError
 
 CLOCK_SKEW_SECONDS = 15 * 60
 
@@ -54,19 +54,19 @@ class Received:
 
 
 def verify(request: Received, keys: KeyRing, *, service: str, region: str, now: float) -> str:
-    """Return the access key that signed `request`. Raises Refusal if the signature is not valid.
+    """Return the access key that signed `request`. Raises ApiError if the signature is not valid.
 
     `service` is the name that clients sign for: `ImageX`, `vefaas`.
     """
     headers = request.headers
     authorization = headers.get("authorization")
     if not authorization:
-        raise Refusal("MissingAuthenticationToken", "The header Authorization is missing.")
+        raise ApiError("MissingAuthenticationToken", "The header Authorization is missing.")
     if "Signature=" not in authorization:
-        raise Refusal("MissingSignature", "The header Authorization has no Signature.")
+        raise ApiError("MissingSignature", "The header Authorization has no Signature.")
     parts = _AUTHORIZATION.fullmatch(authorization.strip())
     if parts is None:
-        raise Refusal(
+        raise ApiError(
             "InvalidAuthorization",
             "The header Authorization is not of the form 'HMAC-SHA256 Credential=…, "
             "SignedHeaders=…, Signature=…'.",
@@ -76,9 +76,9 @@ def verify(request: Received, keys: KeyRing, *, service: str, region: str, now: 
     access_key, scope = _scope(parts["credential"], f"{date[:8]}/{region}/{service}/request")
     found = keys.find(access_key)
     if found is None:
-        raise Refusal("InvalidAccessKey", f"There is no access key {access_key}.")
+        raise ApiError("InvalidAccessKey", f"There is no access key {access_key}.")
     if headers.get("x-security-token", "") != (found.session_token or ""):
-        raise Refusal(
+        raise ApiError(
             "InvalidSecretToken",
             "The header X-Security-Token is not the session token that belongs to the access key.",
         )
@@ -86,12 +86,12 @@ def verify(request: Received, keys: KeyRing, *, service: str, region: str, now: 
     _check_signed(names, headers)
     payload = hashlib.sha256(request.body).hexdigest()
     if headers["x-content-sha256"] != payload:
-        raise Refusal(
+        raise ApiError(
             "SignatureDoesNotMatch", "The header X-Content-Sha256 is not the hash of the body."
         )
     expected = _signature(_canonical(request, names, payload), found.secret_key, date, scope)
     if not hmac.compare_digest(expected, parts["signature"]):
-        raise Refusal(
+        raise ApiError(
             "SignatureDoesNotMatch",
             "The signature is not that of this request: check the secret key, and that nothing "
             "changed the request after it was signed.",
@@ -101,15 +101,15 @@ def verify(request: Received, keys: KeyRing, *, service: str, region: str, now: 
 
 def _check_date(date: str, now: float) -> None:
     if not date:
-        raise Refusal("MissingRequestInfo", "The header X-Date is missing.")
+        raise ApiError("MissingRequestInfo", "The header X-Date is missing.")
     try:
         moment = timegm(time.strptime(date, "%Y%m%dT%H%M%SZ"))
     except ValueError as error:
-        raise Refusal(
+        raise ApiError(
             "InvalidTimestamp", f"The header X-Date, {date}, is not like 20250101T000000Z."
         ) from error
     if abs(moment - now) > CLOCK_SKEW_SECONDS:
-        raise Refusal(
+        raise ApiError(
             "InvalidTimestamp",
             f"The header X-Date, {date}, is more than 15 minutes from this server's time.",
         )
@@ -118,7 +118,7 @@ def _check_date(date: str, now: float) -> None:
 def _scope(credential: str, expected: str) -> tuple[str, str]:
     access_key, _, scope = credential.partition("/")
     if scope != expected:
-        raise Refusal(
+        raise ApiError(
             "InvalidCredential", f"The scope of the credential is {scope}, not {expected}."
         )
     return access_key, scope
@@ -129,7 +129,7 @@ def _check_signed(names: Sequence[str], headers: Mapping[str, str]) -> None:
     missing = sorted(name for name in wanted if name not in names or name not in headers)
     missing += [name for name in names if name not in headers]
     if missing:
-        raise Refusal(
+        raise ApiError(
             "SignatureDoesNotMatch", f"The header {missing[0]} is not sent, or not signed."
         )
 

@@ -4,7 +4,7 @@ Its objects may be used from several threads.
 """
 
 from local.tos.app import application
-from local.tos.errors import TosRefusal
+from local.tos.errors import TosApiError
 from local.tos.store import ObjectStore
 
-__all__ = ["ObjectStore", "TosRefusal", "application"]
+__all__ = ["ObjectStore", "TosApiError", "application"]

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, unquote, unquote_to_bytes
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from local.tos.errors import TosRefusal, invalid
+from local.tos.errors import TosApiError, invalid
 
 MAX_KEY_BYTES = 1024
 _HOST = re.compile(
@@ -46,11 +46,11 @@ class Address:
 
 
 def address_of(scope: Scope) -> Address:
-    """Return a request's address. Raises TosRefusal if it is not one of object storage."""
+    """Return a request's address. Raises TosApiError if it is not one of object storage."""
     host = next((v.decode("latin-1") for n, v in scope["headers"] if n == b"host"), "")
     match = _HOST.fullmatch(host)
     if match is None:
-        raise TosRefusal(
+        raise TosApiError(
             HTTPStatus.BAD_REQUEST,
             "InvalidHost",
             f"The host {host!r} is not object storage: address a bucket as "

@@ -20,7 +20,7 @@ from local.permissions import Authorizer, denial
 from local.tos import auth, responses
 from local.tos.addressing import AbsoluteForm, address_of
 from local.tos.bucket_api import BucketApi
-from local.tos.errors import TosRefusal
+from local.tos.errors import TosApiError
 from local.tos.events import EventOrigin, EventOutbox, OnEvent
 from local.tos.object_api import ObjectApi
 from local.tos.permissions import requested_actions
@@ -94,14 +94,14 @@ class _Gateway:
             response = await self._respond(scope, headers, body, request_id)
         except ClientDisconnect:
             return
-        except TosRefusal as refusal:
+        except TosApiError as refusal:
             await body.drain()
             response = _error(refusal, request_id)
         except Exception:  # noqa: BLE001 (the last resort: no client sees a traceback)
             _log.exception("request %s failed", request_id)
             await body.drain()
             response = _error(
-                TosRefusal(
+                TosApiError(
                     HTTPStatus.INTERNAL_SERVER_ERROR,
                     "InternalError",
                     "The local object storage failed; its log has the reason under the request id.",
@@ -135,13 +135,13 @@ class _Gateway:
         )
         requested = requested_actions(request, self.region)
         if denied := denial(self.authorizer, self.keys, verified.access_key, requested):
-            raise TosRefusal(HTTPStatus.FORBIDDEN, "AccessDenied", denied)
+            raise TosApiError(HTTPStatus.FORBIDDEN, "AccessDenied", denied)
         if request.key:
             return await self.objects.object(request)
         return await (self.buckets.bucket if request.bucket else self.buckets.service)(request)
 
 
-def _error(refusal: TosRefusal, request_id: str) -> Response:
+def _error(refusal: TosApiError, request_id: str) -> Response:
     return responses.json_body(
         {
             "Code": refusal.code,

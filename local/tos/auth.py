@@ -14,7 +14,7 @@ from http import HTTPStatus
 
 from local.keys import KeyRing
 from local.tos.addressing import Address
-from local.tos.errors import TosRefusal
+from local.tos.errors import TosApiError
 from shared.signing import (
     TOS_ALGORITHM,
     UNSIGNED_PAYLOAD,
@@ -66,7 +66,7 @@ def verify(
     region: str,
     now: float,
 ) -> Verified:
-    """Return the access key that signed the request. Raises TosRefusal if it is not verified.
+    """Return the access key that signed the request. Raises TosApiError if it is not verified.
 
     The names of `headers` are in lower case, their values the bytes that were sent, read as
     latin-1.
@@ -217,5 +217,5 @@ def _text(value: str) -> str:
         return value
 
 
-def _refused(code: str, message: str) -> TosRefusal:
-    return TosRefusal(HTTPStatus.FORBIDDEN, code, message)
+def _refused(code: str, message: str) -> TosApiError:
+    return TosApiError(HTTPStatus.FORBIDDEN, code, message)

@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from local.tos import listing, notification_rules, responses
-from local.tos.errors import TosRefusal, invalid, method_not_allowed, not_implemented
+from local.tos.errors import TosApiError, invalid, method_not_allowed, not_implemented
 from local.tos.events import EventOutbox
 from local.tos.request import TosRequest
 from local.tos.store import ObjectStore
@@ -99,7 +99,7 @@ class BucketApi:
 
     def _create(self, request: TosRequest) -> Response:
         if not self._store.buckets.create(request.bucket):
-            raise TosRefusal(
+            raise TosApiError(
                 HTTPStatus.CONFLICT,
                 "BucketAlreadyExists",
                 f"There is a bucket {request.bucket!r} already; use it, or choose another name.",

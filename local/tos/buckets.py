@@ -10,7 +10,7 @@ from typing import Any
 
 from local.database import Database
 from local.tos import notification_rules
-from local.tos.errors import TosRefusal, invalid, no_such_bucket
+from local.tos.errors import TosApiError, invalid, no_such_bucket
 from shared.clock import Clock
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{1,61})[a-z0-9]")
@@ -28,7 +28,7 @@ class Bucket:
 
 
 def bucket_row(connection: sqlite3.Connection, name: str) -> sqlite3.Row:
-    """Return a bucket's row; raise TosRefusal if there is none."""
+    """Return a bucket's row; raise TosApiError if there is none."""
     row: sqlite3.Row | None = connection.execute(
         "SELECT * FROM buckets WHERE name = ?", (name,)
     ).fetchone()
@@ -45,9 +45,9 @@ class BucketStore:
         self._clock = clock
 
     def create(self, name: str) -> bool:
-        """Create a bucket; return whether it is new. Raises TosRefusal for an invalid name."""
+        """Create a bucket; return whether it is new. Raises TosApiError for an invalid name."""
         if not _NAME.fullmatch(name):
-            raise TosRefusal(
+            raise TosApiError(
                 HTTPStatus.BAD_REQUEST,
                 "InvalidBucketName",
                 f"{name!r} cannot name a bucket: use 3 to 63 of a-z, 0-9 and -, and begin and "
@@ -61,7 +61,7 @@ class BucketStore:
             return cursor.rowcount == 1
 
     def get(self, name: str) -> Bucket:
-        """Return a bucket; raise TosRefusal if there is none."""
+        """Return a bucket; raise TosApiError if there is none."""
         with self._index.reading() as connection:
             return _bucket(bucket_row(connection, name))
 
@@ -75,13 +75,13 @@ class BucketStore:
         return [(bucket.name, rule) for bucket in self.all() for rule in bucket.rules]
 
     def delete(self, name: str) -> None:
-        """Delete an empty bucket. Raises TosRefusal if it is not empty."""
+        """Delete an empty bucket. Raises TosApiError if it is not empty."""
         with self._index.transaction() as connection:
             bucket_row(connection, name)
             for table in ("objects", "uploads"):
                 query = f"SELECT 1 FROM {table} WHERE bucket = ? LIMIT 1"  # noqa: S608 (a constant)
                 if connection.execute(query, (name,)).fetchone():
-                    raise TosRefusal(
+                    raise TosApiError(
                         HTTPStatus.CONFLICT,
                         "BucketNotEmpty",
                         f"The bucket {name!r} still holds {table}; delete them (every version) "
@@ -107,7 +107,7 @@ class BucketStore:
         with self._index.transaction() as connection:
             current = bucket_row(connection, name)["rules_version"]
             if current and version != current:
-                raise TosRefusal(
+                raise TosApiError(
                     HTTPStatus.CONFLICT,
                     "VersionConflict",
                     "The notification rules have changed, or the body has no Version: GET "

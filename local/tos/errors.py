@@ -3,7 +3,7 @@
 from http import HTTPStatus
 
 
-class TosRefusal(Exception):
+class TosApiError(Exception):
     """A refused request; the message describes how to fix it.
 
     `status` is the HTTP status, `code` the service's name of the error, and `ec` its finer code,
@@ -18,41 +18,41 @@ class TosRefusal(Exception):
         self.ec = ec
 
 
-def invalid(message: str) -> TosRefusal:
+def invalid(message: str) -> TosApiError:
     """Return the refusal of an invalid parameter, header or body."""
-    return TosRefusal(HTTPStatus.BAD_REQUEST, "InvalidArgument", message)
+    return TosApiError(HTTPStatus.BAD_REQUEST, "InvalidArgument", message)
 
 
-def not_implemented(feature: str) -> TosRefusal:
+def not_implemented(feature: str) -> TosApiError:
     """Return the refusal of a feature that only the real object storage has."""
-    return TosRefusal(
+    return TosApiError(
         HTTPStatus.NOT_IMPLEMENTED,
         "NotImplemented",
         f"The local object storage has no {feature}; test that part against the real service.",
     )
 
 
-def no_such_bucket(bucket: str) -> TosRefusal:
+def no_such_bucket(bucket: str) -> TosApiError:
     """Return the refusal of a request to a bucket that does not exist."""
-    return TosRefusal(
+    return TosApiError(
         HTTPStatus.NOT_FOUND,
         "NoSuchBucket",
         f"There is no bucket {bucket!r}; create it first, or correct the name.",
     )
 
 
-def no_such_key(key: str) -> TosRefusal:
+def no_such_key(key: str) -> TosApiError:
     """Return the refusal of a request to an object that does not exist."""
-    return TosRefusal(
+    return TosApiError(
         HTTPStatus.NOT_FOUND,
         "NoSuchKey",
         f"There is no object {key!r} (or not that version of it); list the bucket to see its keys.",
     )
 
 
-def no_such_upload(upload: str) -> TosRefusal:
+def no_such_upload(upload: str) -> TosApiError:
     """Return the refusal of a request to a multipart upload that is not in progress."""
-    return TosRefusal(
+    return TosApiError(
         HTTPStatus.NOT_FOUND,
         "NoSuchUpload",
         f"There is no multipart upload {upload!r} of this key; it may have been completed or "
@@ -60,9 +60,9 @@ def no_such_upload(upload: str) -> TosRefusal:
     )
 
 
-def precondition_failed(key: str) -> TosRefusal:
+def precondition_failed(key: str) -> TosApiError:
     """Return the refusal of a conditional request whose condition does not hold."""
-    return TosRefusal(
+    return TosApiError(
         HTTPStatus.PRECONDITION_FAILED,
         "PreconditionFailed",
         f"The object {key!r} does not have the ETag that the request names, or is not there; "
@@ -70,9 +70,9 @@ def precondition_failed(key: str) -> TosRefusal:
     )
 
 
-def method_not_allowed(method: str, resource: str) -> TosRefusal:
+def method_not_allowed(method: str, resource: str) -> TosApiError:
     """Return the refusal of a method that the resource does not have."""
-    return TosRefusal(
+    return TosApiError(
         HTTPStatus.METHOD_NOT_ALLOWED,
         "MethodNotAllowed",
         f"{method} is not a method of {resource}; check the requests that the service has.",

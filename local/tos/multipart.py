@@ -95,7 +95,7 @@ class MultipartUploads:
     def assemble(self, bucket: str, key: str, upload: str, wanted: Any) -> Assembled:
         """Write the `wanted` parts, None for all, into one body.
 
-        `wanted` is the request's list of PartNumber and ETag. Raises TosRefusal if a part is
+        `wanted` is the request's list of PartNumber and ETag. Raises TosApiError if a part is
         missing or differs.
         """
         with self._index.reading() as connection:

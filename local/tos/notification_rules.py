@@ -14,7 +14,7 @@ _EVENT = re.compile(r"tos:Object[A-Za-z]+:(\*|[A-Za-z]+)")
 def validated(rules: Any) -> list[dict[str, Any]]:
     """Return the rules of a PUT in the form in which they are stored.
 
-    Raises TosRefusal, which names the rule and its problem.
+    Raises TosApiError, which names the rule and its problem.
     """
     if not isinstance(rules, list):
         raise invalid('"Rules" must be a list; send [] to remove every rule.')

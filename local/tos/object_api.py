@@ -11,7 +11,7 @@ from starlette.responses import Response, StreamingResponse
 from local.tos import responses
 from local.tos.blobs import PIECE, Incoming
 from local.tos.errors import (
-    TosRefusal,
+    TosApiError,
     invalid,
     method_not_allowed,
     not_implemented,
@@ -172,7 +172,7 @@ def _span(value: str | None, size: int) -> tuple[int, int] | None:
         first = int(match[1])
         length = min(int(match[2] or size), size - 1) - first + 1
     if length <= 0:
-        raise TosRefusal(
+        raise TosApiError(
             HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
             "InvalidRange",
             f"The object has {size} bytes and none of them is in the range {value!r}; ask for a "

@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
 from local.tos.blobs import Blobs, Incoming
-from local.tos.errors import TosRefusal, invalid, not_implemented
+from local.tos.errors import TosApiError, invalid, not_implemented
 from local.tos.events import EventOrigin
 
 MAX_BODY_BYTES = 100 * 1024 * 1024
@@ -32,7 +32,7 @@ class RequestBody:
         self._begun = False
 
     async def pieces(self, limit: int) -> AsyncIterator[bytes]:
-        """Yield the body. Raises TosRefusal if it is longer than `limit` bytes."""
+        """Yield the body. Raises TosApiError if it is longer than `limit` bytes."""
         declared = self._headers.get("content-length", "0")
         if int(declared) > limit:
             raise _too_large(limit)
@@ -56,11 +56,11 @@ class RequestBody:
         try:
             async for _ in self.pieces(MAX_BODY_BYTES):
                 pass
-        except (ClientDisconnect, TosRefusal):
+        except (ClientDisconnect, TosApiError):
             return
 
     async def json(self, payload_sha256: str | None) -> Any:
-        """Return the body as JSON. Raises TosRefusal if it is not JSON or has another digest."""
+        """Return the body as JSON. Raises TosApiError if it is not JSON or has another digest."""
         data = b"".join([piece async for piece in self.pieces(_MAX_JSON_BYTES)])
         self._check(
             hashlib.md5(data, usedforsecurity=False).digest(),
@@ -89,7 +89,7 @@ class RequestBody:
 
     def _check(self, md5: bytes, sha256: str, payload_sha256: str | None) -> None:
         if payload_sha256 is not None and payload_sha256.lower() != sha256:
-            raise TosRefusal(
+            raise TosApiError(
                 HTTPStatus.BAD_REQUEST,
                 "ContentSHA256Mismatch",
                 "The body does not have the SHA-256 of x-tos-content-sha256; compute it from "
@@ -103,7 +103,7 @@ class RequestBody:
         except binascii.Error:
             same = False
         if not same:
-            raise TosRefusal(
+            raise TosApiError(
                 HTTPStatus.BAD_REQUEST,
                 "BadDigest",
                 "The body does not have the MD5 of Content-MD5 (in base64); compute it from "
@@ -157,7 +157,7 @@ class TosRequest:
     def operation(self, *known: str) -> str:
         """Return the first `known` parameter in the query, empty if there is none.
 
-        Raises TosRefusal for a parameter that is neither `known` nor part of a signature: ignoring
+        Raises TosApiError for a parameter that is neither `known` nor part of a signature: ignoring
         it could write or delete an object that the client did not mean.
         """
         found = ""
@@ -169,8 +169,8 @@ class TosRequest:
         return found
 
 
-def _too_large(limit: int) -> TosRefusal:
-    return TosRefusal(
+def _too_large(limit: int) -> TosApiError:
+    return TosApiError(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         "EntityTooLarge",
         f"The body is longer than {limit} bytes, the limit of this server.",

@@ -24,7 +24,7 @@ from typing import BinaryIO
 from local.tos import events, listing, multipart, versions
 from local.tos.blobs import PIECE, Blobs, Incoming
 from local.tos.buckets import BucketStore, bucket_row
-from local.tos.errors import TosRefusal, no_such_key, precondition_failed
+from local.tos.errors import TosApiError, no_such_key, precondition_failed
 from local.tos.events import EventOrigin, PendingEvent
 from local.tos.index import open_index
 from local.tos.multipart import MultipartUploads
@@ -51,7 +51,7 @@ class ObjectStore:
         self.index.close()
 
     def create_bucket(self, name: str) -> None:
-        """Create a bucket unless it exists. Raises TosRefusal for an invalid name."""
+        """Create a bucket unless it exists. Raises TosApiError for an invalid name."""
         self.buckets.create(name)
 
     def put(
@@ -72,7 +72,7 @@ class ObjectStore:
 
         `forbid_overwrite` refuses an existing key; `if_match` refuses any ETag but that one.
         Without an `origin` there are no events. `upload` is the multipart upload that ends with
-        this put. Raises TosRefusal, and then nothing has changed.
+        this put. Raises TosApiError, and then nothing has changed.
         """
         if isinstance(body, bytes):
             data, body = body, self.blobs.incoming()
@@ -105,7 +105,7 @@ class ObjectStore:
         return stored, pending
 
     def head(self, bucket: str, key: str, version: str | None = None) -> StoredObject:
-        """Return an object's description. Raises TosRefusal if there is none."""
+        """Return an object's description. Raises TosApiError if there is none."""
         with self.index.reading() as connection:
             bucket_row(connection, bucket)
             stored = versions.find(connection, bucket, key, version)
@@ -123,7 +123,7 @@ class ObjectStore:
             with suppress(FileNotFoundError):
                 return stored, self.blobs.path(stored.blob).open("rb")
             if self.head(bucket, key, version).blob == stored.blob:
-                raise TosRefusal(
+                raise TosApiError(
                     HTTPStatus.INTERNAL_SERVER_ERROR,
                     "InternalError",
                     f"The content of {key!r} is missing from the store's folder: somebody removed "
@@ -197,7 +197,7 @@ def _check(
     old: StoredObject | None, key: str, forbid_overwrite: bool, if_match: str | None
 ) -> None:
     if forbid_overwrite and old is not None:
-        raise TosRefusal(
+        raise TosApiError(
             HTTPStatus.CONFLICT,
             "ObjectAlreadyExists",
             f"There is an object {key!r} already and the request forbids overwriting it; "

@@ -10,7 +10,7 @@ from shared.clients.http import Response
 from shared.errors import CredentialsError, NoAnswer
 
 
-class State(StrEnum):
+class CheckState(StrEnum):
     """The result of a check."""
 
     OK = "ok"
@@ -24,29 +24,29 @@ class Finding:
     """What a check found, as sentences; `fix` is empty if there is nothing to do."""
 
     name: str
-    state: State
+    state: CheckState
     found: str
     fix: str = ""
 
 
 def ok(found: str, *, name: str = "") -> Finding:
     """Return a finding without a problem."""
-    return Finding(name, State.OK, found)
+    return Finding(name, CheckState.OK, found)
 
 
 def warning(found: str, fix: str, *, name: str = "") -> Finding:
     """Return a finding about a doubtful value, or about a question that stayed open."""
-    return Finding(name, State.WARNING, found, fix)
+    return Finding(name, CheckState.WARNING, found, fix)
 
 
 def wrong(found: str, fix: str, *, name: str = "") -> Finding:
     """Return a finding about a problem that makes calls fail, or costs money."""
-    return Finding(name, State.WRONG, found, fix)
+    return Finding(name, CheckState.WRONG, found, fix)
 
 
 def not_checked(found: str, fix: str = "", *, name: str = "") -> Finding:
     """Return why something was not checked."""
-    return Finding(name, State.NOT_CHECKED, found, fix)
+    return Finding(name, CheckState.NOT_CHECKED, found, fix)
 
 
 class CheckFailed(Exception):
@@ -109,8 +109,8 @@ def _run_in_turn(check: Check, found: dict[str, Future[Finding]]) -> Finding:
         found[name].result()
     for name in check.needs:
         state = found[name].result().state
-        if state in (State.WRONG, State.NOT_CHECKED):
-            reason = "is wrong" if state is State.WRONG else "was not checked"
+        if state in (CheckState.WRONG, CheckState.NOT_CHECKED):
+            reason = "is wrong" if state is CheckState.WRONG else "was not checked"
             return not_checked(f"Needs {name}, which {reason}.", name=check.name)
     return check.run()
 

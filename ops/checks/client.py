@@ -4,20 +4,20 @@ The functions' own clients repeat failed requests. A conditional write that is r
 refused because of its own first success, which would prove nothing about the store.
 """
 
-import hashlib
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from typing_extensions import override
 
-from ops.context import Connection
-from shared.clients.http import Request, Response, Timeouts, Transport, is_loopback_or_address
-from shared.clients.imagex import Imagex
+from ops.context import ServiceAccess
+from shared.clients.http import Request, Response, Timeouts, Transport
+from shared.clients.imagex import Imagex, StoredFile
+from shared.clients.tos import Tos
 from shared.clock import Clock
 from shared.errors import NotExecuted
 from shared.settings import DEFAULT_TOS_REGION, Settings
-from shared.signing import canonical_query, object_path, openapi_headers, tos_headers
 
 CLEANUP_SECONDS = 10.0
 # From this difference on, requests are signed with the services' time: else all are refused.
@@ -41,6 +41,35 @@ class TimeLimit(Transport):
         return self.transport.send(request, shorter)
 
 
+class _Storage(Tos):
+    """Object storage whose requests are sent once."""
+
+    def send_once(
+        self,
+        method: str,
+        bucket: str,
+        key: str,
+        query: Mapping[str, str],
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        offset: float,
+    ) -> Response:
+        self._clock_offset = offset
+        request = self._signed(method, bucket, key, query, headers, body)
+        return self._transport.send(request, Timeouts())
+
+
+class _Imagex(Imagex):
+    """veImageX whose requests are sent once."""
+
+    def send_once(
+        self, action: str, version: str, query: Mapping[str, str], offset: float
+    ) -> Response:
+        self._clock_offset = offset
+        return self._transport.send(self._signed("GET", action, version, query, b""), Timeouts())
+
+
 class CheckClient:
     """Sends the requests of checks within `seconds`.
 
@@ -48,16 +77,21 @@ class CheckClient:
     services' clocks are ahead of this machine's.
     """
 
-    def __init__(self, settings: Settings, connection: Connection, seconds: float) -> None:
-        self.clock = connection.clock
+    def __init__(self, settings: Settings, access: ServiceAccess, seconds: float) -> None:
+        self.clock = access.clock
         self.offset = 0.0
         self.tos_region = settings.tos_region or DEFAULT_TOS_REGION
         self.tos_endpoint, self.tos_public_endpoint = settings.tos_endpoints(self.tos_region)
         self.imagex_endpoint = settings.imagex_endpoint()
-        self._settings = settings
-        self._credentials = connection.credentials
-        self._transport = TimeLimit(
-            connection.transport, self.clock, until=self.clock.now() + seconds
+        self._credentials = access.credentials
+        self._transport = TimeLimit(access.transport, self.clock, until=self.clock.now() + seconds)
+        self._imagex = _Imagex(
+            endpoint=self.imagex_endpoint,
+            region=settings.region,
+            service_id=settings.service_id,
+            credentials=self._credentials,
+            transport=self._transport,
+            clock=self.clock,
         )
 
     def server_now(self) -> float:
@@ -85,63 +119,28 @@ class CheckClient:
         cleanup: bool = False,
     ) -> Response:
         """Send a request to object storage; one for `cleanup` has some time of its own."""
-        query = query or {}
-        parts = urlsplit(self.tos_endpoint)
-        host = f"{bucket}.{parts.netloc}"
-        signed = tos_headers(
-            method=method,
-            host=host,
-            key=key,
-            query=query,
-            headers=headers or {},
-            credentials=self._credentials.get(),
-            region=self.tos_region,
-            now=self._signing_time(),
-            payload_sha256=hashlib.sha256(body).hexdigest(),
-        )
-        # No DNS knows <bucket>.127.0.0.1: connect to the address, the Host header names the bucket.
-        connect_to = parts.netloc if is_loopback_or_address(self.tos_endpoint) else host
-        url = f"{parts.scheme}://{connect_to}{object_path(key)}"
-        if query:
-            url = f"{url}?{canonical_query(query)}"
         until = self._transport.until + (CLEANUP_SECONDS if cleanup else 0.0)
-        transport = replace(self._transport, until=until)
-        return transport.send(Request(method, url, signed, body), Timeouts())
+        storage = _Storage(
+            endpoint=self.tos_endpoint,
+            public_endpoint=self.tos_public_endpoint,
+            region=self.tos_region,
+            credentials=self._credentials,
+            transport=replace(self._transport, until=until),
+            clock=self.clock,
+            rng=random.Random(),  # noqa: S311 - jitter, not a secret
+        )
+        offset = self._signing_offset()
+        return storage.send_once(
+            method, bucket, key, query or {}, headers or {}, body, offset=offset
+        )
 
     def imagex(self, action: str, version: str, **parameters: str) -> Response:
         """Call a reading action of veImageX for the service."""
-        query = {
-            "Action": action,
-            "Version": version,
-            "ServiceId": self._settings.service_id,
-            **parameters,
-        }
-        headers = openapi_headers(
-            method="GET",
-            host=urlsplit(self.imagex_endpoint).netloc,
-            path="/",
-            query=query,
-            content_type="application/json",
-            body=b"",
-            credentials=self._credentials.get(),
-            region=self._settings.region,
-            service="ImageX",
-            now=self._signing_time(),
-        )
-        url = f"{self.imagex_endpoint}/?{canonical_query(query)}"
-        return self._transport.send(Request("GET", url, headers), Timeouts())
+        return self._imagex.send_once(action, version, parameters, self._signing_offset())
 
-    def functions_imagex(self) -> Imagex:
-        """Return veImageX's client as the functions have it, within the same time limit."""
-        return Imagex(
-            endpoint=self.imagex_endpoint,
-            region=self._settings.region,
-            service_id=self._settings.service_id,
-            credentials=self._credentials,
-            transport=self._transport,
-            clock=self.clock,
-        )
+    def find_output(self, name: str) -> StoredFile | None:
+        """Probe for an output as the functions do. Raises ProbeFailed."""
+        return self._imagex.find_output(name)
 
-    def _signing_time(self) -> float:
-        far = abs(self.offset) > MAX_CLOCK_SECONDS
-        return self.server_now() if far else self.clock.now()
+    def _signing_offset(self) -> float:
+        return self.offset if abs(self.offset) > MAX_CLOCK_SECONDS else 0.0

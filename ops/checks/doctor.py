@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from ops.checks.check import Check, Finding, State, not_checked, run_checks, wrong
+from ops.checks.check import Check, CheckState, Finding, not_checked, run_checks, wrong
 from ops.checks.client import CheckClient
 from ops.checks.credentials import find_access_key
 from ops.checks.endpoints import Endpoints
@@ -21,7 +21,7 @@ from ops.checks.ledger_file import LedgerFile
 from ops.checks.live import check_live
 from ops.checks.settings import settings_findings
 from ops.checks.uploads import Trigger, upload_bucket
-from ops.context import Connection, connect, environment_of
+from ops.context import ServiceAccess, environment_of, service_access
 from ops.deployment.commands import SERVERLESS_YML, Config, Stage, service_of
 from ops.ui.options import AsJson, Yes
 from ops.ui.output import Exit, Refused, people, print_json
@@ -31,10 +31,10 @@ from shared.settings import Settings, load_settings
 
 SECONDS = 45.0
 _MARKS = {
-    State.OK: "[green]✓[/]",
-    State.WARNING: "[yellow]![/]",
-    State.WRONG: "[red]✗[/]",
-    State.NOT_CHECKED: "[dim]–[/]",
+    CheckState.OK: "[green]✓[/]",
+    CheckState.WARNING: "[yellow]![/]",
+    CheckState.WRONG: "[red]✗[/]",
+    CheckState.NOT_CHECKED: "[dim]–[/]",
 }
 _NAME_WIDTH = 24
 _NO_BUCKET = "Name the bucket that pictures are uploaded to: --bucket <name>."
@@ -101,12 +101,12 @@ def doctor(
     states = Counter(finding.state for finding in found)
     if as_json:
         checks = [asdict(finding) for finding in found]
-        print_json({"checks": checks, "ok": not states[State.WRONG]})
+        print_json({"checks": checks, "ok": not states[CheckState.WRONG]})
     else:
-        people().print("\n" + ", ".join(f"{states[state]} {state}" for state in State))
-    if any(f.name == "settings" and f.state is State.WRONG for f in found):
+        people().print("\n" + ", ".join(f"{states[state]} {state}" for state in CheckState))
+    if any(f.name == "settings" and f.state is CheckState.WRONG for f in found):
         raise typer.Exit(Exit.WRONG)
-    if states[State.WRONG]:
+    if states[CheckState.WRONG]:
         raise typer.Exit(Exit.NEEDS_YOU)
 
 
@@ -121,18 +121,18 @@ def findings(environment: Mapping[str, str], buckets: Sequence[str]) -> Iterator
             yield not_checked("Needs settings, which is wrong.", name=name)
         return
     yield from settings_findings(settings)
-    with connect(settings.credential_file) as connection:
-        client = CheckClient(settings, connection, SECONDS)
-        checks = checks_of(settings, connection, client, buckets)
+    with service_access(settings.credential_file) as access:
+        client = CheckClient(settings, access, SECONDS)
+        checks = checks_of(settings, access, client, buckets)
         yield from run_checks(checks, stop=client.stop)
 
 
 def checks_of(
-    settings: Settings, connection: Connection, client: CheckClient, buckets: Sequence[str]
+    settings: Settings, access: ServiceAccess, client: CheckClient, buckets: Sequence[str]
 ) -> list[Check]:
     """Return the checks for these settings, each after those that it needs or follows."""
     service = ImagexService(client, settings)
-    find_key = partial(find_access_key, connection.credentials, settings.credential_file)
+    find_key = partial(find_access_key, access.credentials, settings.credential_file)
     return [
         Check("credentials", find_key),
         *_endpoint_checks(client),

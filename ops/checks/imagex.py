@@ -112,7 +112,7 @@ class ImagexService:
         """Probe for an output, as the functions do after an unknown outcome."""
         name = f"{self._settings.output_prefix}doctor-{secrets.token_hex(8)}"
         try:
-            self._client.functions_imagex().find_output(name)
+            self._client.find_output(name)
         except ProbeFailed as error:
             return wrong(
                 f"Outputs cannot be probed for: {error}",

@@ -18,7 +18,7 @@ from PIL import Image, ImageOps
 from ops.checks.check import CheckFailed
 from ops.checks.client import CheckClient
 from ops.checks.uploads import Trigger
-from ops.context import connect, environment_of, open_runtime
+from ops.context import environment_of, open_runtime, service_access
 from ops.deployment.apply import public_storage
 from ops.deployment.render import Progress
 from ops.deployment.serverless_yml.service import Function, Service, TosEvent
@@ -65,11 +65,11 @@ def check_live(
     progress = Progress(quiet=as_json)
     with (
         open_runtime(context, {**function.environment, **reached}) as runtime,
-        connect() as connection,
+        service_access() as access,
         progress.moving(),
     ):
         settings = runtime.settings
-        client = CheckClient(settings, connection, _REQUEST_SECONDS)
+        client = CheckClient(settings, access, _REQUEST_SECONDS)
         place = settings.ledger.removeprefix("tos://").partition("/")
         facts = [
             Fact("events that call the function", _events(Trigger(client, bucket, settings), key)),

@@ -18,11 +18,11 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import typer
 from pydantic import TypeAdapter, ValidationError
 
+from ops.context import environment_of, service_access
 from ops.deployment.bucket_rules import Buckets, TosBuckets, change_rules, merged
 from ops.deployment.model import Current, Deployed, Mark
 from ops.deployment.plan import (
@@ -39,14 +39,9 @@ from ops.deployment.render import Progress
 from ops.deployment.serverless_yml import Service
 from ops.deployment.vefaas import Client, Platform, Release, State, Vefaas
 from ops.ui.output import Exit, Refused
-from shared.clients.credentials import FunctionCredentials
-from shared.clients.http import PooledTransport
-from shared.clock import Clock, SystemClock
+from shared.clock import Clock
 from shared.redaction import redact_text
 from shared.settings import Endpoint
-
-if TYPE_CHECKING:
-    from ops.context import Choice
 
 POLL_SECONDS = 1.0
 LONGEST_SECONDS = 900.0
@@ -168,28 +163,24 @@ def connected(context: typer.Context, service: Service, *, quiet: bool) -> Itera
 
     Raises Refused if one of them is not an address.
     """
-    choice: Choice = context.obj
-    environment = choice.environment()
-    credentials, transport = FunctionCredentials(), PooledTransport()
-    platform = Vefaas(
-        Client(service.region, _endpoint(environment, "VEFAAS_ENDPOINT"), credentials)
-    )
+    environment = environment_of(context)
+    vefaas = _endpoint(environment, "VEFAAS_ENDPOINT")
     tos = public_storage(environment, service.region)
-    clock = SystemClock()
-    buckets = TosBuckets(
-        endpoint=tos,
-        public_endpoint=tos,
-        region=service.region,
-        credentials=credentials,
-        transport=transport,
-        clock=clock,
-        rng=random.Random(),  # noqa: S311 - jitter, not a secret
-    )
-    try:
-        yield Connection(service, platform, buckets, clock, Progress(quiet=quiet))
-    finally:
-        platform.close()
-        transport.close()
+    with service_access() as access:
+        platform = Vefaas(Client(service.region, vefaas, access.credentials))
+        buckets = TosBuckets(
+            endpoint=tos,
+            public_endpoint=tos,
+            region=service.region,
+            credentials=access.credentials,
+            transport=access.transport,
+            clock=access.clock,
+            rng=random.Random(),  # noqa: S311 - jitter, not a secret
+        )
+        try:
+            yield Connection(service, platform, buckets, access.clock, Progress(quiet=quiet))
+        finally:
+            platform.close()
 
 
 def public_storage(environment: Mapping[str, str], region: str) -> str:

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 from ruamel.yaml import YAML
 
+from ops.context import environment_of
 from ops.deployment.apply import connected
 from ops.deployment.model import Desired
 from ops.deployment.package import OUTPUT, Built, build
@@ -20,11 +21,9 @@ from ops.deployment.plan import Plan, buckets_of, deploy_plan, removal_plan, rol
 from ops.deployment.policy import role_policy, trust_policy
 from ops.deployment.render import json_plan, print_plan, summary
 from ops.deployment.serverless_yml import Event, Function, HttpEvent, Service, TosEvent, load
+from ops.ui.options import AsJson, DryRun, Yes
 from ops.ui.output import Exit, Refused, aside, confirm, people, print_json
 from shared.redaction import HIDDEN
-
-if TYPE_CHECKING:
-    from ops.context import Choice
 
 SERVERLESS_YML = Path("serverless.yml")
 Stage = Annotated[
@@ -32,15 +31,12 @@ Stage = Annotated[
     typer.Option(help="The stage, such as dev or prod. Default: the file's.", show_default=False),
 ]
 Config = Annotated[Path, typer.Option("--config", "-c", help="The serverless.yml to read.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON for programs.")]
 Functions = Annotated[
     list[str] | None,
     typer.Option(
         "--function", help="Only this function of serverless.yml; can be repeated for several."
     ),
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan, and do nothing.")]
 
 
 def service_of(
@@ -50,8 +46,7 @@ def service_of(
 
     Raises Refused, ServerlessError.
     """
-    choice: Choice = context.obj
-    environment = choice.environment()
+    environment = environment_of(context)
     return load(config, environment=environment, stage=stage, with_settings=with_settings)
 
 

@@ -11,7 +11,7 @@ from functools import partial
 from operator import attrgetter, itemgetter
 from typing import TypeVar
 
-from ops.records.lookup import Unreadable, pending, read_all
+from ops.records.lookup import UnreadableRecord, pending, read_all
 from ops.records.render import Charge, charge_of
 from shared.ledger import UNMADE, Cause, EndState, Ledger, Record, State, Status, Unmade
 
@@ -33,7 +33,7 @@ class Counted:
     matching: int = 0
     records: list[Record] = field(default_factory=list)
     oldest: Record | None = None
-    unreadable: list[Unreadable] = field(default_factory=list)
+    unreadable: list[UnreadableRecord] = field(default_factory=list)
 
     def of(self, status: str) -> Counter[str]:
         """Return the counts of a status by cause."""
@@ -45,10 +45,12 @@ class Counted:
         stuck = self.of(Status.IN_DOUBT).total() + self.of(Status.DEFERRED)[Cause.CONFIGURATION]
         return bool(stuck or self.of("unreadable"))
 
-    def add(self, found: Iterable[Record | Unreadable | None], now: float) -> Iterator[Record]:
+    def add(
+        self, found: Iterable[Record | UnreadableRecord | None], now: float
+    ) -> Iterator[Record]:
         """Count what was read; yield the readable records."""
         for record in found:
-            if isinstance(record, Unreadable):
+            if isinstance(record, UnreadableRecord):
                 self.statuses["unreadable", ""] += 1
                 if len(self.unreadable) < _SHOWN_UNREADABLE:
                     self.unreadable.append(record)

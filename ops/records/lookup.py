@@ -25,7 +25,7 @@ _OBJECT = re.compile(r"tos://([^/]+)/(.+)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
+class UnreadableRecord:
     """A record that exists and cannot be read, and the reason."""
 
     record: str
@@ -100,13 +100,13 @@ def pending(ledger: Ledger, record_id: str) -> Record | None:
 
 def read_all(
     read: Callable[[str], Found | None], ids: Iterable[str]
-) -> Iterator[Found | Unreadable | None]:
+) -> Iterator[Found | UnreadableRecord | None]:
     """Yield the records concurrently, in any order; None for one that is gone."""
 
-    def read_one(record_id: str) -> Found | Unreadable | None:
+    def read_one(record_id: str) -> Found | UnreadableRecord | None:
         try:
             return read(record_id)
         except RepaintError as error:
-            return Unreadable(record_id, str(error))
+            return UnreadableRecord(record_id, str(error))
 
     return (found for _, found in map_unordered(read_one, ids, AT_ONCE))

@@ -13,7 +13,7 @@ JsonLines = Annotated[
     bool, typer.Option("--json", help="JSON for programs: a line for each result, a summary.")
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done; do nothing.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan, and do nothing.")]
 Concurrency = Annotated[int, typer.Option(min=1, max=256, help="How many at once.")]
 Verbose = Annotated[
     bool, typer.Option("--verbose", help="Write the functions' log to stderr, not to a file.")

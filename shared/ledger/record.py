@@ -57,18 +57,21 @@ class Cause(StrEnum):
     EXHAUSTED = "exhausted"  #: every attempt was sent, and no image was found
 
 
-class _Stored(BaseModel):
-    # Unknown fields of a later version are ignored.
-    model_config = ConfigDict(extra="ignore", frozen=True)
+# Unknown fields of a later version are ignored. No base class: building one takes time at a start.
+_STORED = ConfigDict(extra="ignore", frozen=True)
+# Built when it is first used: few uploads need it.
+_SELDOM = ConfigDict(extra="ignore", frozen=True, defer_build=True)
 
 
-class Attempt(_Stored):
+class Attempt(BaseModel):
     """One paid call: the name it stores its output under, written down before it is sent.
 
     `outcome` is None until something is known: an attempt without one may have been executed.
     `sent_at` is in seconds since the epoch. `before` is the `LastModified` of a file that had the
     name already, `day` the one on which the attempt counts against the daily cap.
     """
+
+    model_config = _STORED
 
     number: int
     output: str
@@ -80,11 +83,13 @@ class Attempt(_Stored):
     day: str | None = None
 
 
-class Source(_Stored):
+class Source(BaseModel):
     """The picture: an object in a bucket, or the `address` that a caller of the HTTP API gave.
 
     `address` is a public URL or a StoreUri; the other fields are None then.
     """
+
+    model_config = _STORED
 
     bucket: str | None = None
     key: str | None = None
@@ -94,29 +99,35 @@ class Source(_Stored):
     address: str | None = None
 
 
-class Lease(_Stored):
+class Lease(BaseModel):
     """`owner` alone may act until `until` (seconds since the epoch); then anybody may take over."""
+
+    model_config = _STORED
 
     owner: str
     until: float
 
 
-class Park(_Stored):
+class Park(BaseModel):
     """Where a record waits, why, and when it is due (seconds since the epoch)."""
+
+    model_config = _SELDOM
 
     status: ParkStatus
     cause: Cause
     due_at: float
 
 
-class Ending(_Stored):
+class Ending(BaseModel):
     """An end without an image that is decided, but perhaps not written yet."""
+
+    model_config = _SELDOM
 
     state: Unmade
     reason: str | None = None
 
 
-class Record(_Stored):
+class Record(BaseModel):
     """One upload's entry in the ledger. Never holds an address that Repaint signed.
 
     `park` stays while a parked record is worked on, until the record ends or is parked anew.
@@ -127,6 +138,8 @@ class Record(_Stored):
     Once `ending` is set, nobody pays for the record any more: its owner writes that end. Times are
     seconds since the epoch.
     """
+
+    model_config = _STORED
 
     format: int = FORMAT
     id: str

@@ -43,11 +43,11 @@ def test_duplicate(
     ):
         event = services.upload("one")
         process.handle(event)
-        asked = services.requests()
+        requests = services.requests()
         process.handle(event)
 
         assert services.billing.totals()[0] == 1 + charges
-        assert services.requests() == asked + round_trips
+        assert services.requests() == requests + round_trips
 
 
 def without_prompt(services: Services) -> dict[str, Any]:

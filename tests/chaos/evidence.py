@@ -1,4 +1,4 @@
-"""What a run is judged by: the provider's billing records, and the ledger as it is on the disk."""
+"""The evidence of a run: the provider's billing records, and the ledger as it is on the disk."""
 
 import sqlite3
 import time

@@ -163,7 +163,7 @@ class Judge:
         for charge in paid:
             if made and charge is made[0]:
                 continue
-            after = charge.at - self._asked(charge, record or pending)
+            after = charge.at - self._sent_at(charge, record or pending)
             if not charge.stored:
                 counts["nothing stored"] += 1
             elif after > SETTLE_SECONDS:
@@ -174,10 +174,10 @@ class Judge:
                 counts["unexplained"] += 1
                 self._broken(
                     f"{upload.key} ({state}): {charge.output} was charged and stored {after:.3f} s "
-                    f"after it was asked for, and is not the image. {self._history(paid)} {record}"
+                    f"after it was sent, and is not the image. {self._history(paid)} {record}"
                 )
         for first, second in pairwise(paid):
-            sent, sent_again = (self._asked(c) for c in (first, second))
+            sent, sent_again = (self._sent_at(c) for c in (first, second))
             probes = self._billing.probes.get(first.output, ())
             if not any(sent <= probe <= sent_again for probe in probes):
                 counts["unexplained"] += 1
@@ -186,14 +186,14 @@ class Judge:
                     f"{self._history(paid)} {record}"
                 )
 
-    def _asked(self, charge: Charge, record: Record | None = None) -> float:
+    def _sent_at(self, charge: Charge, record: Record | None = None) -> float:
         """Return when a charge's call was sent, by its record, or else when it arrived."""
         sent = [a.sent_at for a in record.attempts if a.output == charge.output] if record else []
         return min([self._arrived.get(charge.request_id, charge.at), *sent])
 
     def _history(self, paid: list[Charge]) -> str:
         return "; ".join(
-            f"{c.output} asked {self._asked(c):.3f} charged {c.at:.3f} "
+            f"{c.output} sent {self._sent_at(c):.3f} charged {c.at:.3f} "
             f"stored {c.stored} probed {self._billing.probes.get(c.output, [])}"
             for c in paid
         )

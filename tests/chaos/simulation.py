@@ -94,7 +94,7 @@ def run(plan: ChaosPlan, store: Store, folder: Path, report: Callable[[str, int]
         ),
         environment=environment,
         scale=Scale(plan.instances, plan.concurrency, sweep_seconds=2.0),
-        book=billing,
+        billing=billing,
         paint=lambda image, _prompt, _seed: image,
     ) as cloud:
         ledger, earlier = StoredLedger(cloud.store, path), dict[str, str]()

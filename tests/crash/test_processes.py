@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 import pytest
 from PIL import Image
 
-from local.cloud import STATE_BUCKET, UPLOADS_BUCKET, Cloud, Fixed
+from local.cloud import STATE_BUCKET, UPLOADS_BUCKET, Cloud, FixedCredentials
 from local.imagex import Charge, FaultSettings
 from shared.ledger import Ledger, Record
 from shared.runtime import Runtime
@@ -163,7 +163,7 @@ class Stage:
         return self._run(do="resume", pid=frozen.pid, shift=shift)
 
     def _run(self, **command: Any) -> ProcessEnd:
-        seen = len(self.cloud.book.calls())
+        seen = len(self.cloud.billing.calls())
         lines = self.worker.send(**command)
         answers = {name: value for line in lines for name, value in line.items()}
         return ProcessEnd(
@@ -172,7 +172,7 @@ class Stage:
             result=answers.get("result"),
             operations=answers.get("operations", []),
             struck=answers.get("struck"),
-            calls=[call.action for call in self.cloud.book.calls()[seen:]],
+            calls=[call.action for call in self.cloud.billing.calls()[seen:]],
         )
 
     def is_claimed(self, event: Event) -> bool:
@@ -189,7 +189,7 @@ class Stage:
 
     def charges(self, event: Event) -> list[Charge]:
         key = key_of(event)
-        return [c for c in self.cloud.book.charges() if c.source.endswith(f"/{key}")]
+        return [c for c in self.cloud.billing.charges() if c.source.endswith(f"/{key}")]
 
     def sweep_all(self, shift: float) -> None:
         for tick in range(4):
@@ -212,7 +212,7 @@ class Stage:
             (charge,) = self.charges(event)
             assert ("generated", (charge.store_uri,)) == (end.state, end.store_uris)
             assert charge.stored
-            assert self.cloud.book.find(charge.output) is not None
+            assert self.cloud.billing.find(charge.output) is not None
 
 
 def key_of(event: Event) -> str:
@@ -251,7 +251,7 @@ def stage(
         "VEIMAGEX_SETTLE_SECONDS": str(CALL_SECONDS),
     }
     with ExitStack() as stack:
-        runtime = Runtime(environment, credentials=Fixed(key))
+        runtime = Runtime(environment, credentials=FixedCredentials(key))
         stack.callback(runtime.close)
         worker = stack.enter_context(Worker(environment))
         yield Stage(cloud, worker, runtime.ledger, numbers)
@@ -349,7 +349,7 @@ def test_race(stage: Stage, processes: int) -> None:
     assert "exit 0" == end["ended"]
     results = [line["result"] for line in lines]
     assert processes * ROUNDS == len(results)
-    charged = Counter(urlsplit(c.source).path[1:] for c in stage.cloud.book.charges())
+    charged = Counter(urlsplit(c.source).path[1:] for c in stage.cloud.billing.charges())
     for event in events:
         assert 1 == charged[key_of(event)]
         statuses = Counter(r["status"] for r in results if r["key"] == key_of(event))

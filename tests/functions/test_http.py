@@ -26,7 +26,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         yield cloud
 
 
-def ask(
+def send(
     cloud: Cloud, method: str, path: str, body: Any = None, **headers: str
 ) -> urllib3.BaseHTTPResponse:
     given = {"Authorization": f"Bearer {cloud.http_token}", "Content-Type": "application/json"}
@@ -39,36 +39,36 @@ def ask(
 
 def test_generation(cloud: Cloud) -> None:
     """An application gets the repainted picture in the answer."""
-    answer = ask(
+    answer = send(
         cloud, "POST", "/generations", {"bucket": UPLOADS_BUCKET, "key": "in/cat.png", "seed": 3}
     )
     made = answer.json()
 
     assert (200, "generated") == (answer.status, made["status"])
     assert urllib3.request("GET", made["image_urls"][0]).status == 200
-    assert made == ask(cloud, "GET", answer.headers["Location"]).json()
+    assert made == send(cloud, "GET", answer.headers["Location"]).json()
 
 
 def test_idempotency_key(cloud: Cloud) -> None:
     """Fifty requests at once with one key make one charge."""
-    before = len(cloud.book.charges())
+    before = len(cloud.billing.charges())
     body = {"bucket": UPLOADS_BUCKET, "key": "in/cat.png", "prompt": "fifty"}
 
     def go(_number: int) -> int:
-        return ask(cloud, "POST", "/generations", body, Idempotency_Key="fifty").status
+        return send(cloud, "POST", "/generations", body, Idempotency_Key="fifty").status
 
     with ThreadPoolExecutor(50) as pool:
         statuses = Counter(pool.map(go, range(50)))
 
-    assert len(cloud.book.charges()) == before + 1
+    assert len(cloud.billing.charges()) == before + 1
     assert statuses[200] >= 1
     assert set(statuses) <= {200, 409}
 
 
 def test_token(cloud: Cloud) -> None:
     """A request without a valid token is refused."""
-    assert ask(cloud, "GET", "/generations", Authorization="Bearer x").status == 401
-    assert ask(cloud, "GET", "/healthz", Authorization="").status == 200
+    assert send(cloud, "GET", "/generations", Authorization="Bearer x").status == 401
+    assert send(cloud, "GET", "/healthz", Authorization="").status == 200
 
 
 def test_bad_encoding(cloud: Cloud) -> None:
@@ -110,9 +110,9 @@ def test_schemathesis(cloud: Cloud, tmp_path: Path) -> None:
 
 def test_openapi_document(cloud: Cloud) -> None:
     """The document is OpenAPI 3.1, with this deployment's limits, and needs a token."""
-    document = ask(cloud, "GET", "/openapi.json").json()
+    document = send(cloud, "GET", "/openapi.json").json()
 
     assert document["openapi"] == "3.1.0"
-    asked = document["components"]["schemas"]["GenerationRequest"]["properties"]
-    assert asked["image_url"]["pattern"].startswith("^https://")
-    assert ask(cloud, "GET", "/openapi.json", Authorization="").status == 401
+    schema = document["components"]["schemas"]["GenerationRequest"]["properties"]
+    assert schema["image_url"]["pattern"].startswith("^https://")
+    assert send(cloud, "GET", "/openapi.json", Authorization="").status == 401

@@ -38,7 +38,7 @@ def test_tick(cloud: Cloud) -> None:
 
     assert tick.failure is None
     assert json.loads(tick.body) == {"results": {"pending": 1, "generated": 1}}
-    assert len(cloud.book.charges()) == 1
+    assert len(cloud.billing.charges()) == 1
     assert json.loads(cloud.platform.tick(SWEEP_TIMER).body) == {"results": {"pending": 0}}
 
 

@@ -196,7 +196,7 @@ def test_without_local_cloud(cloud: Cloud, folder: Path, tmp_path: Path) -> None
     assert ["upload.claimed", "attempt.sent", "image.generated", "delivery.finished"] == events
     # The key is in the environment: the SDK's chain takes a while to import, and has no better one.
     assert chain_was_imported == "False"
-    assert "漫画" in {charge.prompt for charge in cloud.book.charges()}
+    assert "漫画" in {charge.prompt for charge in cloud.billing.charges()}
 
 
 EVENT = {"events": [], "headers": {"X-Faas-Session-Token": "hush", "x": '{"a": "hush"}'}}

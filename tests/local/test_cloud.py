@@ -12,7 +12,7 @@ import tos
 import urllib3
 from PIL import Image, ImageChops
 
-from local.cloud import STATE_BUCKET, UPLOADS_BUCKET, Cloud, Fixed
+from local.cloud import STATE_BUCKET, UPLOADS_BUCKET, Cloud, FixedCredentials
 from local.imagex import FaultSettings
 from local.vefaas.runtime import DeliverySettings
 from shared.clients.http import PooledTransport
@@ -90,7 +90,7 @@ def test_a_photograph_put_by_the_official_client_with_a_chinese_prompt_is_repain
 
     (made,) = log.named("image.generated")
     (finished,) = log.named("delivery.finished")
-    (charge,) = cloud.book.charges()
+    (charge,) = cloud.billing.charges()
     assert ("漫画风格，100% 手绘", 7) == (charge.prompt, charge.seed)
     assert [charge.store_uri] == made["store_uris"]
     assert ("generated", "uploads/猫 1.png") == (finished["status"], finished["key"])
@@ -108,7 +108,7 @@ def test_the_same_event_delivered_twice_is_paid_once(tmp_path: Path, log: Log) -
             metadata={"prompt": "x"},
         )  # fmt: skip
         assert cloud.platform.wait_idle()
-        assert len(cloud.book.charges()) == 1
+        assert len(cloud.billing.charges()) == 1
 
     assert "generated" in {line["status"] for line in log.named("delivery.finished")}
 
@@ -130,7 +130,7 @@ def test_three_variants_of_a_photograph_are_three_pictures_and_a_duplicate_event
             metadata={"prompt": "a cat", "style": "%E6%BC%AB%E7%94%BB"},
         )  # fmt: skip
         assert cloud.platform.wait_idle()
-        charges = cloud.book.charges()
+        charges = cloud.billing.charges()
         pictures = {fetch(line["image_urls"][0]).tobytes() for line in log.named("image.generated")}
         left = cloud.runtime().storage(None).list_page(STATE_BUCKET, "ledger/pending/").objects
 
@@ -193,7 +193,7 @@ def test_what_cannot_be_repainted_ends_with_a_reason(
     (finished,) = log.named("delivery.finished")
     assert status == finished["status"]
     assert reason in finished["reason"]
-    assert cloud.book.charges() == []
+    assert cloud.billing.charges() == []
 
 
 def test_every_photograph_is_repainted_visibly_and_each_prompt_differently(
@@ -224,7 +224,7 @@ def test_the_cloud_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
     with Cloud(tmp_path / "c", environment=short, delivery=often) as second:
         assert second.platform.wait_idle()
         assert first.credentials == second.credentials
-        assert len(second.book.charges()) == 1
+        assert len(second.billing.charges()) == 1
         (end,) = second.runtime().storage(None).list_page(STATE_BUCKET, "ledger/done/").objects
         assert end.key.startswith("ledger/done/")
         assert (
@@ -237,11 +237,11 @@ def test_a_client_whose_clock_is_off_corrects_it_by_the_gateways(cloud: Cloud) -
     runtime = Runtime(
         cloud.settings,
         clock=FakeClock(time.time() - 3600),
-        credentials=Fixed(cloud.credentials),
+        credentials=FixedCredentials(cloud.credentials),
         transport=transport,
     )
 
     assert runtime.imagex.find_output("nothing") is None
     assert [o.key for o in runtime.storage(None).list_page(STATE_BUCKET, "").objects] == []
-    assert [call.outcome for call in cloud.book.calls()] == ["InvalidTimestamp", "OK"]
+    assert [call.outcome for call in cloud.billing.calls()] == ["InvalidTimestamp", "OK"]
     transport.close()

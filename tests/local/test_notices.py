@@ -86,7 +86,7 @@ def test_a_receiver_that_hangs_changes_nothing_for_the_upload_and_is_told_once_i
     upload(cloud)
 
     (finished,) = [line for line in lines if line["event"] == "delivery.finished"]
-    assert ("generated", 1) == (finished["status"], len(cloud.book.charges()))
+    assert ("generated", 1) == (finished["status"], len(cloud.billing.charges()))
     ledger = ledger_of(cloud)
     (entry_id,) = ledger.entry_ids()
     ended = ledger.finished(finished["record"])

@@ -21,7 +21,7 @@ from local.cloud import (
     TEMPLATE,
     UPLOAD_FUNCTION,
     UPLOADS_BUCKET,
-    Fixed,
+    FixedCredentials,
 )
 from local.imagex import FaultSettings
 from local.invoke import object_event
@@ -194,7 +194,7 @@ def fetched(url: str) -> int:
 
 def test_presigned_url(cloud: PolicyCloud, role: Credentials) -> None:
     """A presigned URL is allowed if its signer is."""
-    runtime = Runtime(cloud.settings, credentials=Fixed(role))
+    runtime = Runtime(cloud.settings, credentials=FixedCredentials(role))
 
     assert 200 == fetched(presigned(runtime, "uploads/a.png"))
     assert 403 == fetched(presigned(runtime, "private/b.png"))
@@ -204,7 +204,7 @@ def test_presigned_url(cloud: PolicyCloud, role: Credentials) -> None:
 def test_presigned_url_later(cloud: PolicyCloud) -> None:
     """The policy at the time of its use holds for a presigned URL."""
     key = cloud.keys.issue(temporary=True, role="passing")
-    runtime = Runtime(cloud.settings, credentials=Fixed(key))
+    runtime = Runtime(cloud.settings, credentials=FixedCredentials(key))
     address = presigned(runtime, "uploads/a.png")
     assert 200 == fetched(address)
 
@@ -249,7 +249,7 @@ def test_imagex(cloud: PolicyCloud) -> None:
     key = cloud.keys.issue(temporary=True, role="reader")
     only_listing = allow(["ImageX:GetImageStorageFiles"], SERVICE)
     cloud.policies.set("reader", {"Statement": [only_listing]})
-    runtime = Runtime(cloud.settings, credentials=Fixed(key))
+    runtime = Runtime(cloud.settings, credentials=FixedCredentials(key))
 
     assert runtime.imagex.find_output("nothing") is None
     with pytest.raises(RepaintError) as caught:
@@ -290,9 +290,9 @@ def put(cloud: PolicyCloud, key: str) -> None:
 
 def painted(cloud: PolicyCloud, key: str) -> bool:
     """Check whether the upload function made a picture of an object."""
-    before = len(cloud.book.charges())
+    before = len(cloud.billing.charges())
     cloud.platform.invoke(UPLOAD_FUNCTION, object_event(UPLOADS_BUCKET, key))
-    return len(cloud.book.charges()) > before
+    return len(cloud.billing.charges()) > before
 
 
 def test_functions(own: PolicyCloud) -> None:

@@ -370,7 +370,7 @@ TRANSPORT = [
         "shared/clients/imagex.py",
         "sent=sent, fresh=True)",
         "sent=sent)",
-        f"{_ATTEMPTS}paid_call_on_a_fresh_connection",
+        f"{_ATTEMPTS}fresh_connection",
     ),
     Mutant(
         "an interim answer is not the answer",
@@ -600,8 +600,8 @@ UPLOADS = [
     Mutant(
         "an event of an object that was overwritten is superseded",
         "shared/processing/pipeline.py",
-        "if upload.etag not in (None, info.etag):",
-        "if upload.etag is None and not info.etag:",
+        "if upload.etag in (None, info.etag):",
+        "if info.etag:",
         _PIPELINE,
     ),
     Mutant(

@@ -37,21 +37,23 @@ def copy(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(copy: Path, tests: Iterable[str]) -> subprocess.CompletedProcess[str]:
-    """Run tests of the copy until one fails."""
+def run(
+    copy: Path, tests: Iterable[str], *, timeout: float = 120
+) -> subprocess.CompletedProcess[str]:
+    """Run tests of the copy until one fails, for `timeout` seconds at most: a mutant may hang."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "PYTHON"))}
     # Discovering plugins takes as long as most of these runs.
     environment |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-x", "-q", "--tb=short", "-p", "no:cacheprovider",
          *tests],
-        cwd=copy, env=environment, capture_output=True, text=True, timeout=120, check=False,
+        cwd=copy, env=environment, capture_output=True, text=True, timeout=timeout, check=False,
     )  # fmt: skip
 
 
 def test_all_protections(copy: Path) -> None:
     """All tests pass with every protection in place."""
-    done = run(copy, TESTS)
+    done = run(copy, TESTS, timeout=600)
 
     assert 0 == done.returncode, done.stdout + done.stderr
 

@@ -70,5 +70,6 @@ def change(cloud: Cloud, key: str, seconds_ago: float) -> None:
 def charged(cloud: Cloud) -> list[str]:
     """Return the sorted keys of all charges; a key that was charged twice comes twice."""
     return sorted(
-        unquote(urlsplit(charge.source).path).removeprefix("/") for charge in cloud.book.charges()
+        unquote(urlsplit(charge.source).path).removeprefix("/")
+        for charge in cloud.billing.charges()
     )

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from local.cloud import UPLOADS_BUCKET, Cloud, Fixed
+from local.cloud import UPLOADS_BUCKET, Cloud, FixedCredentials
 from shared.ledger import (
     Attempt,
     Cause,
@@ -23,7 +23,9 @@ from shared.runtime import Runtime
 @contextmanager
 def ledger_of(cloud: Cloud, settings: Mapping[str, str] | None = None) -> Iterator[Ledger]:
     """Open the ledger of a cloud; `settings` override its own."""
-    runtime = Runtime({**cloud.settings, **(settings or {})}, credentials=Fixed(cloud.credentials))
+    runtime = Runtime(
+        {**cloud.settings, **(settings or {})}, credentials=FixedCredentials(cloud.credentials)
+    )
     yield runtime.ledger
     runtime.close()
 

@@ -9,7 +9,7 @@ from typing import Any
 from local.cloud import STATE_BUCKET, UPLOADS_BUCKET
 from local.keys import KeyRing
 from local.server import Server
-from local.tos import ObjectStore, TosRefusal, application
+from local.tos import ObjectStore, TosApiError, application
 from local.tos.listing import ListingPage
 
 
@@ -44,10 +44,10 @@ class ChecksThenWrites(ObjectStore):
     def put(self, bucket: str, key: str, *args: Any, **rest: Any) -> Any:
         there = {stored.key: stored.etag for stored in self.list(bucket, prefix=key).objects}
         if rest.pop("forbid_overwrite", False) and key in there:
-            raise TosRefusal(409, "ObjectAlreadyExists", "It is there.", ec="0017-00000004")
+            raise TosApiError(409, "ObjectAlreadyExists", "It is there.", ec="0017-00000004")
         wanted = rest.pop("if_match", None)
         if wanted is not None and there.get(key) != wanted:
-            raise TosRefusal(412, "PreconditionFailed", "It is another one.")
+            raise TosApiError(412, "PreconditionFailed", "It is another one.")
         time.sleep(0.2)
         return super().put(bucket, key, *args, **rest)
 
@@ -64,7 +64,7 @@ class RemovesNothing(ObjectStore):
 
     def delete(self, *args: Any, **rest: Any) -> Any:
         del args, rest
-        raise TosRefusal(403, "AccessDenied", "You may not remove anything.")
+        raise TosApiError(403, "AccessDenied", "You may not remove anything.")
 
 
 class WritesNothing(ObjectStore):
@@ -72,7 +72,7 @@ class WritesNothing(ObjectStore):
 
     def put(self, *args: Any, **rest: Any) -> Any:
         del args, rest
-        raise TosRefusal(403, "AccessDenied", "You may not write anything.")
+        raise TosApiError(403, "AccessDenied", "You may not write anything.")
 
 
 class WritesSlowly(ObjectStore):

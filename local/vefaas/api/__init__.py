@@ -5,6 +5,6 @@ All of it is thread-safe.
 
 from local.vefaas.api.app import application
 from local.vefaas.api.control_plane import ControlPlane
-from local.vefaas.api.releaser import PlaneSettings
+from local.vefaas.api.releaser import ControlPlaneSettings
 
-__all__ = ["ControlPlane", "PlaneSettings", "application"]
+__all__ = ["ControlPlane", "ControlPlaneSettings", "application"]

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from local.keys import KeyRing
-from local.openapi import Received, Refusal, envelope, new_request_id, verify
+from local.openapi import ApiError, Received, envelope, new_request_id, verify
 from local.permissions import Authorizer, RequestedAction, denial
 from local.vefaas.api import functions, releases, requests, triggers, uploads
 from local.vefaas.api.control_plane import ControlPlane
@@ -27,7 +27,7 @@ _ACTIONS: dict[str, tuple[type[requests.Request], _Action]] = {
     "CreateFunction": (requests.CreateFunction, functions.create),
     "UpdateFunction": (requests.UpdateFunction, functions.update),
     "GetFunction": (requests.ById, functions.get),
-    "ListFunctions": (requests.ListFunctions, functions.list_functions),
+    "ListFunctions": (requests.Page, functions.list_functions),
     "DeleteFunction": (requests.ById, functions.delete),
     "GetFunctionResource": (requests.OfFunction, functions.get_resource),
     "UpdateFunctionResource": (requests.UpdateFunctionResource, functions.update_resource),
@@ -93,7 +93,7 @@ class _Api:
         action, version = query.get("Action", ""), query.get("Version", "")
         now = self._plane.clock.now()
 
-        def wrapped(error: Refusal | None = None, result: Any = None) -> Json:
+        def wrapped(error: ApiError | None = None, result: Any = None) -> Json:
             request_id, region = new_request_id(now), self._region
             return envelope(
                 request_id, action, version, _SERVICE, region, result=result, error=error
@@ -102,7 +102,7 @@ class _Api:
         try:
             key = verify(received, self._keys, service=_SERVICE, region=self._region, now=now)
             result = await run_in_threadpool(self._run, received, key, action, version)
-        except Refusal as refusal:
+        except ApiError as refusal:
             return JSONResponse(wrapped(refusal), refusal.status)
         whole = wrapped(result=_absolute(result, request.headers["host"]))
         if result is None:
@@ -112,24 +112,24 @@ class _Api:
     def _run(self, received: Received, key: str, action: str, version: str) -> Json | None:
         versions = _CALLBACK_VERSIONS if action == "CodeUploadCallback" else (_VERSION,)
         if action not in _ACTIONS or version not in versions:
-            raise Refusal(
+            raise ApiError(
                 "InvalidActionOrVersion", f"There is no action {action!r}, version {version!r}."
             )
         if received.method != "POST":
-            raise Refusal("MethodNotAllowed", f"{action} is called by POST.")
+            raise ApiError("MethodNotAllowed", f"{action} is called by POST.")
         model, run = _ACTIONS[action]
         try:
             request = requests.read(model, json.loads(received.body or b"{}"))
         except ValueError:
-            raise Refusal("InvalidRequest", "The body is not JSON.", status=400) from None
+            raise ApiError("InvalidRequest", "The body is not JSON.", status=400) from None
         function_id = getattr(request, "function_id", None) or getattr(request, "id", None)
         resource = f"function/{function_id or '*'}"
         requested = [RequestedAction.of(f"vefaas:{action}", self._region, resource)]
         if denied := denial(self._authorizer, self._keys, key, requested):
-            raise Refusal("AccessDenied", denied)
+            raise ApiError("AccessDenied", denied)
         with self._plane.lock:
             if self._plane.is_stopped:
-                raise Refusal("ServiceUnavailableTemp", "The local cloud is shutting down.")
+                raise ApiError("ServiceUnavailableTemp", "The local cloud is shutting down.")
             return run(self._plane, request)
 
     async def upload(self, request: Request) -> Response:
@@ -138,7 +138,7 @@ class _Api:
             await uploads.receive(self._plane, request.path_params["token"], request.stream())
         except ClientDisconnect:
             return Response()
-        except Refusal as refusal:
+        except ApiError as refusal:
             return PlainTextResponse(refusal.message, refusal.status)
         return Response()
 
@@ -148,7 +148,7 @@ class _Api:
             log = await run_in_threadpool(
                 uploads.install_log, self._plane, request.path_params["function"]
             )
-        except Refusal as refusal:
+        except ApiError as refusal:
             return PlainTextResponse(refusal.message, refusal.status)
         return PlainTextResponse(log)
 

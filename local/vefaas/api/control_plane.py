@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from local.vefaas.api.errors import not_found
-from local.vefaas.api.releaser import PlaneSettings, Releaser
+from local.vefaas.api.releaser import ControlPlaneSettings, Releaser
 from local.vefaas.api.store import (
     FunctionRecord,
     ReleaseRecord,
@@ -40,13 +40,13 @@ class ControlPlane:
         folder: Path,
         platform: Platform,
         *,
-        settings: PlaneSettings | None = None,
+        settings: ControlPlaneSettings | None = None,
         environment: Environment = dict,
         rules: Rules = tuple,
         clock: Clock | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.settings = settings or PlaneSettings()
+        self.settings = settings or ControlPlaneSettings()
         self.lock = threading.RLock()
         self.store = Store(folder / "plane.sqlite")
         self.zips = ZipStore(folder / "code")
@@ -97,7 +97,7 @@ class ControlPlane:
         return bool(self.store.all(FunctionRecord))
 
     def find(self, function_id: str) -> FunctionRecord:
-        """Return a function by its id. Raises Refusal if there is none."""
+        """Return a function by its id. Raises ApiError if there is none."""
         found = self.store.get(FunctionRecord, function_id)
         if found is None:
             raise not_found(f"function {function_id!r}")
@@ -122,7 +122,7 @@ class ControlPlane:
 
     def set_timer(self, timer: TimerRecord) -> None:
         """Make the platform fire a timer by its settings, or not at all if it is disabled."""
-        self.platform.timers.remove(timer.id)
+        self.platform.remove_timer(timer.id)
         if timer.config["Enabled"] and timer.function_id in self.platform.functions:
             self.platform.add_timer(
                 timer.function_id,

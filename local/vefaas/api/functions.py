@@ -69,7 +69,7 @@ def get(plane: ControlPlane, request: requests.ById) -> Json:
     return _document(plane, plane.find(request.id))
 
 
-def list_functions(plane: ControlPlane, request: requests.ListFunctions) -> Json:
+def list_functions(plane: ControlPlane, request: requests.Page) -> Json:
     """Return a page of the functions, newest first.
 
     Whether a filter compares whole names is not documented. Here it matches parts of them, so that
@@ -119,7 +119,7 @@ def update_resource(plane: ControlPlane, request: requests.UpdateFunctionResourc
 
 
 def with_resource(function: FunctionRecord, given: dict[str, int]) -> FunctionRecord:
-    """Return a function with other numbers of instances. Raises Refusal if they are not valid."""
+    """Return a function with other numbers of instances. Raises ApiError if they are not valid."""
     resource = {**function.resource, **given}
     if resource["MinInstance"] > resource["MaxInstance"]:
         raise invalid("MinInstance", f"it is above MaxInstance, {resource['MaxInstance']}")

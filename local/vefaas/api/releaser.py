@@ -39,7 +39,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class PlaneSettings:
+class ControlPlaneSettings:
     """The undocumented parts of the platform, and failures on demand. Times are in seconds.
 
     A release takes `release_seconds` and the time to start an instance. It fails with the message
@@ -76,7 +76,7 @@ class Releaser:
         zips: ZipStore,
         platform: Platform,
         lock: threading.RLock,
-        settings: Callable[[], PlaneSettings],
+        settings: Callable[[], ControlPlaneSettings],
         environment: Callable[[], Mapping[str, str]],
         clock: Clock,
     ) -> None:

@@ -131,10 +131,6 @@ class Page(Request):
     filters: list[Filter] = []
 
 
-class ListFunctions(Page):
-    """List the functions."""
-
-
 class ListOfFunction(Page):
     """List what belongs to a function."""
 
@@ -227,7 +223,7 @@ R = TypeVar("R", bound=Request)
 
 
 def read(model: type[R], document: Any) -> R:
-    """Read a request's body. Raises Refusal with the first parameter that is not valid."""
+    """Read a request's body. Raises ApiError with the first parameter that is not valid."""
     if not isinstance(document, dict):
         raise invalid("body", "it must be a JSON object")
     try:

@@ -138,7 +138,7 @@ def page(
 ) -> Json:
     """Return the requested page of a list, filtered by the properties that are `known`.
 
-    A filter compares whole values, or parts of them. Raises Refusal for an unknown filter.
+    A filter compares whole values, or parts of them. Raises ApiError for an unknown filter.
     """
     for each in request.filters:
         if each.name not in known:

@@ -54,7 +54,7 @@ def delete_timer(plane: ControlPlane, request: requests.OfTimer) -> None:
     """Delete a timer."""
     timer = _find(plane, request.function_id, request.id)
     # Dying between the two leaves a timer that fires again after the next start: delete it again.
-    plane.platform.timers.remove(timer.id)
+    plane.platform.remove_timer(timer.id)
     plane.store.remove(timer)
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from starlette.concurrency import run_in_threadpool
 
-from local.openapi import Refusal
+from local.openapi import ApiError
 from local.vefaas.api import requests
 from local.vefaas.api.control_plane import ControlPlane
 from local.vefaas.api.errors import conflict, invalid, not_found, unsupported
@@ -36,10 +36,10 @@ def get_address(plane: ControlPlane, request: requests.GetCodeUploadAddress) -> 
 
 
 async def receive(plane: ControlPlane, token: str, body: AsyncIterator[bytes]) -> None:
-    """Receive a zip that is put to an address. Raises Refusal."""
+    """Receive a zip that is put to an address. Raises ApiError."""
     upload = next((each for each in plane.store.all(UploadRecord) if each.token == token), None)
     if upload is None or plane.clock.now() > upload.expires:
-        raise Refusal("AccessDenied", "This address was not given out, or has expired.")
+        raise ApiError("AccessDenied", "This address was not given out, or has expired.")
     incoming = await run_in_threadpool(plane.zips.incoming)
     size = 0
     async for piece in body:
@@ -53,7 +53,7 @@ async def receive(plane: ControlPlane, token: str, body: AsyncIterator[bytes]) -
     with plane.lock:
         newest = plane.store.get(UploadRecord, upload.id)
         if newest is None or newest.token != token:
-            raise Refusal("AccessDenied", "A newer address has taken the place of this one.")
+            raise ApiError("AccessDenied", "A newer address has taken the place of this one.")
         plane.store.put(replace(upload, code=digest))
 
 
@@ -116,7 +116,7 @@ def install_log_address(plane: ControlPlane, request: requests.OfFunction) -> Js
 
 
 def install_log(plane: ControlPlane, function_id: str) -> str:
-    """Return the log of the newest installation. Raises Refusal if there was none."""
+    """Return the log of the newest installation. Raises ApiError if there was none."""
     return _install(plane, function_id).log or "Everything is in the zip."
 
 

@@ -28,7 +28,7 @@ class ZipStore:
         return NamedTemporaryFile(dir=self._folder, prefix="incoming-", delete=False)
 
     def keep(self, incoming: IO[bytes]) -> str:
-        """Keep a written file, and return its digest. Raises Refusal if it is not a zip."""
+        """Keep a written file, and return its digest. Raises ApiError if it is not a zip."""
         incoming.close()
         file = Path(incoming.name)
         if not zipfile.is_zipfile(file):
@@ -40,7 +40,7 @@ class ZipStore:
         return digest
 
     def keep_bytes(self, content: bytes) -> str:
-        """Keep a zip, and return its digest. Raises Refusal if it is not a zip."""
+        """Keep a zip, and return its digest. Raises ApiError if it is not a zip."""
         incoming = self.incoming()
         incoming.write(content)
         return self.keep(incoming)

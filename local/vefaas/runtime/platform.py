@@ -15,7 +15,7 @@ from local.vefaas.runtime.instance import Launcher, LogSink
 from local.vefaas.runtime.pool import InstancePool
 from local.vefaas.runtime.queue import DeliverySettings, EventQueue, QueuedEvent
 from local.vefaas.runtime.threads import Threads
-from local.vefaas.runtime.timer import Timer, Timers
+from local.vefaas.runtime.timer import Timer, schedule
 from shared.clock import Clock, SystemClock
 
 # The clock is read this often even if nothing is known to come due: it may be a test's, and a
@@ -56,9 +56,10 @@ class Platform:
                 folder / "roles", keys, self._clock, role_period_seconds
             )
         self.launcher = Launcher(folder / "logs", self._credentials, python, on_log)
-        # By function id, in the order of their first deployment; replaced, never changed.
+        # Replaced, never changed: a reader needs no lock. By function id, in the order of their
+        # first deployment.
         self._pools: Mapping[str, InstancePool] = {}
-        self.timers = Timers(self._clock, settings.time_scale)
+        self.timers: tuple[Timer, ...] = ()
         self._lock = threading.RLock()  # held while anything is started
         self._stopping = False
         self._threads = Threads()
@@ -157,7 +158,7 @@ class Platform:
         with self._lock:
             pool = self._pool(function)
             self._pools = {key: each for key, each in self._pools.items() if each is not pool}
-        self.timers.remove_of(pool.spec.id)
+            self.timers = tuple(t for t in self.timers if t.function_id != pool.spec.id)
         pool.close()
         if self._credentials:
             self._credentials.remove(pool.spec.name)
@@ -172,17 +173,30 @@ class Platform:
         a random one. Raises LookupError for a function that is not deployed, ValueError for a
         schedule that is not supported.
         """
-        self.timers.add(self._pool(function).spec.id, name, every, payload, given_id)
+        function_id = self._pool(function).spec.id
+        when = schedule(every, self.queue.settings.time_scale)
+        timer = Timer(function_id, name, when, payload, when.next_after(self._clock.now()))
+        timer.id = given_id or timer.id
+        with self._lock:
+            others = (t for t in self.timers if (t.function_id, t.name) != (function_id, name))
+            self.timers = (*others, timer)
         self._wake.set()
+
+    def remove_timer(self, timer_id: str) -> None:
+        """Remove a timer, if there is one of that id."""
+        with self._lock:
+            self.timers = tuple(timer for timer in self.timers if timer.id != timer_id)
 
     def tick(self, name: str) -> Invocation:
         """Fire a timer, given by name or id, and return the result.
 
         A tick that is running ends first. Raises LookupError if there is no such timer.
         """
-        timer = self.timers.find(name)
-        timer.running.acquire()
-        return self._fire(timer)
+        for timer in self.timers:
+            if name in {timer.name, timer.id}:
+                timer.running.acquire()
+                return self._fire(timer)
+        raise LookupError(f"There is no timer {name!r}.")
 
     def kill(self, function: str) -> None:
         """Kill a function's instances and start new ones; requests in flight end as errors."""
@@ -207,8 +221,9 @@ class Platform:
                 return
             if self._credentials:
                 self._credentials.refresh_if_due()
-            for timer in self.timers.due():
-                self._threads.start(self._fire, timer)
+            for timer in self.timers:
+                if timer.claim_tick(self._clock.now()):
+                    self._threads.start(self._fire, timer)
             for pool in self._pools.values():
                 self._deliver_due(pool)
         self._notify_settled()  # a claim may have dropped events that were too old

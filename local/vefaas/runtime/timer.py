@@ -4,13 +4,10 @@ import datetime as dt
 import re
 import secrets
 import threading
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from cronsim import CronSim, CronSimError
-
-from shared.clock import Clock
 
 _SUPPORTED = (
     "give a number of seconds, or a crontab of five fields (minute hour day month weekday) "
@@ -121,51 +118,3 @@ class Timer:
             return True
         self.skipped += 1
         return False
-
-
-class Timers:
-    """The timers of all functions, in the order in which they were added."""
-
-    def __init__(self, clock: Clock, time_scale: float) -> None:
-        self._clock = clock
-        self._time_scale = time_scale
-        self._lock = threading.Lock()
-        self._timers: dict[tuple[str, str], Timer] = {}  # by function and name
-
-    def add(
-        self, function_id: str, name: str, every: float | str, payload: str, given_id: str = ""
-    ) -> None:
-        """Add a timer; it replaces the function's timer of that name. Raises ValueError."""
-        when = schedule(every, self._time_scale)
-        timer = Timer(function_id, name, when, payload, when.next_after(self._clock.now()))
-        timer.id = given_id or timer.id
-        with self._lock:
-            self._timers[function_id, name] = timer
-
-    def find(self, name: str) -> Timer:
-        """Return a timer by its name or id. Raises LookupError."""
-        found = next((timer for timer in self if name in {timer.name, timer.id}), None)
-        if found is None:
-            raise LookupError(f"There is no timer {name!r}.")
-        return found
-
-    def remove(self, name: str) -> None:
-        """Remove the timers of that name or id."""
-        self._keep(lambda timer: name not in {timer.name, timer.id})
-
-    def remove_of(self, function_id: str) -> None:
-        """Remove the timers of a function."""
-        self._keep(lambda timer: timer.function_id != function_id)
-
-    def due(self) -> list[Timer]:
-        """Return the timers that fire now, each with `running` held."""
-        now = self._clock.now()
-        return [timer for timer in self if timer.claim_tick(now)]
-
-    def __iter__(self) -> Iterator[Timer]:
-        with self._lock:
-            return iter(tuple(self._timers.values()))
-
-    def _keep(self, wanted: Callable[[Timer], bool]) -> None:
-        with self._lock:
-            self._timers = {key: t for key, t in self._timers.items() if wanted(t)}

@@ -12,7 +12,7 @@ import typer
 
 from ops.context import open_runtime
 from ops.records.backfill.listing import Planner, Scope, read_ledger
-from ops.records.backfill.plan import Plan
+from ops.records.backfill.plan import BackfillPlan
 from ops.records.backfill.render import MEANINGS, Estimate, plan_document, print_plan
 from ops.records.backfill.run import Repainting
 from ops.records.backfill.skipped import FOLDER, SkippedObjects, name_for
@@ -93,7 +93,7 @@ def backfill(
         job = Backfill(
             runtime,
             Scope(bucket, prefix, moment, limit),
-            stack.enter_context(Plan()),
+            stack.enter_context(BackfillPlan()),
             stack.enter_context(SkippedObjects(path, fresh=fresh)),
             concurrency,
             price,
@@ -118,7 +118,7 @@ class Backfill:
 
     runtime: Runtime
     scope: Scope
-    plan: Plan
+    plan: BackfillPlan
     skipped: SkippedObjects
     concurrency: int
     price: float | None

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from ops.records.backfill.plan import Plan
+from ops.records.backfill.plan import BackfillPlan
 from ops.records.backfill.skipped import SkippedObjects
 from shared.clients.imagex_model import MAX_IMAGE_BYTES
 from shared.clients.tos import ListedObject, Tos
@@ -41,7 +41,7 @@ class Scope:
     limit: int | None = None
 
 
-def read_ledger(plan: Plan, ledger: Ledger, report: Report) -> None:
+def read_ledger(plan: BackfillPlan, ledger: Ledger, report: Report) -> None:
     """Add the ids of ended and of pending records to a plan. Raises what the ledger raises.
 
     This comes before the listing: an upload that ends between the two is planned, and found to
@@ -61,7 +61,7 @@ def read_ledger(plan: Plan, ledger: Ledger, report: Report) -> None:
 class Planner:
     """Plans the objects that neither ended nor were skipped before."""
 
-    plan: Plan
+    plan: BackfillPlan
     scope: Scope
     settings: Settings
     skipped: SkippedObjects

@@ -54,7 +54,7 @@ class Planned:
     left: dict[str, str]
 
 
-class Plan:
+class BackfillPlan:
     """The objects to repaint, in the order of their keys; used by one thread.
 
     `counts` has the number of objects that are `listed`; of these, of those `outside` the filters,

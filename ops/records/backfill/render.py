@@ -5,7 +5,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from ops.records.backfill.plan import Plan
+from ops.records.backfill.plan import BackfillPlan
 from ops.ui.progress import money, span
 
 # How long the model takes for an image, typically.
@@ -43,7 +43,13 @@ class Estimate:
     """
 
     def __init__(
-        self, plan: Plan, cap: int | None, *, concurrency: int, price: float | None, rate: float
+        self,
+        plan: BackfillPlan,
+        cap: int | None,
+        *,
+        concurrency: int,
+        price: float | None,
+        rate: float,
     ) -> None:
         counts = plan.counts
         self._pictures = counts["repaint"]
@@ -100,7 +106,7 @@ class Estimate:
         return f"{number:,}{plural}" + ("" if cost is None else f" for {money(cost)}")
 
 
-def print_plan(console: Console, bucket: str, plan: Plan, estimate: Estimate) -> None:
+def print_plan(console: Console, bucket: str, plan: BackfillPlan, estimate: Estimate) -> None:
     """Print a plan and its estimate."""
     counts = plan.counts
     rest = " (then the limit was reached)" if plan.is_cut else ""
@@ -118,7 +124,9 @@ def print_plan(console: Console, bucket: str, plan: Plan, estimate: Estimate) ->
         console.print("             --price, of one image, adds the sum")
 
 
-def plan_document(bucket: str, prefix: str, plan: Plan, estimate: Estimate) -> dict[str, Any]:
+def plan_document(
+    bucket: str, prefix: str, plan: BackfillPlan, estimate: Estimate
+) -> dict[str, Any]:
     """Return a plan and its estimate for programs."""
     counts = {name: plan.counts[name] for name in (*_FOUND, *_EXPECTED)}
     return {

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ops.records.backfill.plan import Plan, Planned
+from ops.records.backfill.plan import BackfillPlan, Planned
 from ops.records.backfill.skipped import SkippedObjects
 from ops.ui.bulk import BulkRun
 from shared.ledger import Cause
@@ -23,7 +23,7 @@ class Repainting:
 
     run: BulkRun
     bucket: str
-    plan: Plan
+    plan: BackfillPlan
     skipped: SkippedObjects
     repaint: Callable[[Upload], list[Result]]
     on_result: Callable[[Result], None]

@@ -11,7 +11,7 @@ import typer
 from ops.context import open_runtime
 from ops.records.gallery.newest import newest
 from ops.records.gallery.page import Card, write_page
-from ops.records.gallery.pictures import Pictures
+from ops.records.gallery.pictures import RecordPictures
 from ops.ui.bulk import map_ordered
 from ops.ui.options import SINCE_FORMS, AsJson, parse_since
 from ops.ui.output import Exit, Refused, opened, people, plain, print_json
@@ -52,7 +52,7 @@ def gallery(
         if not records:
             raise Refused("Nothing was generated, so there is nothing to show.", Exit.NEEDS_YOU)
         with (
-            closing(Pictures(runtime)) as pictures,
+            closing(RecordPictures(runtime)) as pictures,
             Meter(runtime.clock, "records shown", len(records)) as meter,
         ):
             cards = _cards(records, pictures, missing, meter.update)
@@ -68,7 +68,7 @@ def gallery(
 
 def _cards(
     records: list[Record],
-    pictures: Pictures,
+    pictures: RecordPictures,
     missing: list[dict[str, Any]],
     report: Callable[[int], None],
 ) -> Iterator[Card]:

@@ -41,7 +41,7 @@ class Picture:
     missing: str = ""
 
 
-class Pictures:
+class RecordPictures:
     """Fetches the sources of records, and their images."""
 
     def __init__(self, runtime: Runtime) -> None:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from ops.records.lookup import Unreadable, read_all
+from ops.records.lookup import UnreadableRecord, read_all
 from ops.records.redrive.successor import lost_query
 from ops.records.render import Charge, charge_of
 from shared.errors import ProbeFailed
@@ -40,7 +40,7 @@ class Candidate:
 
 
 @dataclass(slots=True)
-class Plan:
+class RedrivePlan:
     """The records to run again. Of many only little is held, and the first to show.
 
     `records` are their ids, each with the `updated_at` of the record that was read. `attempts`
@@ -59,7 +59,7 @@ class Plan:
     without_query: int = 0
     already: list[Candidate] = field(default_factory=list)
     already_count: int = 0
-    unreadable: list[Unreadable] = field(default_factory=list)
+    unreadable: list[UnreadableRecord] = field(default_factory=list)
 
     def add(self, candidate: Candidate) -> None:
         """Plan a record, unless it was run again before."""
@@ -85,7 +85,7 @@ def make_plan(
     *,
     runtime: Runtime,
     report: Callable[[int], None],
-) -> Plan:
+) -> RedrivePlan:
     """Read records, and plan those that match."""
 
     def candidate(record_id: str) -> Candidate | None:
@@ -103,10 +103,10 @@ def make_plan(
             preset = preset_for(record.source.key or "", runtime.settings.presets)
         return Candidate(record, successor, probes, preset.variants if preset else 1)
 
-    plan = Plan()
+    plan = RedrivePlan()
     for number, found in enumerate(read_all(candidate, ids), 1):
         report(number)
-        if isinstance(found, Unreadable):
+        if isinstance(found, UnreadableRecord):
             plan.unreadable.append(found)
         elif found is not None:
             plan.add(found)

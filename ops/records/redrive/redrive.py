@@ -10,7 +10,7 @@ import typer
 
 from ops.context import open_runtime
 from ops.records.lookup import find_one, pending
-from ops.records.redrive.plan import Plan, make_plan
+from ops.records.redrive.plan import RedrivePlan, make_plan
 from ops.records.redrive.render import MEANINGS, count_records, plan_document, print_plan
 from ops.records.redrive.successor import successor_of
 from ops.records.render import source_of
@@ -116,7 +116,7 @@ def redrive(
     )
 
 
-def _plan(runtime: Runtime, ids: list[str], *, in_doubt: bool, reason: str | None) -> Plan:
+def _plan(runtime: Runtime, ids: list[str], *, in_doubt: bool, reason: str | None) -> RedrivePlan:
     """Find the records that are meant. Raises Refused for an id without exactly one record."""
     ledger, now, text = runtime.ledger, runtime.clock.now(), (reason or "").casefold()
 
@@ -138,7 +138,7 @@ def _plan(runtime: Runtime, ids: list[str], *, in_doubt: bool, reason: str | Non
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RedriveOutcome:
     """The outcome of running a record again.
 
     `not_run` is the status of one that was left as it was. `record` is the id of the new one; or
@@ -168,7 +168,7 @@ class Redriver:
     note: str
     log: Log
 
-    def redrive(self, planned: tuple[str, float]) -> Outcome:
+    def redrive(self, planned: tuple[str, float]) -> RedriveOutcome:
         """Run a record again, given its id and when it was last changed.
 
         Never raises for what can happen to it.
@@ -193,11 +193,11 @@ class Redriver:
         except RepaintError as error:
             status, reason = "incomplete", str(error)
         else:
-            return Outcome(
+            return RedriveOutcome(
                 record_id, source, done.result.status, done.reason, done.record, done.result
             )
         if not source:
             with suppress(RepaintError):
                 old = find(self.runtime.ledger, record_id)
                 source = source_of(old) if old else ""
-        return Outcome(record_id, source, status, reason)
+        return RedriveOutcome(record_id, source, status, reason)

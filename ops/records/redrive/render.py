@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.console import Console
 
-from ops.records.redrive.plan import SHOWN, Candidate, Plan
+from ops.records.redrive.plan import SHOWN, Candidate, RedrivePlan
 from ops.records.render import render_attempt, render_status, source_of, status_word
 from ops.ui.output import plain
 from shared.processing.attempts import MAX_ATTEMPTS
@@ -26,7 +26,7 @@ def count_records(number: int) -> str:
     return f"{number:,} record{'' if number == 1 else 's'}"
 
 
-def print_plan(console: Console, plan: Plan, cap: int | None, now: float) -> None:
+def print_plan(console: Console, plan: RedrivePlan, cap: int | None, now: float) -> None:
     """Print the records to run again, and what may be paid for again."""
     for candidate in plan.shown:
         _print_candidate(console, candidate, now)
@@ -53,7 +53,7 @@ def print_plan(console: Console, plan: Plan, cap: int | None, now: float) -> Non
         console.print(_cost(plan, cap))
 
 
-def plan_document(plan: Plan) -> dict[str, Any]:
+def plan_document(plan: RedrivePlan) -> dict[str, Any]:
     """Return the plan for programs."""
     return {
         "records": len(plan.records),
@@ -79,7 +79,7 @@ def _print_candidate(console: Console, candidate: Candidate, now: float) -> None
         console.print(f"  attempt {attempt.number}: {plain(render_attempt(attempt) + probed)}")
 
 
-def _cost(plan: Plan, cap: int | None) -> str:
+def _cost(plan: RedrivePlan, cap: int | None) -> str:
     number = plan.generations
     images = f"{number:,} generation{'' if number == 1 else 's'}"
     sentences = [

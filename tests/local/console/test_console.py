@@ -44,7 +44,7 @@ def test_a_picture_is_seen_from_its_upload_to_its_image(cloud: Cloud, client: Cl
     assert (1, "generated") == (attempt["number"], attempt["outcome"])
     assert (1, 0, len(CAT)) == (last["deliveries"], last["duplicates"], last["size"])
     assert last["seconds"] == pytest.approx(last["ended_at"] - last["uploaded_at"])
-    assert attempt["output"] in {charge.output for charge in cloud.book.charges()}
+    assert attempt["output"] in {charge.output for charge in cloud.billing.charges()}
 
 
 def test_before_and_after_are_the_upload_and_what_was_made_of_it(
@@ -53,14 +53,17 @@ def test_before_and_after_are_the_upload_and_what_was_made_of_it(
     upload_id = client.upload(prompt="油画")
     assert cloud.platform.wait_idle()
     [uri] = find(client, upload_id)["store_uris"]
-    stored = cloud.book.find(uri.partition("/")[2])
+    stored = cloud.billing.find(uri.partition("/")[2])
 
     before = client.ask("GET", f"/api/uploads/{upload_id}/before")
     after = client.ask("GET", f"/api/uploads/{upload_id}/after")
 
     assert stored is not None
     assert (CAT, "image/png") == (before.body, before.headers["content-type"])
-    assert (cloud.book.picture(stored), "image/png") == (after.body, after.headers["content-type"])
+    assert (cloud.billing.picture(stored), "image/png") == (
+        after.body,
+        after.headers["content-type"],
+    )
 
 
 @pytest.mark.parametrize(
@@ -268,7 +271,7 @@ def test_an_event_that_is_delivered_twice_is_paid_once_and_counted(
     found = find(client, upload_id)
     assert ("generated", 1) == (found["stage"], found["duplicates"])
     assert found["deliveries"] >= 2
-    assert 1 == sum(upload_id in charge.output for charge in cloud.book.charges())
+    assert 1 == sum(upload_id in charge.output for charge in cloud.billing.charges())
 
 
 def test_charges_stand_beside_the_images_that_are_stored(cloud: Cloud, client: Client) -> None:

@@ -55,7 +55,7 @@ def test_another_sites_page_is_refused(
     refused = client.ask(method, path, headers=sent)
 
     assert (403, "Forbidden") == (refused.status, refused.document["title"])
-    assert "pages that this address serves" in refused.document["detail"]
+    assert "pages of this server" in refused.document["detail"]
 
 
 FOLLOWED = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}

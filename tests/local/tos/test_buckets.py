@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.tos import ObjectStore, TosRefusal
+from local.tos import ObjectStore, TosApiError
 from local.tos.listing import page
 from tests.local.tos.storage import Storage
 
@@ -25,7 +25,7 @@ def test_delete_bucket(storage: Storage) -> None:
 @pytest.mark.parametrize("name", ["ab", "Photos", "-photos", "a_b", "p" * 64])
 def test_bucket_names(store: ObjectStore, name: str) -> None:
     """An invalid bucket name is refused."""
-    with pytest.raises(TosRefusal, match="cannot name a bucket"):
+    with pytest.raises(TosApiError, match="cannot name a bucket"):
         store.create_bucket(name)
 
 

@@ -14,7 +14,7 @@ import pytest
 import urllib3
 from fastcrc import crc64
 
-from local.tos import ObjectStore, TosRefusal
+from local.tos import ObjectStore, TosApiError
 from tests.local.tos.storage import Storage, rule
 
 ROOT = Path(__file__).parents[3]
@@ -227,7 +227,7 @@ def test_failed_put(store: ObjectStore) -> None:
     body.add(b"new")
     body.flush()
     body.discard()
-    with pytest.raises(TosRefusal):
+    with pytest.raises(TosApiError):
         store.put("photos", "k", b"new", if_match="other")
 
     _, content = store.get("photos", "k")

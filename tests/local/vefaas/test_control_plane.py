@@ -12,7 +12,7 @@ import volcenginesdkvefaas as sdk
 
 from local.keys import KeyRing
 from local.server import Server
-from local.vefaas.api import ControlPlane, PlaneSettings, application
+from local.vefaas.api import ControlPlane, ControlPlaneSettings, application
 from local.vefaas.runtime import Platform
 from shared.signing import Credentials, openapi_headers
 from tests.local.vefaas.plane_world import ECHO, Operator, code, operator, refused, zipped
@@ -355,7 +355,7 @@ def installed(op: Operator, function_id: str) -> Any:
 def test_dependencies_that_are_in_the_zip_are_installed_in_the_time_that_is_set(
     op: Operator, plane: ControlPlane, clock: Clock
 ) -> None:
-    plane.settings = PlaneSettings(install_seconds=30)
+    plane.settings = ControlPlaneSettings(install_seconds=30)
     files = {"requirements.txt": "# colours\nPaint_Box==1.2\n", "index.py": ECHO}
     vendored = zipped({**files, "paint_box-1.2.dist-info/METADATA": "Name: paint-box"})
     function_id = op.create("paint-one", vendored)

@@ -108,7 +108,7 @@ def test_a_picture_is_repainted_by_the_code_out_of_the_zip(
 
     assert cloud.platform.wait_idle()
     (made,) = log.named("image.generated")
-    (charge,) = cloud.book.charges()
+    (charge,) = cloud.billing.charges()
     assert "watercolour" == charge.prompt
     answer = urllib3.request("GET", made["image_urls"][0], timeout=10.0)
     before, after = Image.open(BytesIO(CAT)), Image.open(BytesIO(answer.data))
@@ -163,7 +163,7 @@ def test_a_cloud_that_starts_again_repaints_with_what_was_deployed(tmp_path: Pat
     with Cloud(tmp_path / "c", bare=True, faults=QUICK) as second:
         put(second)
         assert second.platform.wait_idle()
-        assert 1 == len(second.book.charges())
+        assert 1 == len(second.billing.charges())
 
 
 def test_a_cloud_with_deployed_functions_does_not_run_its_own_beside_them(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import volcenginesdkvefaas as sdk
 
 from local.keys import KeyRing
 from local.server import Server
-from local.vefaas.api import ControlPlane, PlaneSettings, application
+from local.vefaas.api import ControlPlane, ControlPlaneSettings, application
 from local.vefaas.runtime import Platform
 from tests.local.vefaas.plane_world import ECHO, RUNTIME, Operator, code, operator, refused, zipped
 
@@ -32,7 +32,7 @@ class World:
         self.keys = KeyRing()
         self.start()
 
-    def start(self, settings: PlaneSettings | None = None) -> None:
+    def start(self, settings: ControlPlaneSettings | None = None) -> None:
         self.platform = Platform(self._folder / "faas", keys=self.keys)
         self.plane = ControlPlane(
             self._folder / "vefaas",
@@ -139,7 +139,7 @@ def test_what_was_never_released_is_pending(world: World) -> None:
 
 
 def test_a_release_takes_its_time_and_another_waits(world: World) -> None:
-    world.plane.settings = PlaneSettings(release_seconds=3600)
+    world.plane.settings = ControlPlaneSettings(release_seconds=3600)
     function_id = world.op.create("paint-one", code(ECHO))
 
     begun = world.op.begin(function_id)
@@ -174,7 +174,7 @@ def test_a_release_that_is_done_is_told_as_documented(world: World) -> None:
 
 def test_a_release_fails_on_demand_and_the_one_before_stays(world: World) -> None:
     function_id = world.op.deploy("paint-one", say("one"))
-    world.plane.settings = PlaneSettings(failures={"paint-one": "No more machines."})
+    world.plane.settings = ControlPlaneSettings(failures={"paint-one": "No more machines."})
 
     status = revise(world.op, function_id, say("two"))
 
@@ -292,7 +292,7 @@ def test_a_cloud_that_starts_again_runs_what_was_released(world: World) -> None:
 
 def test_a_release_that_was_cut_off_is_carried_out_by_the_next_start(world: World) -> None:
     function_id = world.op.deploy("paint-one", say("one"))
-    world.plane.settings = PlaneSettings(release_seconds=3600)
+    world.plane.settings = ControlPlaneSettings(release_seconds=3600)
     world.op.upload(function_id, say("two"))
     world.op.begin(function_id)
     world.stop()
@@ -375,7 +375,7 @@ def test_a_runtime_is_run_by_the_interpreter_that_is_set_for_it(
 ) -> None:
     chosen = tmp_path / "python"
     chosen.symlink_to(sys.executable)
-    world.plane.settings = PlaneSettings(runtimes={RUNTIME: str(chosen)})
+    world.plane.settings = ControlPlaneSettings(runtimes={RUNTIME: str(chosen)})
 
     function_id = world.op.deploy("paint-one", code(ECHO))
 
@@ -383,7 +383,7 @@ def test_a_runtime_is_run_by_the_interpreter_that_is_set_for_it(
 
 
 def test_an_interpreter_that_is_set_and_not_there_fails_the_release(world: World) -> None:
-    world.plane.settings = PlaneSettings(runtimes={RUNTIME: "/nowhere/python"})
+    world.plane.settings = ControlPlaneSettings(runtimes={RUNTIME: "/nowhere/python"})
 
     status = world.op.release(world.op.create("paint-one", code(ECHO)))
 

@@ -1,4 +1,4 @@
-"""The checks' client on a transport that answers as a test says."""
+"""The checks' client on a transport whose answers a test defines."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -7,7 +7,7 @@ from typing import Any
 from typing_extensions import override
 
 from ops.checks.client import CheckClient
-from ops.context import Connection
+from ops.context import ServiceAccess
 from shared.clients.credentials import CredentialSource
 from shared.clients.http import Request, Response, Timeouts, Transport
 from shared.clock import Clock
@@ -35,7 +35,7 @@ def client(
     clock: Clock | None = None,
     credentials: CredentialSource | None = None,
 ) -> CheckClient:
-    connection = Connection(credentials or StaticCredentials(), transport, clock or FakeClock())
+    connection = ServiceAccess(credentials or StaticCredentials(), transport, clock or FakeClock())
     return CheckClient(load_settings({**ENVIRONMENT, **(settings or {})}), connection, seconds=60)
 
 

@@ -4,7 +4,7 @@ from contextlib import closing
 
 import pytest
 
-from ops.checks.check import Check, CheckFailed, Finding, State, ok, run_checks, warning, wrong
+from ops.checks.check import Check, CheckFailed, CheckState, Finding, ok, run_checks, warning, wrong
 from shared.errors import MaybeExecuted, NotExecuted
 from tests.fakes import FakeClock
 from tests.ops.checks.scripted import always, answered, client
@@ -24,12 +24,12 @@ def test_needs_and_after() -> None:
     found = list(run_checks(checks, stop=lambda: None))
 
     assert [
-        Finding("first", State.WRONG, "It is wrong.", "Fix it."),
-        Finding("second", State.NOT_CHECKED, "Needs first, which is wrong."),
-        Finding("third", State.NOT_CHECKED, "Needs second, which was not checked."),
-        Finding("fourth", State.OK, "fine"),
-        Finding("fifth", State.WARNING, "Hm.", "Check."),
-        Finding("sixth", State.OK, "fine"),
+        Finding("first", CheckState.WRONG, "It is wrong.", "Fix it."),
+        Finding("second", CheckState.NOT_CHECKED, "Needs first, which is wrong."),
+        Finding("third", CheckState.NOT_CHECKED, "Needs second, which was not checked."),
+        Finding("fourth", CheckState.OK, "fine"),
+        Finding("fifth", CheckState.WARNING, "Hm.", "Check."),
+        Finding("sixth", CheckState.OK, "fine"),
     ] == found
 
 
@@ -41,7 +41,7 @@ def test_no_answer() -> None:
 
     [found] = run_checks([Check("it", find)], stop=lambda: None)
 
-    assert (State.WRONG, "The connection broke.") == (found.state, found.found)
+    assert (CheckState.WRONG, "The connection broke.") == (found.state, found.found)
 
 
 def test_early_end() -> None:
@@ -50,7 +50,7 @@ def test_early_end() -> None:
     def find() -> Finding:
         raise CheckFailed(warning("Hm.", "Check."))
 
-    assert Finding("it", State.WARNING, "Hm.", "Check.") == Check("it", find).run()
+    assert Finding("it", CheckState.WARNING, "Hm.", "Check.") == Check("it", find).run()
 
 
 def test_stop_on_interruption() -> None:

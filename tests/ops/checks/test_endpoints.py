@@ -6,7 +6,7 @@ from email.utils import formatdate
 
 import pytest
 
-from ops.checks.check import State
+from ops.checks.check import CheckState
 from ops.checks.endpoints import Endpoints
 from shared.clients.http import Request, Response
 from shared.errors import MaybeExecuted, NoAnswer, NotExecuted
@@ -21,14 +21,14 @@ def dated(seconds: float) -> Response:
 @pytest.mark.parametrize(
     ("ahead", "state", "sentence"),
     [
-        (0, State.OK, "Within a second or two"),
-        (1, State.OK, "Within a second or two"),
-        (10, State.WARNING, "behind that of object storage"),
-        (-10, State.WARNING, "ahead of that of object storage"),
-        (-1000, State.WRONG, "every signature"),
+        (0, CheckState.OK, "Within a second or two"),
+        (1, CheckState.OK, "Within a second or two"),
+        (10, CheckState.WARNING, "behind that of object storage"),
+        (-10, CheckState.WARNING, "ahead of that of object storage"),
+        (-1000, CheckState.WRONG, "every signature"),
     ],
 )
-def test_clock(ahead: int, state: State, sentence: str) -> None:
+def test_clock(ahead: int, state: CheckState, sentence: str) -> None:
     """The clock is compared with the services'."""
     clock = FakeClock()
     script = Script(lambda _: dated(clock.now() + ahead))
@@ -56,7 +56,7 @@ def test_signing_with_wrong_clock() -> None:
 
 def test_clock_without_answers() -> None:
     """Without any answer the clock is not checked."""
-    assert State.NOT_CHECKED is Endpoints(client(always(answered()))).clock().state
+    assert CheckState.NOT_CHECKED is Endpoints(client(always(answered()))).clock().state
 
 
 def failing(error: NoAnswer, cause: Exception | None) -> Script:
@@ -82,7 +82,7 @@ def test_unreachable_endpoint(error: NoAnswer, cause: Exception | None, sentence
     """The ways of not reaching a service are distinguished."""
     finding = Endpoints(client(failing(error, cause))).storage()
 
-    assert State.WRONG is finding.state
+    assert CheckState.WRONG is finding.state
     assert sentence in finding.found
     assert finding.fix
 
@@ -101,6 +101,6 @@ def test_internal_endpoint() -> None:
     finding = Endpoints(internal).storage()
     internal.storage("GET", "photos")
 
-    assert State.WARNING is finding.state
+    assert CheckState.WARNING is finding.state
     assert "internal address" in finding.found
     assert "https://photos.tos-cn-beijing.volces.com/" == script.requests[-1].url

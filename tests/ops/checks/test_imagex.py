@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from ops.checks.check import Check, State
+from ops.checks.check import Check, CheckState
 from ops.checks.imagex import ImagexService
 from shared.clients.http import Request, Response
 from shared.settings import load_settings
@@ -28,15 +28,19 @@ def service(answers: Mapping[str, Response]) -> ImagexService:
 @pytest.mark.parametrize(
     ("answer", "state", "sentence"),
     [
-        (gateway("LackPolicy", 100012, 403), State.WARNING, "cannot be read"),
-        (gateway("ERR_SERVICE_NOTFOUND", 601002), State.WRONG, "There is no service serviceid"),
-        (gateway("601002"), State.WRONG, "There is no service serviceid"),
-        (gateway("InvalidSecretToken", 0, 401), State.WRONG, "InvalidSecretToken"),
-        (answered(200, ["no", "object"]), State.WARNING, "cannot be read"),
-        (answered(502), State.WRONG, "HTTP 502"),
+        (gateway("LackPolicy", 100012, 403), CheckState.WARNING, "cannot be read"),
+        (
+            gateway("ERR_SERVICE_NOTFOUND", 601002),
+            CheckState.WRONG,
+            "There is no service serviceid",
+        ),
+        (gateway("601002"), CheckState.WRONG, "There is no service serviceid"),
+        (gateway("InvalidSecretToken", 0, 401), CheckState.WRONG, "InvalidSecretToken"),
+        (answered(200, ["no", "object"]), CheckState.WARNING, "cannot be read"),
+        (answered(502), CheckState.WRONG, "HTTP 502"),
     ],
 )
-def test_unreadable_service(answer: Response, state: State, sentence: str) -> None:
+def test_unreadable_service(answer: Response, state: CheckState, sentence: str) -> None:
     """The reason is reported why a service cannot be read."""
     finding = Check("service", service({"GetImageService": answer}).service).run()
 
@@ -49,7 +53,7 @@ def test_domain_of_unreadable_service() -> None:
     """If the service cannot be read, its domain is to be checked by hand."""
     finding = service({}).domain()
 
-    assert State.WARNING is finding.state
+    assert CheckState.WARNING is finding.state
     assert ENVIRONMENT["VEIMAGEX_DOMAIN"] in finding.fix
 
 
@@ -69,17 +73,17 @@ def templates(*names: str) -> Response:
 @pytest.mark.parametrize(
     ("answer", "state"),
     [
-        (templates("tplv-serviceid-test"), State.OK),
-        (templates("tplv-serviceid-test.image"), State.OK),
-        (templates("tplv-serviceid-testing"), State.WRONG),
-        (templates(), State.WRONG),
-        (gateway("LackPolicy", 100012, 403), State.WARNING),
-        (answered(200, {"Result": {}}), State.WARNING),
-        (gateway("InvalidParameter.TemplateNamePattern"), State.WRONG),
-        (templates(*["tplv-serviceid-tests"] * 100), State.WARNING),
+        (templates("tplv-serviceid-test"), CheckState.OK),
+        (templates("tplv-serviceid-test.image"), CheckState.OK),
+        (templates("tplv-serviceid-testing"), CheckState.WRONG),
+        (templates(), CheckState.WRONG),
+        (gateway("LackPolicy", 100012, 403), CheckState.WARNING),
+        (answered(200, {"Result": {}}), CheckState.WARNING),
+        (gateway("InvalidParameter.TemplateNamePattern"), CheckState.WRONG),
+        (templates(*["tplv-serviceid-tests"] * 100), CheckState.WARNING),
     ],
 )
-def test_template(answer: Response, state: State) -> None:
+def test_template(answer: Response, state: CheckState) -> None:
     """The template is found by its name."""
     templates = service({"GetAllImageTemplates": answer}).templates
 
@@ -91,14 +95,14 @@ def test_template(answer: Response, state: State) -> None:
     [
         (
             answered(200, {"ResponseMetadata": {}, "Result": {"Items": [], "HasMore": False}}),
-            State.OK,
+            CheckState.OK,
             "finds stored outputs",
         ),
-        (gateway("LackPolicy", 100012, 403), State.WRONG, "cannot be probed for"),
-        (answered(500), State.WRONG, "cannot be probed for"),
+        (gateway("LackPolicy", 100012, 403), CheckState.WRONG, "cannot be probed for"),
+        (answered(500), CheckState.WRONG, "cannot be probed for"),
     ],
 )
-def test_output_probe(answer: Response, state: State, sentence: str) -> None:
+def test_output_probe(answer: Response, state: CheckState, sentence: str) -> None:
     """The check probes for an output as the functions do."""
     finding = service({"GetImageStorageFiles": answer}).probe()
 

@@ -9,7 +9,7 @@ import pytest
 from local.cloud import STATE_BUCKET
 from local.keys import KeyRing
 from local.tos import ObjectStore
-from ops.checks.check import Check, Finding, State
+from ops.checks.check import Check, CheckState, Finding
 from ops.checks.client import CheckClient
 from ops.checks.ledger_bucket import LedgerBucket
 from shared.clients.http import PooledTransport, Request, Response
@@ -35,7 +35,7 @@ def test_denied_versioning() -> None:
     """If the versioning may not be read, it is to be checked by hand."""
     finding = LedgerBucket(client(always(DENIED)), "state", "x/").versioning()
 
-    assert State.WARNING is finding.state
+    assert CheckState.WARNING is finding.state
     assert "tos:GetBucketVersioning" in finding.fix
 
 
@@ -43,7 +43,7 @@ def test_denied_listing() -> None:
     """If the ledger may not be listed, the permissions are named."""
     finding = Check("it", LedgerBucket(client(always(DENIED)), "state", "x/").exists).run()
 
-    assert State.WRONG is finding.state
+    assert CheckState.WRONG is finding.state
     assert "tos:ListBucket on state" in finding.fix
     assert "state/x/*" in finding.fix
 
@@ -55,7 +55,7 @@ def test_versioned_bucket(status: str) -> None:
 
     finding = LedgerBucket(client(script), "state", "x/").versioning()
 
-    assert (State.WRONG, True) == (finding.state, status in finding.found)
+    assert (CheckState.WRONG, True) == (finding.state, status in finding.found)
 
 
 @pytest.mark.parametrize("status", [None, ""])
@@ -63,7 +63,7 @@ def test_unversioned_bucket(status: str | None) -> None:
     """Versioning that was never enabled is fine."""
     script = always(answered(200, {"Status": status}))
 
-    assert State.OK is LedgerBucket(client(script), "state", "x/").versioning().state
+    assert CheckState.OK is LedgerBucket(client(script), "state", "x/").versioning().state
 
 
 def test_version_in_answer() -> None:
@@ -73,7 +73,7 @@ def test_version_in_answer() -> None:
 
     finding = create_only(client(script))
 
-    assert State.WRONG is finding.state
+    assert CheckState.WRONG is finding.state
     assert "keeps versions" in finding.found
     # What it wrote is gone for good, not hidden behind a newer version.
     assert ["versionId=v1"] == [
@@ -98,7 +98,7 @@ def test_race_without_winner() -> None:
 
     finding = create_only(client(Script(answer)))
 
-    assert State.WARNING is finding.state
+    assert CheckState.WARNING is finding.state
     assert "none was accepted" in finding.found
 
 
@@ -164,7 +164,7 @@ def test_careless_store(
         finding = Check("it", lambda: check(writes)).run()
         left = keys_in(store)
 
-    assert State.WRONG is finding.state
+    assert CheckState.WRONG is finding.state
     assert sentence in finding.found
     assert finding.fix
     assert (kind is RemovesNothing) == bool(left)
@@ -178,7 +178,7 @@ def test_unremovable_keys(tmp_path: Path) -> None:
         finding = writes.leftovers()
         left = keys_in(store)
 
-    assert State.WARNING is finding.state
+    assert CheckState.WARNING is finding.state
     assert left[0] in finding.found
 
 
@@ -195,7 +195,7 @@ def test_leftovers_of_killed_run(tmp_path: Path) -> None:
         finding = LedgerBucket(real, STATE_BUCKET, "ledger/").leftovers()
         left = keys_in(store)
 
-    assert State.OK is finding.state
+    assert CheckState.OK is finding.state
     assert "1 of an earlier doctor was removed" in finding.found
     assert "1 was written just now" in finding.found
     assert [young, foreign] == left

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.checks.check import State
+from ops.checks.check import CheckState
 from ops.checks.ledger_file import LedgerFile
 from shared.ledger.sqlite import SqliteLedger
 
@@ -16,7 +16,7 @@ def test_existing_file(tmp_path: Path) -> None:
 
     finding = LedgerFile(path).writable()
 
-    assert State.OK is finding.state
+    assert CheckState.OK is finding.state
     assert "exists and can be written" in finding.found
     assert [path] == list(tmp_path.iterdir())
 
@@ -28,7 +28,7 @@ def test_no_database(tmp_path: Path) -> None:
 
     finding = LedgerFile(path).writable()
 
-    assert State.WRONG is finding.state
+    assert CheckState.WRONG is finding.state
     assert "not a database" in finding.found
 
 
@@ -36,20 +36,20 @@ def test_missing_folder(tmp_path: Path) -> None:
     """A folder that does not exist yet can be created."""
     finding = LedgerFile(tmp_path / "a" / "b" / "ledger.sqlite").writable()
 
-    assert State.OK is finding.state
+    assert CheckState.OK is finding.state
     assert [] == list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
     ("path", "state"),
     [
-        ("/srv/data/ledger.sqlite", State.OK),
-        ("/srv/shared/ledger.sqlite", State.WRONG),
-        ("/srv/shared-not/ledger.sqlite", State.OK),
-        ("/tmp/ledger.sqlite", State.WARNING),
+        ("/srv/data/ledger.sqlite", CheckState.OK),
+        ("/srv/shared/ledger.sqlite", CheckState.WRONG),
+        ("/srv/shared-not/ledger.sqlite", CheckState.OK),
+        ("/tmp/ledger.sqlite", CheckState.WARNING),
     ],
 )
-def test_unsafe_place(tmp_path: Path, path: str, state: State) -> None:
+def test_unsafe_place(tmp_path: Path, path: str, state: CheckState) -> None:
     """A network file system is wrong, a folder that is emptied doubtful."""
     mounts = tmp_path / "mounts"
     mounts.write_text("/dev/sda / ext4 rw 0 0\nserver:/x /srv/shared nfs4 rw 0 0\n")
@@ -59,4 +59,4 @@ def test_unsafe_place(tmp_path: Path, path: str, state: State) -> None:
 
 def test_unreadable_mounts(tmp_path: Path) -> None:
     """If the mounts cannot be read, the place is taken for a local one."""
-    assert State.OK is LedgerFile(Path("/srv/x.sqlite"), tmp_path / "none").place().state
+    assert CheckState.OK is LedgerFile(Path("/srv/x.sqlite"), tmp_path / "none").place().state

@@ -34,7 +34,7 @@ def keys_of(cloud: Cloud, bucket: str) -> list[str]:
 
 def test_report(cloud: Cloud) -> None:
     """A picture is repainted and removed; its record and its image stay."""
-    charges, records = len(cloud.book.charges()), len(keys_of(cloud, STATE_BUCKET))
+    charges, records = len(cloud.billing.charges()), len(keys_of(cloud, STATE_BUCKET))
 
     done = repaint(*LIVE, "--yes", cloud=cloud, settings=EXPORTED)
 
@@ -43,7 +43,7 @@ def test_report(cloud: Cloud) -> None:
     assert "| events that call the function | tos:ObjectCreated:* |" in done.stdout
     assert "| the same again | HTTP 409 ObjectAlreadyExists EC 0017-00000004 |" in done.stdout
     assert "| GetImageUploadFile, nothing there | HTTP 404 FileNotFound" in done.stdout
-    assert charges + 1 == len(cloud.book.charges())
+    assert charges + 1 == len(cloud.billing.charges())
     assert ([], records + 1) == (keys_of(cloud, UPLOADS_BUCKET), len(keys_of(cloud, STATE_BUCKET)))
 
 
@@ -61,16 +61,16 @@ def test_no_secret(cloud: Cloud) -> None:
 
 def test_not_confirmed(cloud: Cloud) -> None:
     """Nothing is uploaded unless it was confirmed."""
-    charges = len(cloud.book.charges())
+    charges = len(cloud.billing.charges())
 
     done = repaint(*LIVE, cloud=cloud, settings=EXPORTED)
 
-    assert (Exit.NOT_CONFIRMED, charges) == (done.returncode, len(cloud.book.charges()))
+    assert (Exit.NOT_CONFIRMED, charges) == (done.returncode, len(cloud.billing.charges()))
     assert "and pay for one generation?" in done.stderr
 
 
 def test_no_function(tmp_path: Path) -> None:
-    """If nothing calls a function, the picture stays and the report says so."""
+    """If nothing calls a function, the picture stays, which is reported."""
     with Cloud(tmp_path, bare=True) as cloud:
         done = repaint(*LIVE, "--yes", "--seconds", "1", cloud=cloud, settings=EXPORTED)
         (key,) = keys_of(cloud, UPLOADS_BUCKET)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ops.checks.check import State
+from ops.checks.check import CheckState
 from ops.checks.settings import settings_findings
 from shared.settings import load_settings
 from tests.fakes import ENVIRONMENT
@@ -12,41 +12,56 @@ from tests.inbox import SECRET as WEBHOOK_SECRET
 @pytest.mark.parametrize(
     ("settings", "name", "state", "sentence"),
     [
-        ({"REPAINT_DEADLINE_SECONDS": "30"}, "REPAINT_DEADLINE_SECONDS", State.WRONG, "37"),
-        ({"_FAAS_FUNC_TIMEOUT": "30"}, "REPAINT_DEADLINE_SECONDS", State.WRONG, "37"),
-        ({"VEIMAGEX_TIMEOUT_SECONDS": "5"}, "VEIMAGEX_TIMEOUT_SECONDS", State.WARNING, "given up"),
-        ({"VEIMAGEX_SETTLE_SECONDS": "5"}, "VEIMAGEX_SETTLE_SECONDS", State.WARNING, "again"),
-        ({"REPAINT_DEFAULT_PROMPT": "x"}, "REPAINT_DEFAULT_PROMPT", State.WARNING, "every picture"),
+        ({"REPAINT_DEADLINE_SECONDS": "30"}, "REPAINT_DEADLINE_SECONDS", CheckState.WRONG, "37"),
+        ({"_FAAS_FUNC_TIMEOUT": "30"}, "REPAINT_DEADLINE_SECONDS", CheckState.WRONG, "37"),
+        (
+            {"VEIMAGEX_TIMEOUT_SECONDS": "5"},
+            "VEIMAGEX_TIMEOUT_SECONDS",
+            CheckState.WARNING,
+            "given up",
+        ),
+        ({"VEIMAGEX_SETTLE_SECONDS": "5"}, "VEIMAGEX_SETTLE_SECONDS", CheckState.WARNING, "again"),
+        (
+            {"REPAINT_DEFAULT_PROMPT": "x"},
+            "REPAINT_DEFAULT_PROMPT",
+            CheckState.WARNING,
+            "every picture",
+        ),
         (
             {"REPAINT_PRESETS": '[{"prefix": "", "prompt": "x"}]'},
             "REPAINT_PRESETS",
-            State.WARNING,
+            CheckState.WARNING,
             "every picture",
         ),
         (
             {"REPAINT_PRESETS": '[{"prefix": "a/"}, {"prefix": "a/b/"}]'},
             "REPAINT_PRESETS",
-            State.WARNING,
+            CheckState.WARNING,
             "'a/b/' never applies",
         ),
         (
             {"REPAINT_PRESETS": '[{"prefix": "a/"}]', "REPAINT_PREFIXES": "b/"},
             "REPAINT_PRESETS",
-            State.WARNING,
+            CheckState.WARNING,
             "outside REPAINT_PREFIXES",
         ),
         (
             {"REPAINT_PRESETS": '[{"prefix": "a/", "output": "art.png"}]'},
             "REPAINT_PRESETS",
-            State.WARNING,
+            CheckState.WARNING,
             "'a/' gives every upload the output name 'art.png'",
         ),
-        ({"REPAINT_DAILY_CAP": "0"}, "REPAINT_DAILY_CAP", State.WARNING, "nothing is generated"),
-        ({"REPAINT_HTTP_TOKENS": "hunter2"}, "REPAINT_HTTP_TOKENS", State.WARNING, "1 of 1"),
+        (
+            {"REPAINT_DAILY_CAP": "0"},
+            "REPAINT_DAILY_CAP",
+            CheckState.WARNING,
+            "nothing is generated",
+        ),
+        ({"REPAINT_HTTP_TOKENS": "hunter2"}, "REPAINT_HTTP_TOKENS", CheckState.WARNING, "1 of 1"),
         (
             {"REPAINT_WEBHOOK_SECRET": WEBHOOK_SECRET},
             "REPAINT_WEBHOOK_SECRET",
-            State.WARNING,
+            CheckState.WARNING,
             "none are sent",
         ),
         (
@@ -55,30 +70,32 @@ from tests.inbox import SECRET as WEBHOOK_SECRET
                 "REPAINT_WEBHOOK_URL": "http://10.0.0.1/hunter2?hunter2",
             },
             "REPAINT_WEBHOOK_URL",
-            State.WARNING,
+            CheckState.WARNING,
             "http://10.0.0.1 is for a test",
         ),
         (
             {"TOS_PUBLIC_ENDPOINT": "https://tos-cn-beijing.ivolces.com"},
             "TOS_PUBLIC_ENDPOINT",
-            State.WRONG,
+            CheckState.WRONG,
             "cannot read the sources",
         ),
         (
             {"TOS_ENDPOINT": "https://tos-cn-beijing.volces.com", "TOS_REGION": "cn-shanghai"},
             "TOS_REGION",
-            State.WARNING,
+            CheckState.WARNING,
             "signed for cn-shanghai",
         ),
         (
             {"VEIMAGEX_ENDPOINT": "http://imagex.example.com"},
             "VEIMAGEX_ENDPOINT",
-            State.WARNING,
+            CheckState.WARNING,
             "not encrypted",
         ),
     ],
 )
-def test_doubtful_value(settings: dict[str, str], name: str, state: State, sentence: str) -> None:
+def test_doubtful_value(
+    settings: dict[str, str], name: str, state: CheckState, sentence: str
+) -> None:
     """A value that is valid but hardly intended is found, and no secret is shown."""
     found = settings_findings(load_settings({**ENVIRONMENT, **settings}))
 
@@ -96,7 +113,7 @@ def test_wrapping_preset() -> None:
 
     [found] = settings_findings(load_settings(settings))
 
-    assert ("settings", State.OK) == (found.name, found.state)
+    assert ("settings", CheckState.OK) == (found.name, found.state)
 
 
 def test_intended_values() -> None:
@@ -114,4 +131,4 @@ def test_intended_values() -> None:
 
     [found] = settings_findings(load_settings({**ENVIRONMENT, **meant}))
 
-    assert ("settings", State.OK) == (found.name, found.state)
+    assert ("settings", CheckState.OK) == (found.name, found.state)

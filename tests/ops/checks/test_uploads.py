@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ops.checks.check import Check, Finding, State
+from ops.checks.check import Check, CheckState, Finding
 from ops.checks.imagex import ImagexService
 from ops.checks.uploads import Trigger, upload_bucket
 from shared.clients.http import Request, Response
@@ -17,14 +17,14 @@ from tests.ops.stores import rule
 @pytest.mark.parametrize(
     ("listing", "absent", "state", "sentence"),
     [
-        (answered(200, {}), answered(404, {"Code": "NoSuchKey"}), State.OK, "read and listed"),
-        (DENIED, answered(404, {"Code": "NoSuchKey"}), State.WARNING, "but not listed"),
-        (answered(200, {}), DENIED, State.WRONG, "Reading an object of photos was refused"),
-        (DENIED, DENIED, State.WARNING, "is not known"),
-        (answered(404, {"Code": "NoSuchBucket"}), DENIED, State.WRONG, "no bucket photos"),
+        (answered(200, {}), answered(404, {"Code": "NoSuchKey"}), CheckState.OK, "read and listed"),
+        (DENIED, answered(404, {"Code": "NoSuchKey"}), CheckState.WARNING, "but not listed"),
+        (answered(200, {}), DENIED, CheckState.WRONG, "Reading an object of photos was refused"),
+        (DENIED, DENIED, CheckState.WARNING, "is not known"),
+        (answered(404, {"Code": "NoSuchBucket"}), DENIED, CheckState.WRONG, "no bucket photos"),
     ],
 )
-def test_permissions(listing: Response, absent: Response, state: State, sentence: str) -> None:
+def test_permissions(listing: Response, absent: Response, state: CheckState, sentence: str) -> None:
     """What the access key may do in the upload bucket is reported."""
     script = Script(lambda request: listing if "list-type" in request.url else absent)
 
@@ -37,31 +37,41 @@ def test_permissions(listing: Response, absent: Response, state: State, sentence
 @pytest.mark.parametrize(
     ("rules", "settings", "check", "state", "sentence"),
     [
-        ([rule()], {}, "state", State.WRONG, "once more"),
-        ([rule(".repaint/deep/")], {}, "state", State.WRONG, "mine"),
-        ([rule(suffix=".png")], {}, "state", State.OK, "No rule covers"),
-        ([rule("uploads/")], {}, "state", State.OK, "No rule covers"),
-        ([rule()], {"REPAINT_PREFIXES": "uploads/"}, "state", State.WARNING, "ignore them"),
-        ([], {}, "calls", State.WARNING, "No rule of"),
-        ([rule("a/", events=("Put",))], {}, "calls", State.WARNING, "CompleteUpload"),
-        ([rule("a/")], {}, "calls", State.OK, "mine (a/* → fn1)"),
-        ([rule("a/")], {"REPAINT_PREFIXES": "b/"}, "prefixes", State.WRONG, "REPAINT_PREFIXES"),
-        ([rule("a/")], {"REPAINT_PREFIXES": "a/b/"}, "prefixes", State.WARNING, "also calls"),
-        ([rule("a/")], {"REPAINT_PREFIXES": "a/,c/"}, "prefixes", State.WARNING, "'c/'"),
-        ([rule("a/b/")], {"REPAINT_PREFIXES": "a/"}, "prefixes", State.WARNING, "'a/'"),
-        ([rule("a/", ".txt")], {}, "prefixes", State.WRONG, "REPAINT_SUFFIXES"),
-        ([rule("a/", ".PNG")], {}, "prefixes", State.OK, "match the settings"),
+        ([rule()], {}, "state", CheckState.WRONG, "once more"),
+        ([rule(".repaint/deep/")], {}, "state", CheckState.WRONG, "mine"),
+        ([rule(suffix=".png")], {}, "state", CheckState.OK, "No rule covers"),
+        ([rule("uploads/")], {}, "state", CheckState.OK, "No rule covers"),
+        ([rule()], {"REPAINT_PREFIXES": "uploads/"}, "state", CheckState.WARNING, "ignore them"),
+        ([], {}, "calls", CheckState.WARNING, "No rule of"),
+        ([rule("a/", events=("Put",))], {}, "calls", CheckState.WARNING, "CompleteUpload"),
+        ([rule("a/")], {}, "calls", CheckState.OK, "mine (a/* → fn1)"),
+        (
+            [rule("a/")],
+            {"REPAINT_PREFIXES": "b/"},
+            "prefixes",
+            CheckState.WRONG,
+            "REPAINT_PREFIXES",
+        ),
+        ([rule("a/")], {"REPAINT_PREFIXES": "a/b/"}, "prefixes", CheckState.WARNING, "also calls"),
+        ([rule("a/")], {"REPAINT_PREFIXES": "a/,c/"}, "prefixes", CheckState.WARNING, "'c/'"),
+        ([rule("a/b/")], {"REPAINT_PREFIXES": "a/"}, "prefixes", CheckState.WARNING, "'a/'"),
+        ([rule("a/", ".txt")], {}, "prefixes", CheckState.WRONG, "REPAINT_SUFFIXES"),
+        ([rule("a/", ".PNG")], {}, "prefixes", CheckState.OK, "match the settings"),
         (
             [rule("a/")],
             {"REPAINT_PRESETS": '[{"prefix": "b/"}]'},
             "prefixes",
-            State.WARNING,
+            CheckState.WARNING,
             "'b/' (the preset)",
         ),
     ],
 )
 def test_rules(
-    rules: list[dict[str, Any]], settings: dict[str, str], check: str, state: State, sentence: str
+    rules: list[dict[str, Any]],
+    settings: dict[str, str],
+    check: str,
+    state: CheckState,
+    sentence: str,
 ) -> None:
     """The rules are compared with the settings."""
     scripted = client(always(answered(200, {"Rules": rules})), settings)
@@ -75,24 +85,24 @@ def test_rules(
 
     assert state is finding.state
     assert sentence in finding.found
-    assert (state is State.OK) == (not finding.fix)
+    assert (state is CheckState.OK) == (not finding.fix)
 
 
 @pytest.mark.parametrize(
     ("answer", "state"),
     [
-        (DENIED, State.WARNING),
-        (answered(404, {"Code": "NoSuchNotificationConfiguration"}), State.WARNING),
-        (answered(200, {"Rules": "none"}), State.WARNING),
+        (DENIED, CheckState.WARNING),
+        (answered(404, {"Code": "NoSuchNotificationConfiguration"}), CheckState.WARNING),
+        (answered(200, {"Rules": "none"}), CheckState.WARNING),
         (
             answered(200, {"Rules": [None, {"Events": 7, "Filter": [], "Destination": {}}]}),
-            State.WARNING,
+            CheckState.WARNING,
         ),
-        (answered(200), State.WARNING),
-        (answered(500), State.WRONG),
+        (answered(200), CheckState.WARNING),
+        (answered(500), CheckState.WRONG),
     ],
 )
-def test_unreadable_rules(answer: Response, state: State) -> None:
+def test_unreadable_rules(answer: Response, state: CheckState) -> None:
     """Rules that cannot be read, and missing ones, are reported."""
     trigger = Trigger(client(always(answer)), "photos", load_settings(ENVIRONMENT))
 
@@ -118,5 +128,5 @@ def test_outputs_in_upload_bucket() -> None:
         service.service()
         return Trigger(scripted, "photos", loaded).leaves_outputs(service)
 
-    assert State.WRONG is outcome({}).state
-    assert State.OK is outcome({"REPAINT_PREFIXES": "uploads/"}).state
+    assert CheckState.WRONG is outcome({}).state
+    assert CheckState.OK is outcome({"REPAINT_PREFIXES": "uploads/"}).state

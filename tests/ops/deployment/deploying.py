@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local.imagex import FaultSettings
-from local.vefaas.api import PlaneSettings
+from local.vefaas.api import ControlPlaneSettings
 from ops.deployment.package.dependencies import CACHE, LOCK, install
 from ops.deployment.policy import role_policy
 from ops.deployment.serverless_yml import load
@@ -62,13 +62,13 @@ class World:
 
 @contextmanager
 def deploying(
-    folder: Path, make: Callable[[Path], None], plane: PlaneSettings | None = None
+    folder: Path, make: Callable[[Path], None], settings: ControlPlaneSettings | None = None
 ) -> Iterator[World]:
     """Yield the world, with everything it holds in `folder`; `make` makes the project."""
     project = folder / "project"
     make(project)
     faults = FaultSettings(latency_seconds=0)
-    with PolicyCloud(folder / "cloud", bare=True, faults=faults, plane=plane) as cloud:
+    with PolicyCloud(folder / "cloud", bare=True, faults=faults, control_plane=settings) as cloud:
         world = World(cloud, project)
         path = project / "serverless.yml"
         service = load(path, environment=world.environment, stage=None)

@@ -15,7 +15,7 @@ import pytest
 import tos
 from tos.exceptions import TosServerError
 
-from local.cloud import STATE_BUCKET, UPLOADS_BUCKET, Fixed
+from local.cloud import STATE_BUCKET, UPLOADS_BUCKET, FixedCredentials
 from ops.deployment.model import Mark, Setup
 from ops.deployment.package.bytecode import find_interpreter, python_version
 from ops.deployment.serverless_yml.model import RUNTIME
@@ -70,7 +70,7 @@ def repainted(world: World, number: int) -> list[str]:
             ended = client.list_objects_type2(STATE_BUCKET, prefix="ledger/done/").contents
             if len(ended) >= number:
                 break
-            assert time.monotonic() < until, world.cloud.plane.platform.states
+            assert time.monotonic() < until, world.cloud.control_plane.platform.states
             time.sleep(0.1)
         bodies = [client.get_object(STATE_BUCKET, found.key).read() for found in ended]
     return [json.loads(body)["state"] for body in bodies]
@@ -100,7 +100,7 @@ def changed(plan: Any) -> list[tuple[str, str, str]]:
 def put_rule_of_others(world: World) -> Any:
     """Have somebody else's function called for the same bucket's objects; return the rule."""
     vefaas = Vefaas(
-        Client("cn-beijing", world.cloud.vefaas.address, Fixed(world.cloud.credentials))
+        Client("cn-beijing", world.cloud.vefaas.address, FixedCredentials(world.cloud.credentials))
     )
     setup, mark = Setup(512, 30, 10, None, None, {}), Mark("theirs", "dev")
     function_id = vefaas.create("theirs", "python3.11/v1", setup, mark, small_zip())
@@ -134,7 +134,7 @@ def test_deploy_upload_change_roll_back_and_remove(tmp_path: Path) -> None:
         # A photograph is repainted by the code out of the zip.
         upload(world, "uploads/cat.png")
         assert ["generated"] == repainted(world, 1)
-        assert 1 == len(world.cloud.book.charges())
+        assert 1 == len(world.cloud.billing.charges())
 
         # What the functions' role is not given is refused, also to them.
         keys = world.cloud.keys.issue(temporary=True, role=ROLE)
@@ -166,7 +166,7 @@ def test_deploy_upload_change_roll_back_and_remove(tmp_path: Path) -> None:
         assert "change rules of bucket photos" == told(removed)[0]
         assert [] == told(carried_out(world, "remove"))
         assert [theirs] == world.cloud.store.buckets.get(UPLOADS_BUCKET).rules
-        assert ["theirs"] == [s.name for s in world.cloud.plane.platform.states]
+        assert ["theirs"] == [s.name for s in world.cloud.control_plane.platform.states]
         assert ["generated"] * 2 == repainted(world, 2)
 
 

@@ -75,7 +75,7 @@ def test_nothing_is_done_unless_it_was_confirmed(world: World) -> None:
 
     assert Exit.NOT_CONFIRMED == asked.returncode
     assert "Deploy: 4 to create, 3 to release, 1 to change? There is no terminal" in asked.stderr
-    assert [] == list(world.cloud.plane.platform.states)
+    assert [] == list(world.cloud.control_plane.platform.states)
 
 
 def test_a_release_that_fails_is_told_with_the_instances_log_and_the_old_one_runs_on(
@@ -90,12 +90,14 @@ def test_a_release_that_fails_is_told_with_the_instances_log_and_the_old_one_run
     assert "The release of repaint-dev-upload failed:" in failed.stderr
     assert "No module named 'nothing_of_that_name'" in failed.stderr
     assert [("repaint-dev-upload", 1)] == [
-        (state.name, state.instances) for state in world.cloud.plane.platform.states
+        (state.name, state.instances) for state in world.cloud.control_plane.platform.states
     ]
 
 
 def test_one_that_was_stopped_by_ctrl_c_is_gone_on_with_by_the_next_run(world: World) -> None:
-    world.cloud.plane.settings = replace(world.cloud.plane.settings, release_seconds=10.0)
+    world.cloud.control_plane.settings = replace(
+        world.cloud.control_plane.settings, release_seconds=10.0
+    )
     with subprocess.Popen(
         [sys.executable, "-m", "ops", "deploy", "--yes", "--function", "upload"],
         cwd=world.folder,
@@ -122,10 +124,12 @@ def test_one_that_was_stopped_by_ctrl_c_is_gone_on_with_by_the_next_run(world: W
 
 
 def test_what_the_platform_does_not_release_is_tried_again_by_the_next_run(world: World) -> None:
-    settings = world.cloud.plane.settings
-    world.cloud.plane.settings = replace(settings, failures={"*": "no room for an instance"})
+    settings = world.cloud.control_plane.settings
+    world.cloud.control_plane.settings = replace(
+        settings, failures={"*": "no room for an instance"}
+    )
     failed = world.repaint("deploy", "--yes", "--function", "upload")
-    world.cloud.plane.settings = settings
+    world.cloud.control_plane.settings = settings
     again = world.repaint("deploy", "--yes", "--json", "--function", "upload")
 
     assert "no room for an instance" in failed.stderr
@@ -142,7 +146,7 @@ def test_a_rule_of_others_in_the_way_is_told_before_anything_is_done(world: Worl
 
     assert Exit.WRONG == done.returncode
     assert "problem  The rule theirs (uploads/* → x) of photos is not Repaint's" in done.stdout
-    assert [] == list(world.cloud.plane.platform.states)
+    assert [] == list(world.cloud.control_plane.platform.states)
 
 
 def test_another_stage_is_another_deployment(world: World) -> None:
@@ -164,7 +168,7 @@ def test_a_function_that_the_file_has_no_more_is_told_of_and_can_be_removed(worl
 
     assert "'repaint remove --function repaint-dev-http --stage dev' removes it" in told.stdout
     assert "remove   function repaint-dev-http\n" in removed.stdout
-    assert [] == list(world.cloud.plane.platform.states)
+    assert [] == list(world.cloud.control_plane.platform.states)
 
 
 def test_removing_everything_removes_also_what_the_file_has_no_more(world: World) -> None:
@@ -203,7 +207,9 @@ def test_the_local_cloud_that_is_running_is_found(world: World) -> None:
     )
 
     assert Exit.DONE == done.returncode, done.stderr
-    assert ["repaint-dev-http"] == [state.name for state in world.cloud.plane.platform.states]
+    assert ["repaint-dev-http"] == [
+        state.name for state in world.cloud.control_plane.platform.states
+    ]
 
 
 def test_rolling_back_again_goes_back_further(world: World) -> None:

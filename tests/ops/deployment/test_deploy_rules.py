@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local.cloud import UPLOADS_BUCKET, Cloud, Fixed
+from local.cloud import UPLOADS_BUCKET, Cloud, FixedCredentials
 from ops.deployment.bucket_rules import (
     BucketRules,
     OurRule,
@@ -97,7 +97,7 @@ def test_the_rules_of_the_local_cloud_are_read_and_written(tmp_path: Path) -> No
             endpoint=cloud.tos.address,
             public_endpoint=cloud.tos.address,
             region="cn-beijing",
-            credentials=Fixed(cloud.credentials),
+            credentials=FixedCredentials(cloud.credentials),
             transport=transport,
             clock=SystemClock(),
             rng=random.Random(1),

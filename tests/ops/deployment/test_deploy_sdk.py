@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from local.cloud import Fixed
+from local.cloud import FixedCredentials
 from local.server import CLOSE_CONNECTION, Server
 from ops.deployment.model import Mark, Setup, Timer, Version
 from ops.deployment.serverless_yml.service import Logs
@@ -29,7 +29,7 @@ from shared.signing import Credentials
 from tests.local.policy_engine import PolicyCloud
 from tests.ops.deployment.deploying import small_zip
 
-KEYS = Fixed(Credentials("AKLTFAKE", "the-secret-key", "the-session-token"))
+KEYS = FixedCredentials(Credentials("AKLTFAKE", "the-secret-key", "the-session-token"))
 SETUP = Setup(512, 120, 10, "trn:iam::1:role/x", Logs("p", "t"), {"A": "1", "B": "zwei"})
 OTHER = Setup(1024, 60, 1, None, None, {"B": "2"})
 MARK, CODE = Mark("repaint", "dev"), "c" * 64
@@ -43,7 +43,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PolicyCloud]:
 
 @pytest.fixture
 def vefaas(cloud: PolicyCloud) -> Iterator[Vefaas]:
-    vefaas = Vefaas(Client("cn-beijing", cloud.vefaas.address, Fixed(cloud.credentials)))
+    vefaas = Vefaas(Client("cn-beijing", cloud.vefaas.address, FixedCredentials(cloud.credentials)))
     yield vefaas
     vefaas.close()
 
@@ -144,7 +144,7 @@ def test_a_missing_permission_is_named(cloud: PolicyCloud) -> None:
     cloud.policies.set("operator", {"Statement": [
         {"Effect": "Allow", "Action": ["tos:*"], "Resource": ["*"]},
     ]})  # fmt: skip
-    keys = Fixed(cloud.keys.issue(role="operator"))
+    keys = FixedCredentials(cloud.keys.issue(role="operator"))
     vefaas = Vefaas(Client("cn-beijing", cloud.vefaas.address, keys))
 
     with pytest.raises(Refusal, match="Give this key vefaas:ListFunctions"):

@@ -11,7 +11,7 @@ from typing import IO
 
 import pytest
 
-from local.cloud import STATE_BUCKET, UPLOADS_BUCKET, Cloud, Fixed
+from local.cloud import STATE_BUCKET, UPLOADS_BUCKET, Cloud, FixedCredentials
 from shared.runtime import Runtime
 from shared.uploads.metadata import identity
 from tests.ops.bucket import a_cloud, change, charged, many, put
@@ -111,7 +111,7 @@ def test_overwritten_picture(cloud: Cloud, tmp_path: Path) -> None:
     done = repaint("backfill", "photos", "--yes", cloud=cloud, folder=tmp_path)
 
     assert "1  probably done, which a request for each will show" in done.stderr
-    assert ["x", "y"] == [charge.prompt for charge in cloud.book.charges()]
+    assert ["x", "y"] == [charge.prompt for charge in cloud.billing.charges()]
 
 
 def test_filters(
@@ -250,7 +250,7 @@ def test_confirmation(cloud: Cloud, tmp_path: Path) -> None:
 
 def test_versioned_uploads(cloud: Cloud, tmp_path: Path) -> None:
     """If the listing cannot show what is done, a request for each object does."""
-    # A listing does not tell versions, and the records are those of versions.
+    # A listing shows no versions, and the records are those of versions.
     cloud.store.buckets.set_versioning(UPLOADS_BUCKET, "Enabled")
     put(cloud, *many(2))
     for key in many(2):
@@ -375,7 +375,7 @@ def test_unfinished_siblings(
         repaint("backfill", "photos", "--yes", cloud=cloud, folder=tmp_path)
         raised = {"REPAINT_DAILY_CAP": "100"}
         with closing(
-            Runtime({**cloud.settings, **raised}, credentials=Fixed(cloud.credentials))
+            Runtime({**cloud.settings, **raised}, credentials=FixedCredentials(cloud.credentials))
         ) as runtime:
             runtime.pipeline.resume(first, runtime.delivery())
         assert ["uploads/a.png"] == charged(cloud)
@@ -398,12 +398,12 @@ def test_two_at_once(tmp_path: Path) -> None:
             started(*BACKFILL, "--concurrency", "4", cloud=cloud, folder=tmp_path) as one,
             started(*BACKFILL, "--concurrency", "4", cloud=cloud, folder=tmp_path) as other,
         ):
-            told = [one.communicate(timeout=120), other.communicate(timeout=120)]
+            outputs = [one.communicate(timeout=120), other.communicate(timeout=120)]
 
-        assert (0, 0) == (one.returncode, other.returncode), told
+        assert (0, 0) == (one.returncode, other.returncode), outputs
         assert many(24) == charged(cloud)
         generated = Counter(
-            key for out, _ in told for key, status in ended(out).items() if status == "generated"
+            key for out, _ in outputs for key, status in ended(out).items() if status == "generated"
         )
         assert dict.fromkeys(many(24), 1) == generated
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.records.backfill.plan import Plan
+from ops.records.backfill.plan import BackfillPlan
 from ops.records.backfill.run import Repainting
 from ops.records.backfill.skipped import SkippedObjects
 from ops.ui.bulk import BulkRun
@@ -18,12 +18,12 @@ from tests.fakes import START, FakeClock
 
 
 @pytest.fixture
-def plan() -> Iterator[Plan]:
-    with Plan() as plan:
+def plan() -> Iterator[BackfillPlan]:
+    with BackfillPlan() as plan:
         yield plan
 
 
-def fill(plan: Plan, objects: int) -> None:
+def fill(plan: BackfillPlan, objects: int) -> None:
     for number in range(objects):
         listed = ListedObject(f"{number:04}.png", "e", 1, "2026-11-01T00:00:00Z")
         plan.add(f"{number:032x}", listed, pending=False)
@@ -31,7 +31,11 @@ def fill(plan: Plan, objects: int) -> None:
 
 
 def go(
-    plan: Plan, folder: Path, repaint: Callable[[Upload], list[Result]], *, concurrency: int = 4
+    plan: BackfillPlan,
+    folder: Path,
+    repaint: Callable[[Upload], list[Result]],
+    *,
+    concurrency: int = 4,
 ) -> tuple[BulkRun, FakeClock]:
     clock = FakeClock()
     planned = plan.counts["planned"]
@@ -46,7 +50,7 @@ def result(upload: Upload, status: str) -> list[Result]:
     return [Result(status, upload.bucket, upload.key, reason="Because.")]  # type: ignore[arg-type]  # one of them
 
 
-def test_concurrency(plan: Plan, tmp_path: Path) -> None:
+def test_concurrency(plan: BackfillPlan, tmp_path: Path) -> None:
     """No more uploads than asked for are processed at once."""
     fill(plan, 50)
     lock, now, most = threading.Lock(), Counter[str](), Counter[str]()
@@ -65,7 +69,7 @@ def test_concurrency(plan: Plan, tmp_path: Path) -> None:
     assert most["running"] <= 3
 
 
-def test_retries(plan: Plan, tmp_path: Path) -> None:
+def test_retries(plan: BackfillPlan, tmp_path: Path) -> None:
     """An unfinished upload is tried again after each pause, and reported in the end."""
     fill(plan, 3)
     tries: Counter[str] = Counter()
@@ -87,7 +91,7 @@ def test_retries(plan: Plan, tmp_path: Path) -> None:
     assert clock.now() >= START + 48.0
 
 
-def test_results_of_variants(plan: Plan, tmp_path: Path) -> None:
+def test_results_of_variants(plan: BackfillPlan, tmp_path: Path) -> None:
     """Each result of an object with variants counts once, however often it is tried."""
     fill(plan, 2)
     tries: Counter[str] = Counter()
@@ -111,7 +115,7 @@ def test_results_of_variants(plan: Plan, tmp_path: Path) -> None:
     assert (2, 0) == (run.begun, run.waiting)
 
 
-def test_unfinished_variant(plan: Plan, tmp_path: Path) -> None:
+def test_unfinished_variant(plan: BackfillPlan, tmp_path: Path) -> None:
     """An object with a variant that is left to the sweep is unfinished."""
     fill(plan, 1)
 
@@ -121,7 +125,7 @@ def test_unfinished_variant(plan: Plan, tmp_path: Path) -> None:
     assert {"generated": 2, "in_doubt": 2} == run.counts
 
 
-def test_failures_in_a_row(plan: Plan, tmp_path: Path) -> None:
+def test_failures_in_a_row(plan: BackfillPlan, tmp_path: Path) -> None:
     """If every upload fails, it stops."""
     fill(plan, 1000)
 
@@ -133,7 +137,7 @@ def test_failures_in_a_row(plan: Plan, tmp_path: Path) -> None:
     assert START == clock.now()
 
 
-def test_parked(plan: Plan, tmp_path: Path) -> None:
+def test_parked(plan: BackfillPlan, tmp_path: Path) -> None:
     """A parked upload is left to the sweep."""
     fill(plan, 2)
 

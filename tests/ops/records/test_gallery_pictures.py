@@ -10,7 +10,7 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
-from ops.records.gallery.pictures import SIDE, Picture, Pictures
+from ops.records.gallery.pictures import SIDE, Picture, RecordPictures
 from shared.ledger import Record, Source
 from tests.fakes import FakeClock, FakeCloud, StoredObject, World
 
@@ -81,7 +81,7 @@ def world() -> Iterator[World]:
 def made(world: World, url: str) -> Picture:
     """Return the picture at a URL."""
     record = Record(id="a" * 32, source=Source(bucket="b", key="k"), image_urls=(url,))
-    with closing(Pictures(world.runtime())) as pictures:
+    with closing(RecordPictures(world.runtime())) as pictures:
         return pictures.after(record)
 
 
@@ -91,7 +91,7 @@ def source(world: World, content: bytes, *, size: int | None = None) -> Picture:
     world.cloud.objects["photos", "a.png"] = stored
     key = Source(bucket="photos", key="a.png", etag=stored.etag)
     record = Record(id="a" * 32, source=key)
-    with closing(Pictures(world.runtime())) as pictures:
+    with closing(RecordPictures(world.runtime())) as pictures:
         return pictures.before(record)
 
 

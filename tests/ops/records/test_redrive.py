@@ -114,7 +114,7 @@ def test_image_found(cloud: Cloud, tmp_path: Path) -> None:
     """An image that is there after all is shown before, and not paid for again."""
     put(cloud, "uploads/a.png")
     repaint("backfill", "photos", "--yes", cloud=cloud, folder=tmp_path)
-    (made,) = cloud.book.charges()
+    (made,) = cloud.billing.charges()
     attempt = Attempt(number=1, output=made.output, sent_at=made.at, outcome="absent")
     with ledger_of(cloud) as ledger:
         write(ledger, doubtful(cloud, 1, attempts=(attempt,)))
@@ -185,13 +185,13 @@ def test_dry_run(cloud: Cloud, tmp_path: Path) -> None:
     refuse(cloud, tmp_path, "uploads/a.png")
     (tmp_path / "elsewhere").mkdir()
 
-    told = redrive(cloud, tmp_path / "elsewhere", "--rejected", "", "--dry-run")
+    shown = redrive(cloud, tmp_path / "elsewhere", "--rejected", "", "--dry-run")
     found = document(
         redrive(cloud, tmp_path / "elsewhere", "--rejected", "", "--dry-run", "--json")
     )
 
-    assert (0, "") == (told.returncode, told.stderr)
-    assert "May be paid for again: 1 generation;" in told.stdout
+    assert (0, "") == (shown.returncode, shown.stderr)
+    assert "May be paid for again: 1 generation;" in shown.stdout
     plan = found["plan"]
     assert (1, 1, 3) == tuple(plan[n] for n in ("records", "generations", "attempts_at_most"))
     assert {"charged": 0, "maybe": 0, "not": 1} == plan["attempts_sent"]
@@ -217,7 +217,7 @@ def test_lost_query(cloud: Cloud, tmp_path: Path) -> None:
 
     assert 0 == done.returncode
     assert "1 record came with a URL that was kept without its query" in done.stderr
-    assert 2 == len(cloud.book.charges())
+    assert 2 == len(cloud.billing.charges())
 
 
 # The records that are not run again

@@ -5,7 +5,7 @@ from io import StringIO
 
 from rich.console import Console
 
-from ops.records.redrive.plan import Plan, make_plan
+from ops.records.redrive.plan import RedrivePlan, make_plan
 from ops.records.redrive.render import print_plan
 from shared.clients.http import Request
 from shared.errors import MaybeExecuted
@@ -15,12 +15,12 @@ from tests import fakes
 from tests.fakes import World
 
 
-def plan(world: World, *ids: str) -> Plan:
+def plan(world: World, *ids: str) -> RedrivePlan:
     read = partial(find, world.ledger)
     return make_plan(ids, read, lambda _: True, runtime=world.runtime(), report=lambda _: None)
 
 
-def rendered(world: World, planned: Plan, cap: int | None = None) -> str:
+def rendered(world: World, planned: RedrivePlan, cap: int | None = None) -> str:
     text = StringIO()
     print_plan(Console(file=text, soft_wrap=True), planned, cap, world.clock.now())
     return text.getvalue()

@@ -1,46 +1,21 @@
 """Running one record again: wherever it dies, the old and the new one never both pay."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ops.records.redrive.redrive import Outcome, Redriver
+from ops.records.redrive.redrive import RedriveOutcome, Redriver
 from shared.clients.http import Request
 from shared.errors import MaybeExecuted
 from shared.ledger import Cause, Lease, Record, Source, State, Status, find
 from shared.uploads.metadata import redrive_id, variant_id
 from tests import fakes
 from tests.crash import interruption
-from tests.crash.interruption import Killed, Plan, process
-from tests.fakes import World
-
-LEASE_SECONDS = 47.0
-KILLS = {"before": interruption.killed_before, "after": interruption.killed_after}
-
-
-@pytest.fixture(params=["tos", "sqlite"])
-def worlds(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], World]]:
-    """Make worlds, each with a ledger of its own."""
-    made: list[World] = []
-
-    def make() -> World:
-        world = World()
-        if request.param == "sqlite":
-            world.environment["REPAINT_LEDGER"] = f"sqlite://{tmp_path}/{len(made)}.db"
-        made.append(world)
-        return world
-
-    yield make
-    for world in made:
-        world.__exit__()
-
-
-@pytest.fixture
-def world(worlds: Callable[[], World]) -> World:
-    return worlds()
+from tests.crash.interruption import KILLS, Killed, Plan, process
+from tests.fakes import LEASE_SECONDS, World
 
 
 def in_doubt(world: World, **metadata: Any) -> Record:
@@ -83,7 +58,7 @@ def rejected(world: World, **metadata: Any) -> Record:
 
 def redrive(
     world: World, record_id: str, plan: Plan | None = None, *, later: bool = False
-) -> Outcome:
+) -> RedriveOutcome:
     """Run a record again, in a process that follows `plan`."""
     runtime = process(world, plan)
     engine = runtime.redrive(later=later)
@@ -314,11 +289,11 @@ def test_changed_object(change: Callable[[World], object], reason: str, tmp_path
 def test_fixed_metadata_with_record(world: World) -> None:
     """Fixed metadata with a record of its own is not paid for twice."""
     old = rejected(world)
-    mended = world.deliver(world.cloud.upload(prompt="a dog"))
+    fixed = world.deliver(world.cloud.upload(prompt="a dog"))
     done = redrive(world, old.id)
 
-    assert ("generated", "not_run") == (mended.status, done.status)
-    assert f"has a record of its own: {mended.record}" in (done.reason or "")
+    assert ("generated", "not_run") == (fixed.status, done.status)
+    assert f"has a record of its own: {fixed.record}" in (done.reason or "")
 
 
 def test_fixed_metadata(world: World) -> None:

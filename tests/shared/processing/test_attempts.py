@@ -45,7 +45,7 @@ def test_slow_connection(world: World, seconds: float) -> None:
     assert ["generated"] * len(others) == others
 
 
-def test_paid_call_on_a_fresh_connection(world: World) -> None:
+def test_fresh_connection(world: World) -> None:
     """A paid call does not go over an idle connection, which may have died without a word."""
     world.cloud.reactions = [fakes.not_connected]
     world.deliver(world.cloud.upload(prompt="a cat"))
@@ -53,7 +53,7 @@ def test_paid_call_on_a_fresh_connection(world: World) -> None:
     assert [True, True] == world.cloud.fresh
 
 
-def test_sent_is_logged_after_the_last_reading(world: World) -> None:
+def test_sent_log_line(world: World) -> None:
     """`attempt.sent` is written for a call that went out, and for no other."""
     on_paid_call(world, lambda: world.clock.advance(6.0))
     world.deliver(world.cloud.upload(prompt="a cat"))
@@ -125,7 +125,7 @@ def test_decision_survives_a_crash(crash: str) -> None:
         assert "50412" in result.reason
 
 
-def test_late_image_wins_over_a_later_refusal(world: World) -> None:
+def test_late_image_wins(world: World) -> None:
     """An image that turns up after its attempt was found absent is not lost to a rejection."""
     world.cloud.reactions = [fakes.nothing_made, late_then_refused]
     result = world.deliver(world.cloud.upload(prompt="a cat"), seconds=600)

@@ -129,7 +129,7 @@ def test_removed_object(world: World) -> None:
 
 
 @pytest.mark.parametrize("age", [61.0, 86400.0])
-def test_old_event_of_a_missing_object(world: World, age: float) -> None:
+def test_old_event(world: World, age: float) -> None:
     """An event that is old by now is skipped at once."""
     event = timed(world, world.cloud.upload(prompt="a cat"), age=age)
     world.cloud.objects.pop(("photos", "uploads/cat.png"))

@@ -39,7 +39,7 @@ def test_a_worker_killed_in_the_middle_of_a_generation_costs_one_charge(
     expect(page.locator("[data-list=delayed]")).to_contain_text("of 10")
 
     is_repainted(card)
-    assert 1 == len(cloud.book.charges())
+    assert 1 == len(cloud.billing.charges())
     balance(page, 1, 1)
     expect(page.locator("article")).to_have_count(1)
     expect(page.locator("#ledger-none")).to_be_visible()
@@ -184,7 +184,7 @@ def test_lost_answers_show_as_charges_that_are_found_again(page: Page, cloud: Cl
     card = send(page, CAT, "油画")
 
     is_repainted(card)
-    assert 1 == len(cloud.book.charges())
+    assert 1 == len(cloud.billing.charges())
     card.get_by_text("Log · ").click()
     expect(card.locator(".fold[open]")).to_contain_text("attempt.unknown")
 

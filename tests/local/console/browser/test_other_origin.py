@@ -118,7 +118,7 @@ def test_a_form_that_it_submits_is_refused(elsewhere: Page, cloud: Cloud) -> Non
 
     assert navigated.value is not None
     assert 403 == navigated.value.status
-    assert [] == cloud.book.charges()
+    assert [] == cloud.billing.charges()
     assert 0 == cloud.platform.queue.snapshot().done
 
 

@@ -44,7 +44,7 @@ def test_a_photograph_that_is_dropped_with_a_chinese_prompt_is_repainted(
     expect(card).to_contain_text("1 attempt · 1 delivery")
     expect(card.locator(".figures .clock")).to_have_text(re.compile(r"^[\d.]+ s$"))
     balance(page, 1, 1)
-    (charge,) = cloud.book.charges()
+    (charge,) = cloud.billing.charges()
     assert "水彩画，柔和的晨光" == charge.prompt
     expect(card.locator(".uris li").first).to_contain_text(charge.store_uri)
     expect(page.locator("#staged li")).to_have_count(0)
@@ -66,7 +66,7 @@ def test_several_pictures_go_with_one_prompt_and_the_settings_under_more(
         card = page.get_by_role("article", name=name)
         is_repainted(card)
         expect(card).to_contain_text("Seed 7 · Scale 9.5 · Steps 12")
-    assert [("素描", 7)] * 2 == [(c.prompt, c.seed) for c in cloud.book.charges()]
+    assert [("素描", 7)] * 2 == [(c.prompt, c.seed) for c in cloud.billing.charges()]
 
 
 def test_a_picture_can_be_pasted_and_left_out_again(page: Page) -> None:
@@ -185,7 +185,7 @@ def test_addresses_are_copied_and_the_log_can_be_read(visiting: OpenVisit, cloud
     page = visiting(permissions=["clipboard-read", "clipboard-write"]).page
     card = send(page, CAT, "油画")
     is_at(card, "generated")
-    (charge,) = cloud.book.charges()
+    (charge,) = cloud.billing.charges()
 
     card.get_by_role("button", name="Copy Store URI of chelsea.png").click()
     expect(page.get_by_text("Store URI copied.")).to_be_visible()

@@ -1,4 +1,4 @@
-"""The local veFaaS's event queue and timers' schedules, without any process."""
+"""The event queue and the rules of delivery, without any process."""
 
 import datetime as dt
 import subprocess
@@ -10,30 +10,18 @@ from pathlib import Path
 import pytest
 
 from local.vefaas.runtime.queue import DeliverySettings, EventQueue, QueuedEvent
-from local.vefaas.runtime.timer import Crontab, Every, schedule
+from tests.fakes import FakeClock
+from tests.local.vefaas.runtime.conftest import NOW
 
 HOUR = 3600.0
 
 
-class HeldClock:
-    """A clock that moves when it is told to."""
-
-    def __init__(self) -> None:
-        self.moment = 1_750_000_000.0
-
-    def now(self) -> float:
-        return self.moment
-
-    def sleep(self, seconds: float) -> None:
-        self.moment += seconds
-
-
 @contextmanager
 def opened(
-    folder: Path, clock: HeldClock | None = None, settings: DeliverySettings | None = None
+    folder: Path, clock: FakeClock | None = None, settings: DeliverySettings | None = None
 ) -> Iterator[EventQueue]:
     queue = EventQueue(
-        folder / "queue.sqlite", settings or DeliverySettings(), clock or HeldClock()
+        folder / "queue.sqlite", settings or DeliverySettings(), clock or FakeClock(NOW)
     )
     try:
         yield queue
@@ -47,7 +35,8 @@ def claimed(queue: EventQueue, function_id: str = "fn") -> QueuedEvent:
     return delivery
 
 
-def test_an_event_is_claimed_once_and_then_done(tmp_path: Path) -> None:
+def test_claim(tmp_path: Path) -> None:
+    """An event is claimed once, and then done."""
     with opened(tmp_path) as queue:
         delivery_id = queue.enqueue("fn", {"n": 1})
 
@@ -64,7 +53,8 @@ def test_an_event_is_claimed_once_and_then_done(tmp_path: Path) -> None:
         assert 1 == queue.snapshot().done
 
 
-def test_a_function_gets_its_own_events_only_and_the_oldest_first(tmp_path: Path) -> None:
+def test_order(tmp_path: Path) -> None:
+    """A function gets its own events only, the oldest first."""
     with opened(tmp_path) as queue:
         for n in range(3):
             queue.enqueue("fn", {"n": n})
@@ -74,8 +64,9 @@ def test_a_function_gets_its_own_events_only_and_the_oldest_first(tmp_path: Path
         assert 9 == claimed(queue, "other").event["n"]
 
 
-def test_an_error_delays_the_retry_and_names_itself(tmp_path: Path) -> None:
-    clock = HeldClock()
+def test_retry_delay(tmp_path: Path) -> None:
+    """An error delays the retry, and is kept."""
+    clock = FakeClock(NOW)
     with opened(tmp_path, clock, DeliverySettings(retry_delays=[7, 70])) as queue:
         queue.enqueue("fn", {})
         queue.fail(claimed(queue), "ValueError: no")
@@ -94,7 +85,8 @@ def test_an_error_delays_the_retry_and_names_itself(tmp_path: Path) -> None:
         assert 2 == claimed(queue).attempt
 
 
-def test_after_the_first_attempt_and_ten_retries_an_event_is_dropped(tmp_path: Path) -> None:
+def test_retries_used_up(tmp_path: Path) -> None:
+    """After the first attempt and ten retries an event is dropped."""
     with opened(tmp_path, settings=DeliverySettings(retry_delays=[0])) as queue:
         queue.enqueue("fn", {"n": 1})
         attempts = 0
@@ -114,10 +106,9 @@ def test_after_the_first_attempt_and_ten_retries_an_event_is_dropped(tmp_path: P
         )
 
 
-def test_an_event_older_than_six_hours_is_dropped_and_one_just_as_old_is_not(
-    tmp_path: Path,
-) -> None:
-    clock = HeldClock()
+def test_maximum_age(tmp_path: Path) -> None:
+    """An event older than six hours is dropped; one of six hours is not."""
+    clock = FakeClock(NOW)
     with opened(tmp_path, clock, DeliverySettings(retry_delays=[0])) as queue:
         queue.enqueue("fn", {})
         clock.sleep(6 * HOUR)
@@ -132,7 +123,8 @@ def test_an_event_older_than_six_hours_is_dropped_and_one_just_as_old_is_not(
         )
 
 
-def test_what_was_in_flight_waits_again_when_the_file_is_opened_anew(tmp_path: Path) -> None:
+def test_reopened_file(tmp_path: Path) -> None:
+    """Events in flight wait again when the file is opened anew."""
     with opened(tmp_path) as queue:
         queue.enqueue("fn", {"n": 1})
         interrupted = claimed(queue)
@@ -140,11 +132,12 @@ def test_what_was_in_flight_waits_again_when_the_file_is_opened_anew(tmp_path: P
         assert interrupted == claimed(queue)
 
 
-def test_what_enqueue_returned_for_outlives_the_death_of_its_process(tmp_path: Path) -> None:
+def test_killed_process(tmp_path: Path) -> None:
+    """An enqueued event outlives its process."""
     program = f"""
 import os, signal, sys
 from pathlib import Path
-sys.path.insert(0, {str(Path(__file__).parents[3])!r})
+sys.path.insert(0, {str(Path(__file__).parents[4])!r})
 from local.vefaas.runtime.queue import DeliverySettings, EventQueue
 from shared.clock import SystemClock
 queue = EventQueue(Path({str(tmp_path / "queue.sqlite")!r}), DeliverySettings(), SystemClock())
@@ -155,13 +148,13 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
     ended = subprocess.run([sys.executable, "-c", program], check=False)
     assert -9 == ended.returncode
-    clock = HeldClock()
-    clock.moment = dt.datetime.now(dt.UTC).timestamp() + 1
+    clock = FakeClock(dt.datetime.now(dt.UTC).timestamp() + 1)
     with opened(tmp_path, clock) as queue:
         assert [0, 1] == [claimed(queue).event["n"] for _ in range(2)]
 
 
-def test_a_second_cloud_on_the_same_folder_is_refused(tmp_path: Path) -> None:
+def test_second_owner(tmp_path: Path) -> None:
+    """A second cloud on the same folder is refused."""
     with (
         opened(tmp_path),
         pytest.raises(RuntimeError, match="stop the other local cloud"),
@@ -170,7 +163,8 @@ def test_a_second_cloud_on_the_same_folder_is_refused(tmp_path: Path) -> None:
         pass
 
 
-def test_a_copy_comes_at_once_or_when_the_first_attempt_has_ended(tmp_path: Path) -> None:
+def test_copies(tmp_path: Path) -> None:
+    """A copy comes at once, or when the first attempt has ended."""
     settings = DeliverySettings(duplicate_probability=1.0, seed=1)
     with opened(tmp_path, settings=settings) as queue:
         at_once = later = 0
@@ -194,7 +188,8 @@ def test_a_copy_comes_at_once_or_when_the_first_attempt_has_ended(tmp_path: Path
         assert later
 
 
-def test_a_held_copy_comes_even_if_the_first_attempt_was_an_error(tmp_path: Path) -> None:
+def test_copy_after_error(tmp_path: Path) -> None:
+    """A held copy comes even if the first attempt was an error."""
     settings = DeliverySettings(duplicate_probability=1.0, seed=1, retry_delays=[60])
     with opened(tmp_path, settings=settings) as queue:
         while not queue.snapshot().delayed:
@@ -207,7 +202,8 @@ def test_a_held_copy_comes_even_if_the_first_attempt_was_an_error(tmp_path: Path
         assert first.id == claimed(queue).copy_of
 
 
-def test_the_same_seed_makes_the_same_copies(tmp_path: Path) -> None:
+def test_seed(tmp_path: Path) -> None:
+    """The same seed makes the same copies."""
     runs = []
     for run in ("a", "b"):
         (tmp_path / run).mkdir()
@@ -227,7 +223,8 @@ def test_the_same_seed_makes_the_same_copies(tmp_path: Path) -> None:
     assert 30 < len(runs[0][0]) + len(runs[0][1]) < 60
 
 
-def test_delays_double_up_to_a_minute_unless_they_are_set_and_scaled() -> None:
+def test_delays() -> None:
+    """Delays double up to a minute, unless they are set; they are scaled."""
     assert [1, 2, 4, 8, 16, 32, 60, 60] == [DeliverySettings().delay(n) for n in range(1, 9)]
     listed = DeliverySettings(retry_delays=[3, 600], time_scale=60)
     assert [0.05, 10, 10] == [listed.delay(n) for n in range(1, 4)]
@@ -245,48 +242,14 @@ def test_delays_double_up_to_a_minute_unless_they_are_set_and_scaled() -> None:
     ],
     ids=str,
 )
-def test_settings_that_cannot_be_kept_are_refused(wrong: dict[str, float]) -> None:
+def test_invalid_settings(wrong: dict[str, float]) -> None:
+    """Invalid rules of delivery are refused."""
     with pytest.raises(ValueError, match=next(iter(wrong))):
         DeliverySettings(**wrong)  # type: ignore[arg-type]  # wrong on purpose
 
 
-@pytest.mark.parametrize(
-    ("text", "after", "expected"),
-    [
-        ("*/5 * * * *", "2025-06-15T15:06:40", "2025-06-15T15:10"),
-        ("*/5 * * * *", "2025-06-15T15:10:00", "2025-06-15T15:15"),
-        ("* * * * *", "2025-12-31T23:59:59", "2026-01-01T00:00"),
-        ("0 3 * * *", "2025-06-15T03:00:00", "2025-06-16T03:00"),
-        ("10,40 8-18/5 * * *", "2025-06-15T08:40:00", "2025-06-15T13:10"),
-        ("0 0 1 * 1", "2025-06-15T00:00:00", "2025-06-16T00:00"),  # a Monday, not the 1st
-        ("0 0 * * 7", "2025-06-15T00:00:00", "2025-06-22T00:00"),  # 7 is Sunday, as 0 is
-        ("0 0 29 2 *", "2097-01-01T00:00:00", "2104-02-29T00:00"),  # 2100 is no leap year
-    ],
-)
-def test_a_crontab_fires_at_the_next_minute_that_matches(
-    text: str, after: str, expected: str
-) -> None:
-    moment = dt.datetime.fromisoformat(after + "+00:00").timestamp()
-    fired = dt.datetime.fromtimestamp(Crontab(text).next_after(moment), dt.UTC)
-    assert expected == fired.strftime("%Y-%m-%dT%H:%M")
-
-
-@pytest.mark.parametrize(
-    "text", ["", "* * * *", "60 * * * *", "5/10 * * * *", "a * * * *", "*/0 * * * *", "0 0 31 2 *"]
-)
-def test_a_crontab_that_is_not_supported_is_refused_with_what_is(text: str) -> None:
-    with pytest.raises(ValueError, match="give a number of seconds, or a crontab"):
-        schedule(text)
-
-
-def test_a_period_is_a_number_of_seconds_or_its_text_and_is_scaled() -> None:
-    assert Every(30) == schedule(30)
-    assert Every(0.5) == schedule("30", time_scale=60)
-    with pytest.raises(ValueError, match="cannot fire every 0 seconds"):
-        schedule(0)
-
-
-def test_the_share_of_duplicates_can_be_changed_while_the_queue_runs(tmp_path: Path) -> None:
+def test_changed_duplicates(tmp_path: Path) -> None:
+    """The share of duplicates can be changed while the queue runs."""
     rules = DeliverySettings(seed=1, retry_delays=[60])
     with opened(tmp_path, settings=rules) as queue:
         queue.enqueue("fn", {"n": 1})
@@ -299,9 +262,8 @@ def test_the_share_of_duplicates_can_be_changed_while_the_queue_runs(tmp_path: P
             queue.duplicate(1.5)
 
 
-def test_the_newest_deliveries_are_told_with_their_states_also_those_that_are_done(
-    tmp_path: Path,
-) -> None:
+def test_newest(tmp_path: Path) -> None:
+    """The newest events are returned with their states, also those that are done."""
     with opened(tmp_path) as queue:
         for number in range(5):
             queue.enqueue("fn", {"n": number})
@@ -314,7 +276,8 @@ def test_the_newest_deliveries_are_told_with_their_states_also_those_that_are_do
         ]
 
 
-def test_every_change_of_the_queue_can_be_told_by_a_number(tmp_path: Path) -> None:
+def test_changes(tmp_path: Path) -> None:
+    """A number grows with every change of the queue, and only then."""
     with opened(tmp_path) as queue:
         seen = [queue.changes()]
         queue.enqueue("fn", {})
