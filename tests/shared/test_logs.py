@@ -1,4 +1,4 @@
-"""What others log: nothing of it may show an address, which can hold a signature."""
+"""Log lines of other packages may not show a URL, which can have a signature."""
 
 import subprocess
 import sys
@@ -15,7 +15,8 @@ logging.getLogger("urllib3.connectionpool").warning("Failed: http://photos/?X-To
 
 
 @pytest.mark.parametrize("platform", ["", "logging.basicConfig()"])
-def test_what_urllib3_says_of_addresses_goes_nowhere(platform: str) -> None:
+def test_urllib3_is_silent(platform: str) -> None:
+    """URLs in urllib3's log lines go nowhere."""
     # In a process of its own, whose log nobody else looks at.
     done = subprocess.run(
         [sys.executable, "-c", CODE.format(platform)],

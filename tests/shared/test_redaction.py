@@ -29,26 +29,30 @@ from tests.fakes import Lines
         "Authorization: Basic hush",
     ],
 )
-def test_a_secret_in_a_text_is_hidden(text: str) -> None:
+def test_secret_in_text(text: str) -> None:
+    """A secret in a text is hidden."""
     assert "hush" in text
     assert "hush" not in redact_text(text)
 
 
-def test_the_values_of_an_addresses_query_are_hidden_in_whatever_text() -> None:
+def test_query_values() -> None:
+    """The values of a URL's query are hidden in any text."""
     token = "a+b/c==" * 4
     address = f"https://b/k?x=1&t={quote(token, safe='')}"
 
     assert hide_query(f"1 ({token}) {quote(token, safe='')}", address) == "1 (•••) •••"
 
 
-def test_half_a_character_is_spelled_out() -> None:
+def test_lone_surrogate() -> None:
+    """A lone surrogate is escaped."""
     lines = Lines()
     lines.log.info("x", key="\ud83d", **{"\ud83d": 1})
 
     assert "\\ud83d" in lines.text
 
 
-def test_what_is_no_secret_stays() -> None:
+def test_no_secret() -> None:
+    """A text without a secret stays as it is."""
     text = "http://img.example.com/tos-cn-i-s/repaint/a-1~tplv.image?x=1 and 漫画 100%"
 
     assert text == redact_text(text)
@@ -57,11 +61,13 @@ def test_what_is_no_secret_stays() -> None:
 @pytest.mark.parametrize(
     "name", ["secret_key", "session_token", "Authorization", "password", "access_key", "Signature"]
 )
-def test_a_field_with_a_secrets_name_is_hidden_however_deep(name: str) -> None:
+def test_secret_field(name: str) -> None:
+    """A field with a secret's name is hidden at any depth."""
     assert {"a": [{name: "•••"}]} == redact({"a": [{name: "hush"}]})
 
 
-def test_a_log_line_shows_no_secret_and_keeps_chinese_readable() -> None:
+def test_log_line() -> None:
+    """A log line has no secret, and Chinese stays readable."""
     lines = Lines()
     lines.log.info("x", prompt="漫画", token="hush", url="http://a/?X-Tos-Signature=hush")
 
@@ -69,7 +75,8 @@ def test_a_log_line_shows_no_secret_and_keeps_chinese_readable() -> None:
     assert "漫画" in lines.text
 
 
-def test_an_exceptions_trace_shows_no_secret() -> None:
+def test_traceback() -> None:
+    """An exception's traceback has no secret."""
     lines = Lines()
     try:
         int("https://b/k?X-Tos-Signature=hush")

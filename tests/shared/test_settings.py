@@ -1,4 +1,4 @@
-"""Settings are checked once, and every problem is told together."""
+"""Settings are checked once, and all problems are reported together."""
 
 import json
 import subprocess
@@ -14,7 +14,8 @@ from tests.fakes import ENVIRONMENT
 REQUIRED = {k: v for k, v in ENVIRONMENT.items() if not k.endswith("_ENDPOINT")}
 
 
-def test_everything_that_is_missing_is_named_in_one_error() -> None:
+def test_all_missing() -> None:
+    """One error names every missing setting."""
     with pytest.raises(SettingsError) as caught:
         load_settings({"VEIMAGEX_DOMAIN": "  "})
 
@@ -27,7 +28,8 @@ def test_everything_that_is_missing_is_named_in_one_error() -> None:
     assert "4 settings are invalid" in str(caught.value)
 
 
-def test_the_defaults_are_those_of_the_contract() -> None:
+def test_defaults() -> None:
+    """The defaults are those of the documentation."""
     settings = load_settings(REQUIRED)
 
     assert settings.imagex_endpoint() == "https://imagex.volcengineapi.com"
@@ -40,13 +42,15 @@ def test_the_defaults_are_those_of_the_contract() -> None:
     )
 
 
-def test_the_regions_endpoint_follows_the_region() -> None:
+def test_region_endpoint() -> None:
+    """The endpoint follows the region."""
     settings = load_settings({**REQUIRED, "VEIMAGEX_REGION": "ap-southeast-1"})
 
     assert settings.imagex_endpoint() == "https://imagex.ap-southeast-1.volcengineapi.com"
 
 
-def test_veimagex_reads_the_source_from_the_public_twin_of_an_internal_endpoint() -> None:
+def test_public_endpoint() -> None:
+    """veImageX reads the source from the public form of an internal endpoint."""
     settings = load_settings({**REQUIRED, "TOS_ENDPOINT": "https://tos-cn-beijing.ivolces.com"})
 
     assert settings.tos_endpoints("cn-beijing") == (
@@ -55,19 +59,22 @@ def test_veimagex_reads_the_source_from_the_public_twin_of_an_internal_endpoint(
     )
 
 
-def test_an_endpoint_may_be_given_without_its_scheme() -> None:
+def test_endpoint_without_scheme() -> None:
+    """An endpoint may be given without its scheme."""
     settings = load_settings({**REQUIRED, "TOS_ENDPOINT": "tos-cn-guangzhou.volces.com"})
 
     assert settings.tos_endpoint == "https://tos-cn-guangzhou.volces.com"
 
 
-def test_the_platforms_time_limit_is_the_deadline_unless_another_is_set() -> None:
+def test_platform_timeout() -> None:
+    """The platform's timeout is the deadline unless another one is set."""
     assert load_settings({**REQUIRED, "_FAAS_FUNC_TIMEOUT": "300"}).deadline_seconds == 300
     both = {**REQUIRED, "_FAAS_FUNC_TIMEOUT": "300", "REPAINT_DEADLINE_SECONDS": "60"}
     assert load_settings(both).deadline_seconds == 60
 
 
-def test_a_time_limit_that_is_no_number_is_not_blamed_on_a_setting() -> None:
+def test_invalid_platform_timeout() -> None:
+    """A platform's timeout that is not a number is ignored."""
     assert load_settings({**REQUIRED, "_FAAS_FUNC_TIMEOUT": "abc"}).deadline_seconds == 120
 
 
@@ -103,7 +110,8 @@ def test_a_time_limit_that_is_no_number_is_not_blamed_on_a_setting() -> None:
         ("REPAINT_WEBHOOK_SECRET", b64encode(b"x" * 65).decode(), "has 65 bytes"),
     ],
 )
-def test_a_wrong_value_is_told_with_what_is_wanted(name: str, value: str, sentence: str) -> None:
+def test_invalid_value(name: str, value: str, sentence: str) -> None:
+    """An invalid value is reported with what is needed."""
     with pytest.raises(SettingsError) as caught:
         load_settings({**REQUIRED, name: value})
 
@@ -129,9 +137,8 @@ WEBHOOK_SECRET = f"whsec_{b64encode(b'x' * 32).decode()}"
         ("http://hooks.example.com/?token=hush", "begin it with https://"),
     ],
 )
-def test_a_receiver_that_cannot_be_told_safely_is_refused_without_repeating_its_address(
-    url: str, sentence: str
-) -> None:
+def test_unsafe_webhook_url(url: str, sentence: str) -> None:
+    """An unsafe webhook URL is refused and not repeated."""
     with pytest.raises(SettingsError) as caught:
         load_settings(
             {**REQUIRED, "REPAINT_WEBHOOK_URL": url, "REPAINT_WEBHOOK_SECRET": WEBHOOK_SECRET}
@@ -145,7 +152,8 @@ def test_a_receiver_that_cannot_be_told_safely_is_refused_without_repeating_its_
 @pytest.mark.parametrize(
     "url", ["https://hooks.example.com/a?token=t", "http://localhost:9000/", "http://127.0.0.1:9/x"]
 )
-def test_a_receiver_is_named_by_https_or_on_this_machine_and_never_shown(url: str) -> None:
+def test_webhook_url(url: str) -> None:
+    """A webhook URL is https or local, and never shown."""
     settings = load_settings(
         {**REQUIRED, "REPAINT_WEBHOOK_URL": url, "REPAINT_WEBHOOK_SECRET": WEBHOOK_SECRET}
     )
@@ -155,7 +163,8 @@ def test_a_receiver_is_named_by_https_or_on_this_machine_and_never_shown(url: st
     assert url not in repr(settings)
 
 
-def test_a_receiver_without_a_secret_is_told_how_to_make_one_that_is_accepted() -> None:
+def test_webhook_without_secret() -> None:
+    """The error for a missing secret has a command that makes a valid one."""
     url = {"REPAINT_WEBHOOK_URL": "https://hooks.example.com/"}
     with pytest.raises(SettingsError) as caught:
         load_settings({**REQUIRED, **url})
@@ -171,7 +180,8 @@ def test_a_receiver_without_a_secret_is_told_how_to_make_one_that_is_accepted() 
     assert made.startswith("whsec_")
 
 
-def test_all_wrong_values_are_told_together() -> None:
+def test_all_invalid() -> None:
+    """All invalid values are reported together."""
     wrong = {"REPAINT_DAILY_CAP": "x", "REPAINT_LEDGER": "x", "VEIMAGEX_REGION": "x"}
     with pytest.raises(SettingsError) as caught:
         load_settings(wrong)
@@ -179,7 +189,8 @@ def test_all_wrong_values_are_told_together() -> None:
     assert len(caught.value.problems) == 6
 
 
-def test_a_secret_is_neither_shown_nor_repeated_in_an_error() -> None:
+def test_hidden_secrets() -> None:
+    """A secret is neither shown nor repeated in an error."""
     settings = load_settings({**REQUIRED, "REPAINT_HTTP_TOKENS": "token-one, token-two"})
     with pytest.raises(SettingsError) as caught:
         load_settings({"REPAINT_WEBHOOK_SECRET": "hush", "REPAINT_LEDGER": "hush"})
@@ -189,7 +200,8 @@ def test_a_secret_is_neither_shown_nor_repeated_in_an_error() -> None:
     assert "hush" not in str(caught.value)
 
 
-def test_presets_and_lists_are_read() -> None:
+def test_presets_and_lists() -> None:
+    """Presets and lists are read."""
     presets = [{"prefix": "a/", "prompt": "漫画", "req_json": {"return_url": True}}]
     settings = load_settings(
         {**REQUIRED, "REPAINT_PRESETS": json.dumps(presets), "REPAINT_PREFIXES": "a/, b/,"}

@@ -42,7 +42,8 @@ def epoch(date: str) -> float:
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["name"])
-def test_the_openapi_signature_is_that_of_the_vector(vector: dict[str, Any]) -> None:
+def test_openapi_vectors(vector: dict[str, Any]) -> None:
+    """The OpenAPI signature equals the published vectors."""
     headers = signing.openapi_headers(
         method=vector["method"],
         host=vector["host"],
@@ -70,9 +71,8 @@ def test_the_openapi_signature_is_that_of_the_vector(vector: dict[str, Any]) -> 
     token=TOKENS,
     port=st.sampled_from(["", ":443", ":80", ":8302"]),
 )
-def test_the_openapi_signature_is_that_of_the_official_sdk(
-    query: dict[str, str], body: str, token: str | None, port: str
-) -> None:
+def test_openapi_sdk(query: dict[str, str], body: str, token: str | None, port: str) -> None:
+    """The OpenAPI signature equals that of the official SDK."""
     official = {"Content-Type": "application/json", "Host": f"imagex.volcengineapi.com{port}"}
     SignerV4.sign(
         "/", "POST", official, body, None, query, "AK", "SK", "cn-north-1", "ImageX", token
@@ -102,7 +102,7 @@ def test_the_openapi_signature_is_that_of_the_official_sdk(
     meta=st.dictionaries(st.sampled_from(["x-tos-meta-prompt", "X-Tos-Forbid-Overwrite"]), AWKWARD),
     now=st.integers(1_600_000_000, 1_999_999_999),
 )
-def test_the_tos_signature_is_that_of_the_official_package(
+def test_tos_signature(
     key: str,
     query: dict[str, str],
     token: str | None,
@@ -110,6 +110,7 @@ def test_the_tos_signature_is_that_of_the_official_package(
     meta: dict[str, str],
     now: int,
 ) -> None:
+    """The TOS signature equals that of the official package."""
     headers = {**meta, **({"Content-Type": content_type} if content_type else {})}
     host = "photos.tos-cn-beijing.volces.com"
     request = Request(
@@ -148,9 +149,10 @@ def test_the_tos_signature_is_that_of_the_official_package(
     expires=st.integers(1, 604800),
     endpoint=st.sampled_from(["https://tos-cn-beijing.volces.com", "http://localhost:8301"]),
 )
-def test_the_presigned_address_is_that_of_the_official_package(
+def test_presigned_url(
     key: str, query: dict[str, str], token: str | None, expires: int, endpoint: str
 ) -> None:
+    """The presigned URL equals that of the official package."""
     client = tos.TosClientV2(
         "AK", "SK", endpoint, "cn-beijing", security_token=token, dns_cache_time=0
     )
@@ -174,7 +176,8 @@ def test_the_presigned_address_is_that_of_the_official_package(
     assert official == ours
 
 
-def test_credentials_show_no_secret_when_printed() -> None:
+def test_printed_credentials() -> None:
+    """Printed credentials show no secret."""
     shown = repr(Credentials("AKLT1", "the-secret", "the-token"))
 
     assert "AKLT1" in shown
@@ -190,9 +193,10 @@ def test_credentials_show_no_secret_when_printed() -> None:
     form=st.sampled_from(["whsec_{}", "{}"]),
     padded=st.booleans(),
 )
-def test_a_webhooks_signature_is_that_of_the_published_package(
+def test_webhook_signature(
     key: bytes, body: str, message_id: str, now: float, form: str, *, padded: bool
 ) -> None:
+    """A webhook's signature equals that of the published package."""
     encoded = base64.b64encode(key).decode()
     secret = form.format(encoded if padded else encoded.rstrip("="))
     headers = signing.webhook_headers(
@@ -222,9 +226,8 @@ def test_a_webhooks_signature_is_that_of_the_published_package(
         ("密" * 32, "not base64"),
     ],
 )
-def test_what_cannot_be_a_webhooks_secret_is_refused_without_repeating_it(
-    secret: str, reason: str
-) -> None:
+def test_invalid_webhook_secret(secret: str, reason: str) -> None:
+    """An invalid webhook secret is refused and not repeated."""
     with pytest.raises(ValueError, match=reason) as caught:
         signing.webhook_key(secret)
 

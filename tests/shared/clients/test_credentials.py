@@ -1,4 +1,4 @@
-"""The access key is found in its order, and never told."""
+"""The access key is found in its order, and never shown."""
 
 import json
 from pathlib import Path
@@ -25,7 +25,8 @@ def write_role(path: Path, access_key: str = "AKROLE") -> None:
     path.write_text(json.dumps(document), "utf-8")
 
 
-def test_the_roles_file_comes_first_and_is_read_anew_each_time(tmp_path: Path) -> None:
+def test_role_file(tmp_path: Path) -> None:
+    """The role's file comes first, and is read each time."""
     role = tmp_path / "credential"
     write_role(role)
     source = FunctionCredentials(role)
@@ -41,18 +42,16 @@ def set_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("VOLCENGINE_SESSION_TOKEN", raising=False)
 
 
-def test_a_key_that_the_operator_set_comes_before_a_callers_headers(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_environment_before_headers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The operator's key comes before the headers of a caller."""
     set_key(monkeypatch)
     source = FunctionCredentials(tmp_path / "none")
     with credentials_of_event(HEADERS):
         assert Credentials("AKENV", "env-secret") == source.get()
 
 
-def test_the_events_headers_come_next_and_only_for_that_event(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_event_headers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The event's headers come next, and for that event only."""
     monkeypatch.delenv("VOLCENGINE_ACCESS_KEY", raising=False)
     source = FunctionCredentials(tmp_path / "none")
     with credentials_of_event(HEADERS):
@@ -64,9 +63,8 @@ def test_the_events_headers_come_next_and_only_for_that_event(
         assert source.get().access_key == "AKENV"
 
 
-def test_where_there_is_no_key_the_error_says_what_to_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a key, the error states what to do."""
     for name in ("ACCESS_KEY", "SECRET_KEY", "SESSION_TOKEN"):
         monkeypatch.delenv(f"VOLCENGINE_{name}", raising=False)
     monkeypatch.setenv("VOLCENGINE_ECS_METADATA_DISABLED", "true")
@@ -76,7 +74,8 @@ def test_where_there_is_no_key_the_error_says_what_to_do(
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"access_key_id": "AK"}', '"role-secret"'])
-def test_a_damaged_roles_file_is_told_without_its_content(tmp_path: Path, content: str) -> None:
+def test_damaged_role_file(tmp_path: Path, content: str) -> None:
+    """A damaged role's file is reported without its content."""
     role = tmp_path / "credential"
     role.write_text(content, "utf-8")
     with pytest.raises(CredentialsError) as caught:

@@ -1,4 +1,4 @@
-"""A failed request says whether it may have been executed, shown on real sockets."""
+"""A failed request states whether it may have been executed, on real sockets."""
 
 import socket
 import ssl
@@ -85,11 +85,12 @@ def request(url: str) -> Request:
     return Request("POST", url, {"Host": "photos.localhost"}, b"{}")
 
 
-def look(url: str) -> Request:
+def get(url: str) -> Request:
     return Request("GET", url, {})
 
 
-def test_an_answer_comes_back_with_lower_case_headers(transport: PooledTransport) -> None:
+def test_lower_case_headers(transport: PooledTransport) -> None:
+    """An answer's header names are lower case."""
     reply = b"HTTP/1.1 503 Busy\r\nX-Tos-Request-Id: r\r\nContent-Length: 2\r\n\r\nno"
     with server(lambda c: c.sendall(reply)) as url:
         answer = transport.send(request(url), QUICK)
@@ -97,7 +98,8 @@ def test_an_answer_comes_back_with_lower_case_headers(transport: PooledTransport
     assert (503, "r", b"no") == (answer.status, answer.headers["x-tos-request-id"], answer.body)
 
 
-def test_the_host_header_is_the_one_that_was_given(transport: PooledTransport) -> None:
+def test_host_header(transport: PooledTransport) -> None:
+    """The given Host header is sent."""
     seen: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
@@ -115,14 +117,16 @@ def test_the_host_header_is_the_one_that_was_given(transport: PooledTransport) -
     assert b"\r\nHost: photos.localhost\r\n" in seen[0]
 
 
-def test_a_refused_connection_was_not_executed(transport: PooledTransport) -> None:
+def test_refused_connection(transport: PooledTransport) -> None:
+    """A refused connection was not executed."""
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     with pytest.raises(NotExecuted, match="No connection to http"):
         transport.send(request(f"http://127.0.0.1:{port}/"), QUICK)
 
 
-def test_an_unknown_host_was_not_executed(transport: PooledTransport) -> None:
+def test_unknown_host(transport: PooledTransport) -> None:
+    """A request to an unknown host was not executed."""
     with pytest.raises(NotExecuted):
         transport.send(request("http://nowhere.invalid/"), QUICK)
 
@@ -135,14 +139,17 @@ def test_an_unknown_host_was_not_executed(transport: PooledTransport) -> None:
         pytest.param(b"\x00\x01\x02garbage\r\n\r\n", id="garbage"),
     ],
 )
-def test_a_cut_answer_may_have_been_executed(transport: PooledTransport, reply: bytes) -> None:
+def test_cut_answer(transport: PooledTransport, reply: bytes) -> None:
+    """A request with a truncated answer may have been executed."""
     with server(lambda c: c.sendall(reply)) as url, pytest.raises(MaybeExecuted) as caught:
         transport.send(request(url), QUICK)
 
     assert "hush" not in str(caught.value)
 
 
-def test_a_reset_may_have_been_executed(transport: PooledTransport) -> None:
+def test_reset(transport: PooledTransport) -> None:
+    """A request whose connection was reset may have been executed."""
+
     def reset(connection: socket.socket) -> None:
         linger = b"\x01\x00\x00\x00\x00\x00\x00\x00"
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
@@ -151,9 +158,10 @@ def test_a_reset_may_have_been_executed(transport: PooledTransport) -> None:
         transport.send(request(url), QUICK)
 
 
-def test_a_timeout_while_waiting_for_the_answer_may_have_been_executed(
+def test_read_timeout(
     transport: PooledTransport,
 ) -> None:
+    """A request whose answer timed out may have been executed."""
     answered = threading.Event()
     with server(lambda _c: (answered.wait(), None)[1]) as url:
         with pytest.raises(MaybeExecuted):
@@ -161,93 +169,100 @@ def test_a_timeout_while_waiting_for_the_answer_may_have_been_executed(
         answered.set()
 
 
-def test_a_redirect_is_not_followed(transport: PooledTransport) -> None:
+def test_redirect(transport: PooledTransport) -> None:
+    """A redirect is not followed."""
     reply = b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"
     with server(lambda c: c.sendall(reply)) as url:
         assert transport.send(request(url), QUICK).status == 302
 
 
-def test_a_connection_serves_one_request_after_another(transport: PooledTransport) -> None:
+def test_reused_connection(transport: PooledTransport) -> None:
+    """A connection serves one request after another."""
     with Lasting(per_connection=2) as served:
         for _ in range(2):
-            transport.send(look(f"http://127.0.0.1:{served.port}/"), QUICK)
+            transport.send(get(f"http://127.0.0.1:{served.port}/"), QUICK)
 
     assert (1, 2) == (served.connections, len(served.requests))
 
 
-def test_a_connection_that_the_other_end_has_closed_is_not_used_again(
+def test_closed_connection(
     transport: PooledTransport,
 ) -> None:
+    """A connection that the other end closed is not used again."""
     with Lasting(per_connection=1) as served:
         for _ in range(2):
             served.hung_up.clear()
-            transport.send(look(f"http://127.0.0.1:{served.port}/"), QUICK)
+            transport.send(get(f"http://127.0.0.1:{served.port}/"), QUICK)
             served.hung_up.wait()
 
     assert (2, 2) == (served.connections, len(served.requests))
 
 
-def test_a_connection_on_which_an_answer_failed_is_not_used_again(
+def test_failed_connection(
     transport: PooledTransport,
 ) -> None:
+    """A connection with a failed answer is not used again."""
     with Lasting(per_connection=0) as served:
         for _ in range(2):
             with pytest.raises(MaybeExecuted):
-                transport.send(look(f"http://127.0.0.1:{served.port}/"), QUICK)
+                transport.send(get(f"http://127.0.0.1:{served.port}/"), QUICK)
 
     assert served.connections == 2
 
 
-def test_a_path_goes_out_as_it_was_signed(transport: PooledTransport) -> None:
+def test_signed_path(transport: PooledTransport) -> None:
+    """A path is sent as it was signed."""
     with Lasting(per_connection=1) as served:
-        transport.send(look(f"http://127.0.0.1:{served.port}/a/../b%2f//c?x=%7E"), QUICK)
+        transport.send(get(f"http://127.0.0.1:{served.port}/a/../b%2f//c?x=%7E"), QUICK)
 
     assert served.requests[0].startswith(b"GET /a/../b%2f//c?x=%7E HTTP/1.1\r\n")
 
 
-def test_an_address_that_cannot_be_one_is_not_repeated_by_the_error(
+def test_invalid_url(
     transport: PooledTransport,
 ) -> None:
+    """An error does not repeat an invalid URL."""
     for host in ("a..b", "x" * 64, "127.0.0.1:no"):
         with pytest.raises(NotExecuted) as caught:
-            transport.send(look(f"http://{host}/?X-Tos-Signature=hush"), QUICK)
+            transport.send(get(f"http://{host}/?X-Tos-Signature=hush"), QUICK)
         assert "hush" not in str(caught.value)
 
     with pytest.raises(NotExecuted) as caught_later:
-        transport.send(look("http://127.0.0.1:1/ ?X-Tos-Signature=hush"), QUICK)
+        transport.send(get("http://127.0.0.1:1/ ?X-Tos-Signature=hush"), QUICK)
 
     assert "hush" not in str(caught_later.value)
 
 
-def test_https_works_where_the_certificate_is_the_systems(
-    transport: PooledTransport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_https(transport: PooledTransport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """HTTPS works with the system's certificates."""
     authority, tls = trustme.CA(), ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("127.0.0.1").configure_cert(tls)
     authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
     with Lasting(per_connection=2, tls=tls) as served:
         answers = [
-            transport.send(look(f"https://127.0.0.1:{served.port}/"), QUICK) for _ in range(2)
+            transport.send(get(f"https://127.0.0.1:{served.port}/"), QUICK) for _ in range(2)
         ]
 
     assert [200, 200] == [answer.status for answer in answers]
     assert served.connections == 1
 
 
-def test_nothing_is_sent_to_who_has_a_strangers_certificate(transport: PooledTransport) -> None:
+def test_unknown_certificate(transport: PooledTransport) -> None:
+    """Nothing is sent to a server with an unknown certificate."""
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     trustme.CA().issue_cert("127.0.0.1").configure_cert(tls)
     with Lasting(per_connection=1, tls=tls) as served, pytest.raises(NotExecuted):
-        transport.send(look(f"https://127.0.0.1:{served.port}/"), QUICK)
+        transport.send(get(f"https://127.0.0.1:{served.port}/"), QUICK)
 
     assert served.requests == []
 
 
-def test_who_forgets_to_close_leaves_nothing_open() -> None:
+def test_forgotten_close() -> None:
+    """Without a call of close, no connection stays open."""
     transport = PooledTransport()
     with Lasting(per_connection=2) as served:
-        transport.send(look(f"http://127.0.0.1:{served.port}/"), QUICK)
+        transport.send(get(f"http://127.0.0.1:{served.port}/"), QUICK)
         # An open socket that is forgotten is a warning, and that is an error here.
         del transport
         assert served.hung_up.wait(5)
@@ -417,10 +432,10 @@ def test_old_connections_are_not_used() -> None:
         transport = PooledTransport(monotonic=lambda: now[0])
         url = f"http://127.0.0.1:{peer.port}/"
         for _ in range(2):
-            transport.send(look(url), QUICK)
+            transport.send(get(url), QUICK)
         assert 1 == peer.connections
         now[0] += 3600.0
-        transport.send(look(url), QUICK)
+        transport.send(get(url), QUICK)
         transport.close()
 
     assert 2 == peer.connections
@@ -465,7 +480,7 @@ def test_first_failure_drops_the_pool() -> None:
 
     def warm() -> None:
         barrier.wait()
-        transport.send(look(peer.url), Timeouts(connect=5.0, read=5.0))
+        transport.send(get(peer.url), Timeouts(connect=5.0, read=5.0))
 
     threads = [threading.Thread(target=warm) for _ in range(8)]
     for thread in threads:
@@ -476,7 +491,7 @@ def test_first_failure_drops_the_pool() -> None:
     failures = 0
     for _ in range(10):
         try:
-            transport.send(look(peer.url), QUICK)
+            transport.send(get(peer.url), QUICK)
         except MaybeExecuted:
             failures += 1
     transport.close()
@@ -488,7 +503,7 @@ def test_first_failure_drops_the_pool() -> None:
 def test_fresh_connection() -> None:
     """A request that asks for one goes over a new connection."""
     peer, transport = BlackHole(), PooledTransport()
-    transport.send(look(peer.url), QUICK)
+    transport.send(get(peer.url), QUICK)
     transport.send(Request("GET", peer.url, {}, fresh=True), QUICK)
     transport.close()
     peer.close()

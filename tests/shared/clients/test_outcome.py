@@ -82,9 +82,8 @@ def verdict(answer: Response) -> Verdict:
 
 @pytest.mark.parametrize(("expected", "code"), rows(MODEL))
 @pytest.mark.parametrize("as_text", [False, True])
-def test_a_code_of_the_model_counts_under_http_200(
-    expected: Verdict, code: int, *, as_text: bool
-) -> None:
+def test_model_code(expected: Verdict, code: int, *, as_text: bool) -> None:
+    """A code of the model counts under HTTP 200."""
     model: Any = {"code": code, "message": "no"}
     result: dict[str, Any] = {
         "ImageUrls": [],
@@ -101,9 +100,8 @@ def test_a_code_of_the_model_counts_under_http_200(
     "message",
     ["algorithm failed, code={}", "{}", "[{}] no", "no (code: {})", "失败：{}。", "{}: no"],
 )
-def test_a_code_of_the_model_counts_inside_an_errors_message(
-    expected: Verdict, code: int, status: int, message: str
-) -> None:
+def test_model_code_in_message(expected: Verdict, code: int, status: int, message: str) -> None:
+    """A code of the model counts inside an error's message."""
     error: dict[str, Any] = {
         "Code": "InternalError",
         "CodeN": 100014,
@@ -115,9 +113,8 @@ def test_a_code_of_the_model_counts_inside_an_errors_message(
 
 @pytest.mark.parametrize(("expected", "code"), rows(GATEWAY))
 @pytest.mark.parametrize("status", [400, 500])
-def test_a_gateway_error_counts_by_its_name(
-    expected: Verdict, code: tuple[str, int | None], status: int
-) -> None:
+def test_gateway_name(expected: Verdict, code: tuple[str, int | None], status: int) -> None:
+    """A gateway's error counts by its name."""
     error: dict[str, Any] = {"Code": f"{code[0]}.Detail", "CodeN": code[1], "Message": "no"}
 
     assert expected == verdict(response(status, **error))
@@ -126,15 +123,15 @@ def test_a_gateway_error_counts_by_its_name(
 @pytest.mark.parametrize(
     ("expected", "code"), [row for row in rows(GATEWAY) if row.values[1][1] not in (None, 123456)]
 )
-def test_a_gateway_error_counts_by_its_number_where_the_name_says_nothing(
-    expected: Verdict, code: tuple[str, int]
-) -> None:
+def test_gateway_number(expected: Verdict, code: tuple[str, int]) -> None:
+    """A gateway's error without a known name counts by its number."""
     assert expected == verdict(response(400, Code="", CodeN=code[1], Message="no"))
 
 
 @pytest.mark.parametrize(("expected", "code"), rows(IMAGEX))
 @pytest.mark.parametrize("field", ["Code", "CodeN"])
-def test_a_veimagex_code_counts_in_either_field(expected: Verdict, code: int, field: str) -> None:
+def test_imagex_code(expected: Verdict, code: int, field: str) -> None:
+    """A code of veImageX counts in either field."""
     error: dict[str, Any] = {"Code": "Whatever", "CodeN": 1, "Message": "no"}
     error[field] = code if field == "CodeN" else str(code)
 
@@ -151,15 +148,17 @@ def test_a_veimagex_code_counts_in_either_field(expected: Verdict, code: int, fi
         {},
     ],
 )
-def test_a_success_has_both_lists_and_the_models_code_if_it_gave_one(
+def test_success(
     result: dict[str, Any],
 ) -> None:
+    """A success has both lists, and the model's code if there is one."""
     full = {"ImageUrls": ["http://a"], "StoreUris": ["tos-cn-i-s/a"], **result}
 
     assert Generated(["http://a"], ["tos-cn-i-s/a"], "r") == read_outcome(response(200, full))
 
 
-def test_an_error_with_number_0_under_http_200_is_none() -> None:
+def test_error_number_0() -> None:
+    """An error with the number 0 under HTTP 200 is none."""
     full = {"ImageUrls": ["http://a"], "StoreUris": ["tos-cn-i-s/a"]}
 
     assert isinstance(read_outcome(response(200, full, Code="", CodeN=0)), Generated)
@@ -189,9 +188,8 @@ def test_an_error_with_number_0_under_http_200_is_none() -> None:
         ),
     ],
 )
-def test_an_answer_without_a_code_is_unknown_unless_it_says_too_many(
-    expected: Verdict, answer: Response
-) -> None:
+def test_answer_without_code(expected: Verdict, answer: Response) -> None:
+    """An answer without a code is unknown, unless it is a 429."""
     assert expected == verdict(answer)
 
 
@@ -206,7 +204,8 @@ def test_an_answer_without_a_code_is_unknown_unless_it_says_too_many(
         "no answer after 50429 ms",
     ],
 )
-def test_a_number_in_a_name_an_address_or_an_id_is_not_taken_for_a_code(message: str) -> None:
+def test_number_in_text(message: str) -> None:
+    """A number in a name, a URL or an id is no code."""
     error: dict[str, Any] = {"Code": "InternalError", "Message": message}
 
     assert verdict(response(500, **error)) == Verdict.UNKNOWN

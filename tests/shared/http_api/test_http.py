@@ -1,4 +1,4 @@
-"""The HTTP door in memory: who may ask, what a request may be, what is answered and charged."""
+"""The HTTP API in memory: who may call it, valid requests, responses and charges."""
 
 import json
 import threading
@@ -59,7 +59,8 @@ def problem(answer: dict[str, Any]) -> tuple[int, str]:
     return document["status"], document["type"].removeprefix(TYPE_PREFIX)
 
 
-def test_a_picture_by_its_address_is_repainted_and_the_answer_has_its_uris(world: World) -> None:
+def test_image_url(world: World) -> None:
+    """A picture at a URL is repainted; the response has its URIs."""
     answer = post(world, SOURCE)
 
     assert answer["statusCode"] == 200
@@ -71,9 +72,10 @@ def test_a_picture_by_its_address_is_repainted_and_the_answer_has_its_uris(world
     assert made == again["document"]
 
 
-def test_an_object_of_a_bucket_is_repainted_with_its_own_metadata_where_the_request_is_silent(
+def test_object(
     world: World,
 ) -> None:
+    """The object's metadata gives the values that the request does not."""
     world.cloud.upload("uploads/cat.png", prompt="its own", seed="7")
     answer = post(world, {"bucket": "photos", "key": "uploads/cat.png", "seed": 8})
 
@@ -82,14 +84,16 @@ def test_an_object_of_a_bucket_is_repainted_with_its_own_metadata_where_the_requ
     assert ("its own", 8) == (sent["prompt"], sent["seed"])
 
 
-def test_a_picture_that_the_service_holds_is_repainted(world: World) -> None:
+def test_store_uri(world: World) -> None:
+    """A picture that the service has is repainted."""
     answer = post(world, {"store_uri": "tos-cn-i-serviceid/in/cat.png", "prompt": "x"})
 
     assert answer["statusCode"] == 200
     assert world.cloud.bodies[0]["ImageUrl"] == "tos-cn-i-serviceid/in/cat.png"
 
 
-def test_with_respond_async_or_too_little_time_the_sweep_does_it(world: World) -> None:
+def test_later(world: World) -> None:
+    """With respond-async, or too little time, the sweep generates."""
     asked = post(world, SOURCE, Prefer="respond-async, wait=10")
     late = post(world, SOURCE, seconds=20)
 
@@ -102,7 +106,8 @@ def test_with_respond_async_or_too_little_time_the_sweep_does_it(world: World) -
     assert len(world.cloud.charges) == 2
 
 
-def test_the_same_key_and_body_get_the_same_answer_and_one_charge(world: World) -> None:
+def test_same_key(world: World) -> None:
+    """The same key and body get the same response and one charge."""
     answers = [post(world, SOURCE, Idempotency_Key=key) for key in ('"k-1"', "k-1", '"k-1"')]
 
     assert [200] * 3 == [a["statusCode"] for a in answers]
@@ -110,7 +115,8 @@ def test_the_same_key_and_body_get_the_same_answer_and_one_charge(world: World) 
     assert len(world.cloud.charges) == 1
 
 
-def test_the_same_key_with_another_body_is_refused(world: World) -> None:
+def test_reused_key(world: World) -> None:
+    """The same key with another body is refused."""
     post(world, SOURCE, Idempotency_Key="k")
     answer = post(world, {**SOURCE, "seed": 1}, Idempotency_Key="k")
 
@@ -118,7 +124,8 @@ def test_the_same_key_with_another_body_is_refused(world: World) -> None:
     assert len(world.cloud.charges) == 1
 
 
-def test_the_same_key_while_it_is_running_is_told_so(world: World) -> None:
+def test_running_key(world: World) -> None:
+    """The same key is refused while its request is running."""
     inside: list[tuple[int, str]] = []
 
     def meanwhile(cloud: FakeCloud, request: Any) -> Any:
@@ -131,7 +138,8 @@ def test_the_same_key_while_it_is_running_is_told_so(world: World) -> None:
     assert inside == [(409, "still-running")]
 
 
-def test_a_key_is_answered_by_its_record_whatever_became_of_the_object(world: World) -> None:
+def test_key_without_object(world: World) -> None:
+    """A key is answered from its record, even if the object is gone."""
     body = {"bucket": "photos", "key": "uploads/cat.png", "prompt": "x"}
     inside: list[tuple[int, str]] = []
 
@@ -159,9 +167,8 @@ def test_a_key_is_answered_by_its_record_whatever_became_of_the_object(world: Wo
         ("https://[2606:4700:0::1111]/", "https://[2606:4700::1111]/"),
     ],
 )
-def test_the_canonical_form_of_an_address_is_sent_and_kept(
-    world: World, url: str, canonical: str
-) -> None:
+def test_canonical_url(world: World, url: str, canonical: str) -> None:
+    """The canonical form of a URL is sent and stored."""
     further = {"image_urls": [url], "req_key": "other", "mask": [{"url": url, "text": "a:b"}]}
     answer = post(world, {"image_url": url, "prompt": "x", "req_json": further})
 
@@ -175,12 +182,14 @@ def test_the_canonical_form_of_an_address_is_sent_and_kept(
     assert canonical.partition("?")[0] == record.source.address
 
 
-def test_without_a_key_identical_requests_are_not_merged(world: World) -> None:
+def test_no_key(world: World) -> None:
+    """Without a key, identical requests are not merged."""
     assert len({post(world, SOURCE)["document"]["id"] for _ in range(2)}) == 2
     assert len(world.cloud.charges) == 2
 
 
-def test_fifty_at_once_with_one_key_make_one_charge(world: World) -> None:
+def test_fifty_at_once(world: World) -> None:
+    """Fifty requests at once with one key make one charge."""
     world.cloud.latency = 0.0
     runtimes = [world.runtime() for _ in range(50)]
     barrier, statuses = threading.Barrier(50), []
@@ -201,7 +210,8 @@ def test_fifty_at_once_with_one_key_make_one_charge(world: World) -> None:
     assert set(statuses) <= {200, 409}
 
 
-def test_what_the_model_refuses_ends_rejected_with_its_reason(world: World) -> None:
+def test_model_refusal(world: World) -> None:
+    """A refusal of the model ends as rejected, with the reason."""
     world.cloud.reactions = [fakes.model_refuses(50412)]
     answer = post(world, SOURCE, Idempotency_Key="k")
     again = post(world, SOURCE, Idempotency_Key="k")
@@ -214,7 +224,8 @@ def test_what_the_model_refuses_ends_rejected_with_its_reason(world: World) -> N
     assert len(world.cloud.bodies) == 1
 
 
-def test_all_invalid_fields_are_told_at_once(world: World) -> None:
+def test_invalid_fields(world: World) -> None:
+    """All invalid fields are reported at once."""
     body = {"image_url": "http://127.1/", "seed": "x", "steps": 51, "scale": 0, "a/b~": 1}
     answer = post(world, body)
 
@@ -251,7 +262,8 @@ def test_all_invalid_fields_are_told_at_once(world: World) -> None:
         None,
     ],
 )
-def test_what_cannot_be_done_is_refused_before_anything_is_paid(world: World, body: Any) -> None:
+def test_invalid_request(world: World, body: Any) -> None:
+    """An invalid request is refused before anything is paid."""
     if isinstance(body, dict) and "prompt" in body:
         world.environment["REPAINT_DEFAULT_PROMPT"] = "not for this one"
     answer = post(world, json.dumps(body))
@@ -274,9 +286,8 @@ def test_what_cannot_be_done_is_refused_before_anything_is_paid(world: World, bo
         ({"req_key": "other", "mask": "\x01ht\ntps:/\\[::1]"}, "mask"),
     ],
 )
-def test_further_pictures_are_judged_as_the_first_one_is(
-    world: World, req_json: dict[str, Any], pointer: str
-) -> None:
+def test_refused_further_pictures(world: World, req_json: dict[str, Any], pointer: str) -> None:
+    """Further pictures are checked like the first one."""
     answer = post(world, {**SOURCE, "image_url": "https://127.0.0.1/", "req_json": req_json})
 
     assert (422, "invalid-fields") == problem(answer)
@@ -285,7 +296,8 @@ def test_further_pictures_are_judged_as_the_first_one_is(
     assert world.cloud.bodies == []
 
 
-def test_further_pictures_that_are_public_are_handed_on(world: World) -> None:
+def test_further_pictures(world: World) -> None:
+    """Public further pictures are sent."""
     further = ["https://a.example.org/b.png", "tos-cn-i-serviceid/in/cat.png"]
     answer = post(world, {**SOURCE, "req_json": {"image_urls": further}})
 
@@ -326,7 +338,8 @@ def test_further_pictures_that_are_public_are_handed_on(world: World) -> None:
         (None, (401, "unauthorized")),
     ],
 )
-def test_each_mistake_has_its_status(world: World, sent: Any, expected: tuple[int, str]) -> None:
+def test_error_statuses(world: World, sent: Any, expected: tuple[int, str]) -> None:
+    """Each error has its status."""
     if isinstance(sent, dict) and sent.get("x"):
         sent["headers"] = {"authorization": f"Bearer {TOKEN}", "content-type": "text/plain"}
 
@@ -343,9 +356,8 @@ def test_each_mistake_has_its_status(world: World, sent: Any, expected: tuple[in
         (100_000, (400, "malformed-json")),
     ],
 )
-def test_what_is_nested_too_deep_is_refused_however_deep_it_is(
-    world: World, depth: int, expected: tuple[int, str]
-) -> None:
+def test_deep_nesting(world: World, depth: int, expected: tuple[int, str]) -> None:
+    """A body that is nested too deep is refused at any depth."""
     nested = "[" * depth + "]" * depth
     body = json.dumps({**SOURCE, "req_json": {"req_key": "other", "a": 0}})
     answer = post(world, body.replace('"a": 0', f'"a": {nested}'))
@@ -353,7 +365,8 @@ def test_what_is_nested_too_deep_is_refused_however_deep_it_is(
     assert expected == problem(answer)
 
 
-def test_headers_and_parameters_that_are_null_count_as_not_given(world: World) -> None:
+def test_null_headers(world: World) -> None:
+    """Null headers and parameters count as not given."""
     ids = set()
     for _ in range(2):
         sent = event("POST", "/generations", SOURCE)
@@ -367,7 +380,9 @@ def test_headers_and_parameters_that_are_null_count_as_not_given(world: World) -
     assert ask(world, listing)["statusCode"] == 200
 
 
-def test_a_mistake_of_ours_is_answered_as_a_problem_that_tells_nothing(world: World) -> None:
+def test_internal_error(world: World) -> None:
+    """A bug is answered with a problem without details."""
+
     def garbled(name: str, _request: Any) -> None:
         if "cat.png" in name:
             raise KeyError("inside")
@@ -382,7 +397,8 @@ def test_a_mistake_of_ours_is_answered_as_a_problem_that_tells_nothing(world: Wo
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Bearer token", "Basic token-two"])
-def test_who_has_no_token_is_refused(world: World, header: str) -> None:
+def test_no_token(world: World, header: str) -> None:
+    """A request without a token is refused."""
     sent = event("POST", "/generations", SOURCE, authorization=header)
 
     answer = ask(world, sent)
@@ -390,16 +406,16 @@ def test_who_has_no_token_is_refused(world: World, header: str) -> None:
     assert "WWW-Authenticate" in answer["headers"]
 
 
-def test_each_of_several_tokens_is_accepted_for_rotation(world: World) -> None:
+def test_several_tokens(world: World) -> None:
+    """Each of several tokens is accepted, for rotation."""
     for token in ("token-one", "token-two"):
         sent = event("GET", "/generations", authorization=f"bearer {token}")
         assert ask(world, sent)["statusCode"] == 200
 
 
 @pytest.mark.parametrize("path", ["/generations", "/healthz", "/openapi.json"])
-def test_with_no_token_configured_every_request_is_refused_with_what_to_set(
-    world: World, path: str
-) -> None:
+def test_no_token_configured(world: World, path: str) -> None:
+    """Without a configured token every request is refused, with the setting's name."""
     world.environment["REPAINT_HTTP_TOKENS"] = ""
     answer = ask(world, event("GET", path))
 
@@ -407,7 +423,8 @@ def test_with_no_token_configured_every_request_is_refused_with_what_to_set(
     assert "set REPAINT_HTTP_TOKENS" in answer["document"]["detail"]
 
 
-def test_a_stage_before_the_path_is_kept_in_the_addresses_of_answers(world: World) -> None:
+def test_stage(world: World) -> None:
+    """The stage before the path is kept in Location."""
     sent = event("POST", "/prod/v1/generations", SOURCE)
 
     assert ask(world, sent)["headers"]["Location"].startswith("/prod/v1/generations/")
@@ -424,15 +441,15 @@ def test_a_stage_before_the_path_is_kept_in_the_addresses_of_answers(world: Worl
         ("generations", ""),
     ],
 )
-def test_an_answers_address_stays_at_this_host_and_in_its_header(
-    world: World, path: str, stage: str
-) -> None:
+def test_location(world: World, path: str, stage: str) -> None:
+    """A Location stays at this host and inside its header."""
     answer = ask(world, event("POST", path, SOURCE))
 
     assert f"{stage}/generations/{answer['document']['id']}" == answer["headers"]["Location"]
 
 
-def test_no_answer_is_kept_by_who_passes_it_on(world: World) -> None:
+def test_no_caching(world: World) -> None:
+    """No response may be cached."""
     for sent in (
         event("GET", "/generations"),
         event("GET", "/elsewhere"),
@@ -441,7 +458,8 @@ def test_no_answer_is_kept_by_who_passes_it_on(world: World) -> None:
         assert ask(world, sent)["headers"]["Cache-Control"] == "no-store"
 
 
-def test_what_is_pending_is_listed_in_pages_and_by_its_status(world: World) -> None:
+def test_list(world: World) -> None:
+    """Pending generations are listed in pages and by status."""
     ids = {post(world, SOURCE, seconds=20)["document"]["id"] for _ in range(60)}
     seen: list[str] = []
     cursor: str | None = ""
@@ -459,7 +477,8 @@ def test_what_is_pending_is_listed_in_pages_and_by_its_status(world: World) -> N
     assert (400, "bad-parameter") == problem(ask(world, sent))
 
 
-def test_a_record_that_cannot_be_read_hides_no_other_one_of_the_list(world: World) -> None:
+def test_unreadable_record(world: World) -> None:
+    """An unreadable record does not hide the others of the list."""
     ids = [post(world, SOURCE, Prefer="respond-async")["document"]["id"] for _ in range(2)]
     runtime = world.runtime()
     ledger = runtime.ledger
@@ -475,7 +494,8 @@ def test_a_record_that_cannot_be_read_hides_no_other_one_of_the_list(world: Worl
     assert [ids[0]] == [line["record"] for line in world.lines.named("record.unreadable")]
 
 
-def test_a_caller_sees_no_query_of_an_address_and_no_secret(world: World) -> None:
+def test_hidden_query(world: World) -> None:
+    """A response has no query of a URL, and no secret."""
     secret = {"image_url": "https://pictures.example.org/c.png?sign=hush-hush", "prompt": "x"}
     answer = post(world, secret)
 
@@ -487,7 +507,8 @@ def test_a_caller_sees_no_query_of_an_address_and_no_secret(world: World) -> Non
     assert record.source.address == "https://pictures.example.org/c.png"
 
 
-def test_no_query_of_a_further_picture_is_kept_or_told(world: World) -> None:
+def test_hidden_further_query(world: World) -> None:
+    """The query of a further picture is neither stored nor shown."""
     first, further = (f"https://pictures.example.org/{n}.png?sign=hush-{n}" for n in "ab")
     parts = {"req_key": "other", "image_urls": [further], "mask": {"url": further}}
     said = f"cannot read {first} and {quote(further, safe='')}"
@@ -503,9 +524,10 @@ def test_no_query_of_a_further_picture_is_kept_or_told(world: World) -> None:
     assert "hush" not in answer["body"] + world.lines.text + record.to_json().decode()
 
 
-def test_where_the_ledger_cannot_be_reached_nothing_is_paid_and_503_is_answered(
+def test_unreachable_ledger(
     world: World,
 ) -> None:
+    """If the ledger cannot be reached, nothing is paid and the status is 503."""
     if world.environment["REPAINT_LEDGER"].startswith("sqlite"):
         return
 
@@ -524,7 +546,8 @@ def test_where_the_ledger_cannot_be_reached_nothing_is_paid_and_503_is_answered(
 @pytest.mark.parametrize(
     "kill", [interruption.killed_before, interruption.killed_after], ids=["before", "after"]
 )
-def test_a_process_killed_anywhere_costs_one_charge_for_its_key(tmp_path: Path, kill: Any) -> None:
+def test_killed_process(tmp_path: Path, kill: Any) -> None:
+    """A process that is killed at any point costs one charge for its key."""
     for ledger in ("tos", "sqlite"):
         for n in range(1, 99):
             with World() as world:
@@ -553,7 +576,8 @@ def with_preset(world: World, **preset: Any) -> None:
     world.environment["REPAINT_PRESETS"] = json.dumps([{"prefix": "", **preset}])
 
 
-def test_a_presets_placeholders_are_filled_in_from_the_objects_metadata(world: World) -> None:
+def test_placeholders(world: World) -> None:
+    """A preset's placeholders get their values from the object's metadata."""
     with_preset(world, prompt="{prompt} in {style}", output="{stem}-art.png")
     world.cloud.upload("uploads/cat.png", prompt="a cat", style="oil")
     answer = post(world, {"bucket": "photos", "key": "uploads/cat.png", "prompt": "a dog"})
@@ -570,9 +594,8 @@ def test_a_presets_placeholders_are_filled_in_from_the_objects_metadata(world: W
         (SOURCE, "a file name"),
     ],
 )
-def test_what_a_preset_needs_and_a_request_cannot_have_is_told_of_the_whole_of_it(
-    world: World, source: dict[str, str], what: str
-) -> None:
+def test_missing_placeholder(world: World, source: dict[str, str], what: str) -> None:
+    """A value that a preset needs is a problem of the whole request."""
     with_preset(world, prompt="{prompt} in {style}", output="{stem}-art.png")
     world.cloud.upload("uploads/cat.png")
     answer = post(world, source)
@@ -584,7 +607,8 @@ def test_what_a_preset_needs_and_a_request_cannot_have_is_told_of_the_whole_of_i
     assert [] == world.cloud.charges
 
 
-def test_the_objects_own_metadata_is_judged_as_far_as_the_request_is_silent(world: World) -> None:
+def test_object_metadata(world: World) -> None:
+    """The object's metadata is checked for the values that the request does not give."""
     world.cloud.upload("uploads/cat.png", prompt="x", steps="99", seed="x", skip="yes")
     body = {"bucket": "photos", "key": "uploads/cat.png", "seed": 1}
     answer = post(world, body)
@@ -599,7 +623,8 @@ def test_the_objects_own_metadata_is_judged_as_far_as_the_request_is_silent(worl
     assert 200 == post(world, {**body, "steps": 5})["statusCode"]
 
 
-def test_one_request_makes_one_picture_also_where_an_upload_makes_several(world: World) -> None:
+def test_one_generation(world: World) -> None:
+    """One request is one generation, even if an upload has several."""
     with_preset(world, variants=3)
     answer = post(world, SOURCE)
 

@@ -1,4 +1,4 @@
-"""Events are read with suspicion, and what cannot be read is told."""
+"""Events are read with suspicion; unreadable parts are reported."""
 
 import json
 from pathlib import Path
@@ -33,11 +33,13 @@ UPLOAD = Upload("photos", "uploads/猫 1.png", "tos:ObjectCreated:Put", "abc", "
         json.dumps({"events": [ENTRY]}).encode(),
     ],
 )
-def test_the_same_upload_is_read_from_every_form_of_the_event(event: object) -> None:
+def test_event_forms(event: object) -> None:
+    """The same upload is read from every form of the event."""
     assert [UPLOAD] == parse_uploads(event)
 
 
-def test_all_uploads_of_an_event_are_read_and_a_bad_one_does_not_hide_the_others() -> None:
+def test_several_uploads() -> None:
+    """All uploads of an event are read; an unreadable one does not hide the others."""
     event = {"events": [ENTRY, {"tos": {"bucket": {"name": "photos"}, "object": {}}}, 7, ENTRY]}
     first, second, third, fourth = parse_uploads(event)
 
@@ -47,7 +49,8 @@ def test_all_uploads_of_an_event_are_read_and_a_bad_one_does_not_hide_the_others
 
 
 @pytest.mark.parametrize("bucket", ["evil.example/?", "a", "UPPER", "x" * 64, "-abc", "a b"])
-def test_what_cannot_be_a_bucket_is_not_taken_into_an_address(bucket: str) -> None:
+def test_invalid_bucket(bucket: str) -> None:
+    """A name that no bucket can have never becomes a part of a host."""
     entry = {"tos": {"bucket": {"name": bucket}, "object": {"key": "k"}}}
     (unreadable,) = parse_uploads({"events": [entry]})
 
@@ -55,7 +58,8 @@ def test_what_cannot_be_a_bucket_is_not_taken_into_an_address(bucket: str) -> No
     assert "not a valid name" in unreadable.reason
 
 
-def test_a_region_that_is_none_is_left_out_and_half_a_character_in_a_key_is_told() -> None:
+def test_invalid_region_and_key() -> None:
+    """An invalid region is left out; a key with a lone surrogate is reported."""
     tos = {"bucket": {"name": "photos"}, "region": "evil.example/?"}
     good, bad = parse_uploads(
         {"events": [{"tos": {**tos, "object": {"key": key}}} for key in ("k", "\ud83d.png")]}
@@ -67,13 +71,15 @@ def test_a_region_that_is_none_is_left_out_and_half_a_character_in_a_key_is_told
     assert "not valid UTF-8" in bad.reason
 
 
-def test_missing_fields_are_none() -> None:
+def test_missing_fields() -> None:
+    """Missing fields are None."""
     bare = {"tos": {"bucket": {"name": "bucket"}, "object": {"key": "k"}}}
 
     assert [Upload("bucket", "k", "tos:ObjectCreated:")] == parse_uploads({"events": [bare]})
 
 
-def test_an_event_without_uploads_is_empty() -> None:
+def test_empty_event() -> None:
+    """An event without uploads is empty."""
     assert parse_uploads({"data": {"events": []}}) == []
 
 
@@ -91,7 +97,8 @@ def test_an_event_without_uploads_is_empty() -> None:
         ({"type": "faas.timer.event", "data": "x"}, "connect this function to an object storage"),
     ],
 )
-def test_a_malformed_event_is_told_in_a_sentence(event: object, reason: str) -> None:
+def test_malformed_event(event: object, reason: str) -> None:
+    """A malformed event is reported in a sentence."""
     (unreadable,) = parse_uploads(event)
 
     assert isinstance(unreadable, Unreadable)
@@ -105,13 +112,15 @@ ANY_JSON = st.recursive(
 
 
 @given(ANY_JSON, ANY_JSON, ANY_JSON)
-def test_no_event_makes_it_fall_over(bucket: object, one: object, whole: object) -> None:
+def test_any_event(bucket: object, one: object, whole: object) -> None:
+    """No event raises an error."""
     entry = {"eventName": one, "tos": {"bucket": bucket, "object": one, "region": whole}}
     for event in (whole, {"events": [whole, entry, {"tos": whole}]}, {"data": whole}):
         assert all(isinstance(u, (Upload, Unreadable)) for u in parse_uploads(event))
 
 
-def test_the_example_events_are_read() -> None:
+def test_example_event() -> None:
+    """The example event is read."""
     examples = Path(__file__).parents[3] / "examples" / "events"
     (upload,) = parse_uploads(json.loads((examples / "upload.json").read_text("utf-8")))
 

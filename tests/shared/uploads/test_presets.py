@@ -1,4 +1,4 @@
-"""Presets: what is checked on start, what they make of an upload, and what gives way to what."""
+"""Presets: the checks at the start, their effect on an upload, and their precedence."""
 
 import json
 from pathlib import Path
@@ -15,10 +15,10 @@ from tests.fakes import ENVIRONMENT, World
 
 def problems(*presets: dict[str, Any]) -> list[str]:
     """Return what is wrong with presets, without the name of the setting."""
-    return told(json.dumps(presets))
+    return problems_in(json.dumps(presets))
 
 
-def told(text: str) -> list[str]:
+def problems_in(text: str) -> list[str]:
     with pytest.raises(SettingsError) as caught:
         load_settings({**ENVIRONMENT, "REPAINT_PRESETS": text})
     return [problem.removeprefix("REPAINT_PRESETS ") for problem in caught.value.problems]
@@ -38,7 +38,8 @@ def sent(world: World) -> dict[str, Any]:
 # Where they are read from
 
 
-def test_presets_are_read_from_a_file_that_is_named(tmp_path: Path) -> None:
+def test_file(tmp_path: Path) -> None:
+    """Presets are read from a file."""
     file = tmp_path / "presets.json"
     file.write_text('\ufeff[{"prefix": "a/", "prompt": "漫画"}]', "utf-8")
 
@@ -47,16 +48,18 @@ def test_presets_are_read_from_a_file_that_is_named(tmp_path: Path) -> None:
     assert ["漫画"] == [preset.prompt for preset in settings.presets]
 
 
-def test_a_relative_path_begins_at_the_functions_root() -> None:
+def test_relative_path() -> None:
+    """A relative path begins at the function's root."""
     assert (ROOT / "shared" / "uploads" / "presets.py").is_file()
-    (problem,) = told("no/presets.json")
+    (problem,) = problems_in("no/presets.json")
     assert problem == (
         f"is wrong: the file {ROOT}/no/presets.json cannot be read (No such file or directory)."
     )
 
 
-def test_what_is_neither_json_nor_a_json_files_path_is_not_shown() -> None:
-    assert told("hunter2-hunter2") == [
+def test_value_is_hidden() -> None:
+    """A value that is neither JSON nor a path is not repeated."""
+    assert problems_in("hunter2-hunter2") == [
         "is wrong: it is neither a list in JSON nor the path of a .json file."
     ]
 
@@ -71,19 +74,19 @@ def test_what_is_neither_json_nor_a_json_files_path_is_not_shown() -> None:
         (b"[" * 100_000, "is not JSON (maximum recursion depth"),
     ],
 )
-def test_what_a_file_holds_is_judged_with_its_name(
-    tmp_path: Path, content: bytes, sentence: str
-) -> None:
+def test_invalid_file(tmp_path: Path, content: bytes, sentence: str) -> None:
+    """The problem of a file's content comes with the file's name."""
     file = tmp_path / "presets.json"
     file.write_bytes(content)
 
-    (problem,) = told(str(file))
+    (problem,) = problems_in(str(file))
 
     assert problem.startswith(f"is wrong: the file {file} {sentence}")
 
 
-def test_one_preset_that_is_no_list_is_told() -> None:
-    assert ["is wrong: it is not a list: put the presets between [ and ]."] == told(
+def test_not_a_list() -> None:
+    """A preset outside a list is reported."""
+    assert ["is wrong: it is not a list: put the presets between [ and ]."] == problems_in(
         '{"prefix": "", "prompt": "x"}'
     )
 
@@ -143,13 +146,15 @@ def test_one_preset_that_is_no_list_is_told() -> None:
         ({"variants": "3"}, "at 0.variants is wrong: input should be a valid integer."),
     ],
 )
-def test_a_mistake_is_told_on_start_with_its_place(preset: dict[str, Any], sentence: str) -> None:
+def test_mistake(preset: dict[str, Any], sentence: str) -> None:
+    """A mistake is reported at the start, with its place."""
     (problem,) = problems({"prefix": "", **preset})
 
     assert sentence in problem
 
 
-def test_all_mistakes_of_all_presets_are_told_together() -> None:
+def test_all_mistakes() -> None:
+    """All mistakes of all presets are reported together."""
     found = problems({"prefix": "", "steps": 51, "promt": "x"}, {"prompt": "{"})
 
     assert ["at 0.steps", "at 0.promt", "at 1.prefix", "at 1.prompt"] == [
@@ -157,7 +162,8 @@ def test_all_mistakes_of_all_presets_are_told_together() -> None:
     ]
 
 
-def test_of_a_model_that_is_wrong_itself_nothing_is_said_of_what_it_takes() -> None:
+def test_invalid_model() -> None:
+    """Nothing is reported of the parameters of an invalid model."""
     found = problems({"prefix": "", "model": {"req_key": "x"}, "req_json": {"oops": 1}})
 
     assert ["at 0.model.action", "at 0.model.version"] == [
@@ -178,7 +184,8 @@ def test_of_a_model_that_is_wrong_itself_nothing_is_said_of_what_it_takes() -> N
         ("{prompt} {prompt} {seed}", "a cat a cat 7"),
     ],
 )
-def test_placeholders_are_filled_in(world: World, text: str, made: str) -> None:
+def test_placeholders(world: World, text: str, made: str) -> None:
+    """Placeholders are replaced with their values."""
     preset = {"prompt": f"{text} {{prompt}}"}
     deliver(
         world, preset, key="in/x/cat.tar.png", prompt=" a cat ",
@@ -188,38 +195,41 @@ def test_placeholders_are_filled_in(world: World, text: str, made: str) -> None:
     assert f"{made} a cat" == sent(world)["prompt"]
 
 
-def test_what_a_value_holds_is_not_expanded_again(world: World) -> None:
+def test_no_second_expansion(world: World) -> None:
+    """Placeholders inside a value are not expanded."""
     deliver(world, {"prompt": "{style}: {prompt}"}, prompt="a {stem} {{cat}} {", style="{prompt}")
 
     assert "{prompt}: a {stem} {{cat}} {" == sent(world)["prompt"]
 
 
-def test_a_presets_prompt_with_the_objects_in_it_wraps_it_and_otherwise_gives_way(
+def test_wrapped_prompt(
     world: World,
 ) -> None:
+    """A prompt with {prompt} in it wraps the object's own; another one gives way to it."""
     deliver(world, {"prompt": "{prompt}, oil painting"}, prompt="a cat")
     deliver(world, {"prompt": "an oil painting"}, prompt="a dog")
 
     assert ["a cat, oil painting", "a dog"] == [b["ReqJson"]["prompt"] for b in world.cloud.bodies]
 
 
-def test_where_the_object_has_no_prompt_the_default_one_is_wrapped(world: World) -> None:
+def test_wrapped_default(world: World) -> None:
+    """The default prompt is wrapped if the object has none."""
     world.environment["REPAINT_DEFAULT_PROMPT"] = "a portrait"
     deliver(world, {"prompt": "{prompt}, oil painting"})
 
     assert "a portrait, oil painting" == sent(world)["prompt"]
 
 
-def test_where_there_is_no_prompt_to_wrap_the_object_is_left_alone(world: World) -> None:
+def test_nothing_to_wrap(world: World) -> None:
+    """An object without a prompt to wrap is skipped."""
     result = deliver(world, {"prompt": "{prompt} in {style}", "output": "{style}.png"}, prompt=" ")
 
     assert ("skipped", True) == (result.status, "There is no prompt" in result.reason)
 
 
 @pytest.mark.parametrize("style", [None, "%20"])
-def test_a_metadata_key_that_is_not_there_is_told_with_the_presets_prefix(
-    world: World, style: str | None
-) -> None:
+def test_missing_metadata(world: World, style: str | None) -> None:
+    """A missing metadata key is reported with the preset's prefix."""
     given = {} if style is None else {"style": style}
     result = deliver(world, {"prompt": "a cat in {style}", "output": "{number}.png"}, **given)
 
@@ -231,7 +241,8 @@ def test_a_metadata_key_that_is_not_there_is_told_with_the_presets_prefix(
     assert [] == world.cloud.charges
 
 
-def test_what_gives_way_needs_no_metadata(world: World) -> None:
+def test_unused_placeholders(world: World) -> None:
+    """A preset's text that gives way needs no metadata."""
     preset = {"prompt": "a cat in {style}", "output": "{style}.png"}
     result = deliver(world, preset, prompt="a dog", output="mine.png")
 
@@ -239,7 +250,8 @@ def test_what_gives_way_needs_no_metadata(world: World) -> None:
     assert ("a dog", ["repaint/mine.png"]) == (sent(world)["prompt"], sent(world)["Outputs"])
 
 
-def test_keys_of_ones_own_do_not_make_an_upload_new(world: World) -> None:
+def test_own_keys(world: World) -> None:
+    """Metadata keys of a user's own do not make an upload new."""
     first = deliver(world, {"prompt": "a cat in {style}"}, style="oil")
     second = deliver(world, {"prompt": "a cat in {style}"}, style="ink")
 
@@ -250,7 +262,8 @@ def test_keys_of_ones_own_do_not_make_an_upload_new(world: World) -> None:
 # What else they say
 
 
-def test_an_output_is_named_by_a_pattern(world: World) -> None:
+def test_output_pattern(world: World) -> None:
+    """A pattern gives the output its name."""
     deliver(world, {"output": "{style}/{stem}-art.png"}, prompt="a cat", style="oil")
 
     assert ["repaint/oil/cat-art.png"] == sent(world)["Outputs"]
@@ -265,9 +278,8 @@ def test_an_output_is_named_by_a_pattern(world: World) -> None:
         ("a/", "has it doubled."),
     ],
 )
-def test_a_pattern_that_makes_no_name_of_an_upload_rejects_it(
-    world: World, style: str, reason: str
-) -> None:
+def test_invalid_output(world: World, style: str, reason: str) -> None:
+    """An upload is rejected if the pattern gives its output no valid name."""
     result = deliver(world, {"output": "{style}/{stem}"}, prompt="a cat", style=style)
 
     assert "rejected" == result.status
@@ -277,7 +289,8 @@ def test_a_pattern_that_makes_no_name_of_an_upload_rejects_it(
     assert [] == world.cloud.charges
 
 
-def test_a_logo_is_stamped_unless_the_object_says_otherwise(world: World) -> None:
+def test_logo(world: World) -> None:
+    """A logo is added unless the object's metadata says otherwise."""
     logo = {"logo_text_content": "© me", "position": 2}
     deliver(world, {"logo": logo}, prompt="a cat")
     deliver(world, {"logo": logo}, prompt="x", req_json='{"logo_info": {"add_logo": false}}')
@@ -287,7 +300,8 @@ def test_a_logo_is_stamped_unless_the_object_says_otherwise(world: World) -> Non
     ]
 
 
-def test_a_model_is_chosen_with_its_action_and_version(world: World) -> None:
+def test_model(world: World) -> None:
+    """A model is called with its action and version."""
     model = {"req_key": "byteedit_v2.0", "action": "ByteEdit", "version": "2025-01-01"}
     deliver(world, {"model": model, "req_json": {"strength": 0.5}}, prompt="a cat")
 
