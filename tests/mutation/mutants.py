@@ -136,7 +136,7 @@ TAKEOVER = [
         "shared/processing/claims.py",
         "finished = delivery.ledger.finished(mine.id)",
         "finished = None",
-        _PROTECTIONS,
+        f"{_ATTEMPTS}takeover_of_ended_record",
     ),
     Mutant(
         "a call that would go out late is not sent",
@@ -383,8 +383,8 @@ TRANSPORT = [
         "a cut answer is not taken for a whole one",
         "shared/clients/http.py",
         'raise _EndOfStreamError("the connection was closed before the answer\'s end")',
-        "return",
-        f"{_HTTP_CLIENT}unreadable_answer",
+        'data = b"0" * 64',
+        f"{_HTTP_CLIENT}cut_answer",
     ),
     Mutant(
         "name resolution has a time limit",

@@ -256,3 +256,23 @@ def test_unrecorded_image_is_logged() -> None:
             line["level"],
             line["store_uris"],
         ]
+
+
+def test_takeover_of_ended_record(tos_world: World) -> None:
+    """A record whose owner died before it could remove it is not worked on again."""
+    world = tos_world
+
+    def dies(name: str, _request: Request) -> None:
+        if name.startswith("DELETE "):
+            raise NotExecuted("the process died here")
+
+    world.cloud.interfere = dies
+    assert "generated" == world.deliver(world.cloud.upload(prompt="a cat")).status
+    assert 1 == len(list(world.ledger.pending_ids()))
+    world.cloud.interfere = lambda _name, _request: None
+    world.clock.advance(LEASE_SECONDS)
+    world.cloud.history.clear()
+    world.sweep()
+
+    assert ([], []) == (world.cloud.history, list(world.ledger.pending_ids()))
+    assert 1 == len(world.lines.named("image.generated"))
